@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Leases: small write-once objects under leases/ that say "this is running" and "I am using these backups". They are what
+ * keeps two hosts out of each other's way: correctness never depends on a lock.
+ *
+ * A lease names host, boot and a locked run file. It is dead at once when its run file is there and nobody holds it, or when
+ * the same machine has booted since; otherwise when it was not renewed for ten minutes of the store's time. A thread renews
+ * it every two minutes by writing a new object and deleting the old one.
+ *
+ * Threads: a Lease belongs to one thread but for its own renewing one.
+ */
+#ifndef HOLDFAST_REPO_LEASE_H
+#define HOLDFAST_REPO_LEASE_H
+
+#include "repo/repository.h"
+
+#define LEASE_RENEWAL (2 * G_GINT64_CONSTANT(60000000))
+#define LEASE_EXPIRY  (10 * G_GINT64_CONSTANT(60000000))
+
+typedef struct Lease Lease;
+
+typedef struct {
+    const char *operation; /* "backup", "restore", "verify", "delete", "cleanup" */
+    const char *source;    /* or NULL */
+    const char *type;      /* "full", "incremental"; or NULL */
+    const char
+        *exclusive; /* a key that only one live lease may have ("backup/market/full"), or NULL */
+    const char *backup;      /* the id of the backup that is being written, or NULL */
+    const char *const *uses; /* ids of backups that are being read, NULL-terminated, or NULL */
+    const char *runtime_directory; /* where the run file goes */
+} LeaseRequest;
+
+/* Takes a lease. ERROR_BUSY, naming holder, host and start, when the exclusive key is held by a live one. Of two that come
+ * at the same moment at most one wins. */
+Lease *lease_acquire(Repository *repository, const LeaseRequest *request,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Takes the lease off the store and the run file away. NULL is fine. */
+void lease_release(Lease *lease);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lease, lease_release)
+
+const char *lease_id(const Lease *lease);
+
+/* FALSE when the lease could not be renewed in time: what was written under it must not be committed. ERROR_TIMEOUT. */
+gboolean lease_check(Lease *lease, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+    char *id;
+    char *operation;
+    char *source;    /* or NULL */
+    char *type;      /* or NULL */
+    char *exclusive; /* or NULL */
+    char *backup;    /* or NULL */
+    char **uses;     /* NULL-terminated */
+    char *host;
+    gint64 started; /* by the store's clock */
+    gboolean live;
+} LeaseView;
+void lease_view_free(LeaseView *view);
+
+/* All leases, dead ones included; an array of LeaseView. Leases that cannot be read count as live, unless expired: who does
+ * not know must not delete. */
+gboolean lease_list(Repository *repository, GPtrArray **ret_views,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+#endif
