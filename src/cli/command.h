@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command table: one row a command, one file a command. Parsing (GOptionContext), help, exit statuses and signals are
+ * done once, in command.c; a command gets its arguments checked and returns TRUE or an error.
+ */
+#ifndef HOLDFAST_CLI_COMMAND_H
+#define HOLDFAST_CLI_COMMAND_H
+
+#include "cli/output.h"
+#include "operation/context.h"
+
+#include <gio/gio.h>
+
+/* What a command runs with. */
+typedef struct {
+    Output *output;
+    GCancellable *cancellable; /* fires on SIGINT and SIGTERM */
+    const char *config_path;   /* --config, or NULL */
+    const char *repository;    /* --repository, or NULL */
+    char **arguments;          /* what stands behind the command's words; NULL-terminated */
+    guint argument_count;
+    int exit_status; /* a command may set another status than 0 for success (damage found: 3) */
+} CommandRun;
+
+typedef struct {
+    const char *words;           /* "backup postgresql full" */
+    const char *arguments;       /* "BACKUP", "[SOURCE]", "" */
+    guint minimum, maximum;      /* number of arguments */
+    const char *summary;         /* one lowercase line */
+    const char *description;     /* a paragraph for --help, or NULL */
+    const char *example;         /* at least one command line */
+    const GOptionEntry *options; /* beside the common ones; NULL: none */
+    gboolean reads_only;         /* takes --repository: works without a configuration */
+    gboolean (*run)(CommandRun *run, GError **error);
+} Command;
+
+/* All commands, in the order of the help; ends with a row whose words are NULL. */
+extern const Command *const command_table[];
+
+/* Finds and runs the command in argv; returns the process's exit status. Prints errors: "holdfast: text", "hint: text", or with
+ * --json {"error": {"code", "message", "hint"}} on standard error. */
+int command_main(int argc, char **argv);
+
+/* Opens configuration (or the bare one for --repository), repository and catalog, as most commands need. */
+OperationContext *command_open(CommandRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+Config *command_config(CommandRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What commands print: tables or JSON on standard output, progress on standard error. Only cli/ and service/ print.
+ * Text from outside (names of tables, messages of servers) is shown with control characters escaped, so that no name can
+ * play tricks on a terminal.
+ */
+#ifndef HOLDFAST_CLI_OUTPUT_H
+#define HOLDFAST_CLI_OUTPUT_H
+
+#include "base/json.h"
+#include "base/progress.h"
+
+typedef struct Output Output;
+
+typedef struct {
+    gboolean json, quiet, verbose;
+} OutputOptions;
+
+Output *output_new(OutputOptions options);
+void output_free(Output *output);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Output, output_free)
+
+gboolean output_is_json(const Output *output);
+gboolean output_is_quiet(const Output *output);
+gboolean output_is_verbose(const Output *output);
+
+/* A line for people; nothing with --json or --quiet. */
+void output_line(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* A document for programs; nothing without --json. Takes the reference. */
+void output_json(Output *output, json_t *json);
+
+/* A table for people: columns with headings, the widths follow the content, numbers (cells that `right` names) flush right.
+ * `right` is a string of 'l' and 'r', one a column. Nothing with --json. */
+typedef struct OutputTable OutputTable;
+OutputTable *output_table_new(const char *const *headings, const char *alignment);
+/* Takes the cells (a NULL-terminated array of g_malloc'ed strings, one a column). */
+void output_table_add(OutputTable *table, char **cells);
+void output_table_print(Output *output, OutputTable *table);
+void output_table_free(OutputTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OutputTable, output_table_free)
+
+/* The watcher for progress_new(): a bar on a terminal, JSON lines on standard error with --json, nothing otherwise. `data` is
+ * the Output. */
+void output_progress(const ProgressView *view, gpointer data);
+
+/* Text with control characters, DEL and invalid UTF-8 shown as \xNN. Free with g_free(). */
+char *output_escape(const char *text);
+
+/* A warning on standard error: "warning: text"; with --json a line {"warning": text}. */
+void output_warning(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+#endif

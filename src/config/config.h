@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: one INI file (GKeyFile), read, checked and explained. The table of sections and keys in keys.h is the
+ * only place that knows them: reading, checking, the commented file that `init` writes and the manual all follow it.
+ * An unknown section or key is an error that names it and the nearest known one. A file that others may read is refused.
+ *
+ * Threads: a Config does not change once it is loaded.
+ */
+#ifndef HOLDFAST_CONFIG_CONFIG_H
+#define HOLDFAST_CONFIG_CONFIG_H
+
+#include <glib.h>
+
+typedef struct Config Config;
+
+/* [source NAME]. Strings that were not given are NULL unless a default is named; lists are NULL-terminated or NULL. */
+typedef struct {
+    char *name;
+    char *engine;     /* "postgresql" or "tdengine" */
+    guint jobs;       /* parallel workers, default 2 */
+    guint64 rate;     /* bytes a second, 0: no limit */
+    char **databases; /* NULL: all */
+    char *
+        conninfo; /* libpq's; "" by default: libpq's environment. May hold a password: never shown */
+    char *method; /* "physical" (default) or "logical" */
+    char *access; /* "auto", "local", "stream" */
+    char *data_directory;
+    double tolerance; /* fraction of rows that a restore may differ, default 0 */
+    gint64 rto, rpo;  /* microseconds, 0: the engine's default */
+} ConfigSource;
+
+/* The file that is used when none is named: $HOLDFAST_CONFIG, else the user's own
+ * ($XDG_CONFIG_HOME/holdfast/holdfast.conf) when it is there or we are not root, else /etc/holdfast/holdfast.conf. Free with
+ * g_free(). */
+char *config_default_path(void);
+
+/* Loads and checks a file. ERROR_NOT_FOUND with the hint to run init, ERROR_CONFIG, ERROR_INSECURE_FILE. */
+Config *config_load(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A configuration with nothing but defaults and one repository path, for a bare machine (--repository). */
+Config *config_new_bare(const char *repository_path);
+
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* The file it came from, or NULL for a bare one. */
+const char *config_path(const Config *config);
+
+/* A key's value as written, or its default, or NULL. `section` is as in the file: "general", "source market". The section
+ * and key must be known (a mistake here is a bug). */
+const char *config_get(const Config *config, const char *section, const char *key);
+
+/* [repository] path, absolute; NULL when it is missing. */
+const char *config_repository_path(const Config *config);
+/* [general] state_directory and runtime_directory with their defaults for this user. */
+const char *config_state_directory(const Config *config);
+const char *config_runtime_directory(const Config *config);
+/* [general] time_zone, else the system's. Belongs to the config. */
+GTimeZone *config_time_zone(const Config *config);
+
+guint config_source_count(const Config *config);
+const ConfigSource *config_source(const Config *config, guint index);
+
+/* The source with this name (ERROR_NOT_FOUND naming the nearest), or without a name the only one that has this engine and
+ * method (either may be NULL: any); several that fit are ERROR_USAGE, naming them; none is ERROR_CONFIG. */
+const ConfigSource *config_find_source(const Config *config, const char *name, const char *engine,
+                                       const char *method,
+                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The commented file that `init` writes: every section and key with its explanation and default, the repository's path and
+ * an example source filled in. Free with g_free(). */
+char *config_template(const char *repository_path, const char *compression);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a database engine must be able to do. Operations know engines only through this table; a further engine is a new
+ * folder and a line in engine.c.
+ *
+ * Threads: each call is made from one thread; an engine may use workers of its own inside.
+ */
+#ifndef HOLDFAST_ENGINE_ENGINE_H
+#define HOLDFAST_ENGINE_ENGINE_H
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "config/config.h"
+#include "repo/backup.h"
+#include "repo/writer.h"
+
+/* --- check --------------------------------------------------------------------------------------------------------- */
+
+typedef enum {
+    FACT_OK,
+    FACT_WARNING,
+    FACT_FAILED,
+    FACT_UNREACHABLE, /* failed, since a server or repository could not be reached */
+} FactState;
+
+/* One line of `holdfast check`: "connection", "server 15.20 at …", and what to do (NULL where there is nothing to do). */
+typedef void (*FactFunc)(FactState state, const char *subject, const char *text, const char *hint,
+                         gpointer data);
+
+/* --- backup -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const ConfigSource *source;
+    BackupType type;
+    const char *method;           /* PostgreSQL: "physical" or "logical" */
+    const char *const *databases; /* NULL: as the source's configuration says */
+    guint jobs;
+    CompressSpec compression;
+    BackupWriter *writer; /* objects go here */
+    Manifest
+        *manifest; /* the engine fills in what it knows; the operation adds times and commits */
+    const char *scratch_directory; /* for unnamed temporary files of small size */
+    Progress *progress;
+    GCancellable *cancellable;
+} EngineBackup;
+
+/* --- restore ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    Backup *backup;
+    const ConfigSource *target;   /* the server to restore to */
+    const char *const *databases; /* --databases, or NULL */
+    const char *to_database;      /* --to-database: "X" or "A=X,B=Y", or NULL */
+    const char *const *tables;    /* --tables patterns, or NULL */
+    gboolean replace;             /* --replace */
+    gboolean globals;             /* --globals: roles and tablespaces too */
+    gboolean no_owner;            /* --no-owner: neither owners nor privileges */
+    gboolean require_rows;        /* --require-rows: a table without rows is a failure */
+    double tolerance;             /* fraction of rows that may differ */
+    guint jobs;
+    const char *scratch_directory;
+    Progress *progress;
+    GCancellable *cancellable;
+} EngineRestore;
+
+/* What a restore is going to do, found out by looking at everything that could fail and changing nothing. */
+typedef struct EnginePlan EnginePlan;
+
+/* What an EnginePlan begins with; the engine's own part stands behind it. */
+struct EnginePlan {
+    GPtrArray *steps;    /* char *: what will be done, in order, one sentence each */
+    GPtrArray *problems; /* char *: why it cannot be done; empty when it can. "text\nhint: text" */
+    GPtrArray *warnings; /* char * */
+    json_t *summary;     /* for --json and the audit record: databases, tables, rows, bytes */
+    int problem_code;    /* ErrorCode of the first problem */
+};
+
+typedef struct {
+    json_t *summary;     /* databases, tables, rows, differences, for --json and the audit record */
+    GPtrArray *warnings; /* char * */
+} EngineResult;
+
+/* --- the table ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name; /* "postgresql" */
+
+    /* Reports facts about a source. TRUE when all could be looked at, whatever they are. */
+    gboolean (*check)(const ConfigSource *source, guint64 repository_free, FactFunc func,
+                      gpointer data, GCancellable *cancellable, GError **error);
+
+    /* Writes the backup's objects and details, fills in the manifest. */
+    gboolean (*backup)(const EngineBackup *request, GError **error);
+
+    /* Checks the structure of one object whose stored bytes are known to be whole; TRUE when there is nothing to check. */
+    gboolean (*check_object)(Backup *backup, const char *path, GCancellable *cancellable,
+                             GError **error);
+
+    /* The backup's details as JSON for `show`: one object with "tables" and what else is of interest. New reference. */
+    json_t *(*describe)(Backup *backup, GError **error);
+
+    /* A plan with problems is no error; an error means that planning itself failed (server unreachable, usage, damage). The
+     * request must outlive the plan. */
+    EnginePlan *(*plan)(const EngineRestore *request, GError **error);
+    /* Carries the plan out and checks what it restored. ERROR_COUNT_MISMATCH where rows differ: *ret_result is filled in then
+     * too. */
+    gboolean (*restore)(EnginePlan *plan, EngineResult *ret_result, GError **error);
+    void (*plan_free)(EnginePlan *plan);
+} Engine;
+
+/* Makes an engine known. Called at start-up by main.c, which alone knows them all. */
+void engine_register(const Engine *engine);
+
+/* The engine with this name: ERROR_UNSUPPORTED names the ones there are. */
+const Engine *engine_find(const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Helpers for engines. */
+void engine_plan_init(EnginePlan *plan);
+void engine_plan_clear(EnginePlan *plan);
+void engine_plan_step(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Takes the error, message and hint. */
+void engine_plan_problem(EnginePlan *plan, GError *error);
+void engine_plan_warn(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void engine_result_clear(EngineResult *result);
+
+#endif
