@@ -8,8 +8,6 @@
 #ifndef HOLDFAST_POSTGRES_CONNECTION_H
 #define HOLDFAST_POSTGRES_CONNECTION_H
 
-#include "base/process.h"
-
 #include <gio/gio.h>
 #include <libpq-fe.h>
 
@@ -20,8 +18,8 @@ typedef struct PgConnection PgConnection;
 /* Connects with a libpq connection string (may be ""); `database` (or NULL: the string's own) takes the place of its
  * dbname. Sessions are set up for long work: no statement, lock or idle timeouts, UTF-8, ISO dates, search_path empty,
  * row_security off (so that a policy is an error and never a silent loss of rows). ERROR_UNREACHABLE names host and port.
- * A cancel interrupts the connection attempt and, later, running statements. `cancellable` may be NULL and must outlive
- * the connection. */
+ * A cancel interrupts running
+ * statements; a connection attempt ends by its own time limit (conninfo's connect_timeout, else 10 s). `cancellable` may be NULL. */
 PgConnection *pg_connect(const char *conninfo, const char *database, GCancellable *cancellable,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pg_connection_free(PgConnection *connection);
@@ -67,19 +65,5 @@ gboolean pg_bool(const PGresult *result, int row, int column);
 char *pg_quote_identifier(const char *name);
 char *pg_quote_qualified(const char *schema, const char *name);
 char *pg_quote_literal(const char *text);
-
-/* For child programs (pg_dump, pg_restore, psql): a connection string without any secret that leads to the very server of this
- * connection (host, port, user, TLS settings as libpq has them) and to `database`; and the environment that goes with it
- * (PGPASSWORD where one is needed, PGOPTIONS from `options` or NULL, PGAPPNAME, PGCLIENTENCODING=UTF8, LC_ALL=C), for
- * ProcessSpec. */
-gboolean pg_child_conninfo(PgConnection *connection, const char *database, char **ret_conninfo,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
-char **pg_child_environment(PgConnection *connection, const char *options);
-
-/* The path of a client program ("pg_dump") that is at least as new as `server_version` (a major number times 10000), looked
- * for on the PATH and in Debian's /usr/lib/postgresql/<major>/bin; the lowest that fits is taken, since the newer ones write archives that
- * older pg_restores cannot read. *ret_version its version_num (may be NULL). ERROR_CLIENT_VERSION with the package to install as hint. */
-gboolean pg_client_program(const char *name, int server_version, char **ret_path, int *ret_version,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -137,8 +137,9 @@ extern const char pg_objects_sql[];
 
 /* Writes the objects and dependency edges of the connection's database as JSON lines:
  *   ["o", classid, objid, "type", "identity"]     pg_identify_object()'s type and identity
- *   ["d", classid, objid, refclassid, refobjid, "deptype", "kind"]   pg_depend, pinned ones left out, columns folded into their table;
- *   the class oids are pg_class.oid of the catalogs, which pg_restore -l prints too ("<dump id>; <classid> <objid> …"). */
+ *   ["d", classid, objid, refclassid, refobjid, "deptype"]   from pg_depend: pinned ones left out, columns folded into
+ *                                                 their table
+ * Class oids are the oids of the catalogs in pg_class, as pg_restore -l prints them too ("<dump id>; <classid> <objid> …"). */
 gboolean pg_objects_write(PgConnection *connection, ObjectWriter *object,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
