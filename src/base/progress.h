@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a running operation tells about itself: its phase, bytes and rows done and expected. The operation adds; a watcher
- * (progress bar, JSON lines, the service) is called at most ten times a second and once at each change of phase.
+ * (progress bar, JSON lines, the service) is called at most ten times a second, and when a phase begins and ends.
  *
  * Threads: adding is safe and cheap from any thread. The watcher is called from the thread that happened to add, one call
  * at a time.
