@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pg_dump into the repository: which tables get an archive of their own, and how the archives flow.
+ */
+#include "postgres/dump.h"
+
+#include "base/error.h"
+#include "base/process.h"
+#include "base/workers.h"
+#include "postgres/client.h"
+#include "postgres/count.h"
+
+#include <string.h>
+
+#define STREAM_BUFFER (256 * 1024)
+/* A table gets an archive of its own from this size on, or when it is a good part of its database: what one pg_dump costs
+ * (reading the catalogs anew) must not matter beside its rows. */
+#define BIG_TABLE       (64 * 1024 * 1024)
+#define BIG_TABLE_LEAST (4 * 1024 * 1024)
+#define BIG_SHARE       8
+/* Every one of them is an argument of the dump of the rest. */
+#define BIG_TABLES_MOST 400
+
+/* --- one stream ---------------------------------------------------------------------------------------------------- */
+
+static gboolean copy_stream(const EngineBackup *backup, Process *process, ObjectWriter *object,
+                            GCancellable *cancellable, GError **error)
+{
+    g_autofree char *buffer = g_malloc(STREAM_BUFFER);
+
+    for (;;) {
+        gsize length;
+
+        if (!process_read(process, buffer, STREAM_BUFFER, &length, cancellable, error))
+            return FALSE;
+        if (length == 0)
+            return TRUE;
+        if (!object_writer_write(object, buffer, length, error))
+            return FALSE;
+        progress_add(backup->progress, length, 0);
+    }
+}
+
+gboolean pg_dump_stream(const EngineBackup *backup, const char *const *argv, char **environment,
+                        const char *stem, char **ret_path, GCancellable *cancellable,
+                        GError **error)
+{
+    ProcessSpec spec = {.argv = argv,
+                        .environment = (const char *const *)environment,
+                        .flags = PROCESS_STDOUT_PIPE,
+                        .keep_fd = -1};
+    g_autoptr(Process) process = NULL;
+    g_autoptr(ObjectWriter) object =
+        backup_writer_begin(backup->writer, stem, backup->compression, error);
+    const ManifestObject *committed;
+
+    if (object == NULL)
+        return FALSE;
+    process = process_start(&spec, error);
+    /* The program's own verdict comes before the object counts: a dump that broke off must not look whole. */
+    if (process == NULL || !copy_stream(backup, process, object, cancellable, error) ||
+        !process_wait(process, cancellable, error) ||
+        !object_writer_commit(object, &committed, error))
+        return FALSE;
+    *ret_path = g_strdup(committed->path);
+    return TRUE;
+}
+
+/* --- the archives of a database ------------------------------------------------------------------------------------ */
+
+typedef enum { ARCHIVE_SCHEMA, ARCHIVE_TABLE, ARCHIVE_REST, ARCHIVE_OBJECTS } ArchiveKind;
+
+typedef struct {
+    ArchiveKind kind;
+    PgTable *table; /* of ARCHIVE_TABLE */
+} ArchiveTask;
+
+typedef struct {
+    const PgDump *dump;
+    GPtrArray *big; /* PgTable, borrowed, biggest first */
+    char *folder;   /* "data/market-16384" */
+    char *conninfo;
+    char **environment;
+} DumpRun;
+
+static void dump_run_clear(DumpRun *run)
+{
+    g_clear_pointer(&run->big, g_ptr_array_unref);
+    g_clear_pointer(&run->folder, g_free);
+    g_clear_pointer(&run->conninfo, g_free);
+    g_clear_pointer(&run->environment, g_strfreev);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DumpRun, dump_run_clear)
+
+/* For people who look into a repository; the oid behind it makes the path unique. */
+static void append_safe_name(GString *out, const char *name)
+{
+    gsize start = out->len;
+
+    for (const char *c = name; *c != '\0' && out->len - start < 60; c++)
+        g_string_append_c(out, g_ascii_isalnum(*c) || *c == '_' || *c == '-' ? *c : '_');
+}
+
+static char *safe_path(const char *folder, const char *name, guint32 oid)
+{
+    GString *out = g_string_new(folder);
+
+    g_string_append_c(out, '/');
+    append_safe_name(out, name);
+    g_string_append_printf(out, "-%u", oid);
+    return g_string_free(out, FALSE);
+}
+
+static char *table_stem(const DumpRun *run, const PgTable *table)
+{
+    g_autofree char *name = g_strconcat(table->schema, "_", table->name, NULL);
+    g_autofree char *path = safe_path(run->folder, name, table->oid);
+
+    return g_strconcat(path, ".dump", NULL);
+}
+
+static GPtrArray *dump_arguments(const DumpRun *run, const ArchiveTask *task)
+{
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+    const PgDump *dump = run->dump;
+
+    g_ptr_array_add(argv, g_strdup(dump->pg_dump));
+    g_ptr_array_add(argv, g_strdup("--format=custom"));
+    g_ptr_array_add(argv, g_strdup("--compress=0"));
+    g_ptr_array_add(argv, g_strdup("--no-password"));
+    g_ptr_array_add(argv, g_strdup_printf("--snapshot=%s", pg_session_snapshot(dump->session)));
+    g_ptr_array_add(argv, g_strdup_printf("--lock-wait-timeout=%us", dump->lock_wait));
+    if (task->kind == ARCHIVE_SCHEMA) {
+        g_ptr_array_add(argv, g_strdup("--section=pre-data"));
+        g_ptr_array_add(argv, g_strdup("--section=post-data"));
+    } else {
+        g_ptr_array_add(argv, g_strdup("--section=data"));
+    }
+    for (guint i = 0; task->kind == ARCHIVE_REST && i < run->big->len; i++) {
+        const PgTable *table = g_ptr_array_index(run->big, i);
+        g_autofree char *name = pg_quote_qualified(table->schema, table->name);
+
+        g_ptr_array_add(argv, g_strdup_printf("--exclude-table=%s", name));
+    }
+    if (task->kind == ARCHIVE_TABLE) {
+        g_autofree char *name = pg_quote_qualified(task->table->schema, task->table->name);
+
+        g_ptr_array_add(argv, g_strdup_printf("--table=%s", name));
+    }
+    g_ptr_array_add(argv, g_strdup_printf("--dbname=%s", run->conninfo));
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
+static gboolean write_objects(const DumpRun *run, GCancellable *cancellable, GError **error)
+{
+    const PgDump *dump = run->dump;
+    g_autofree char *stem = g_strdup_printf("details-objects-%u.jsonl", dump->database->oid);
+    g_autofree char *sql = g_strdup_printf(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'",
+        pg_session_snapshot(dump->session));
+    g_autoptr(PgConnection) connection =
+        pg_connect(dump->backup->source->conninfo, dump->database->name, cancellable, error);
+    g_autoptr(ObjectWriter) object = NULL;
+    const ManifestObject *committed;
+
+    if (connection == NULL || !pg_execute(connection, sql, error))
+        return FALSE;
+    object = backup_writer_begin(dump->backup->writer, stem, dump->backup->compression, error);
+    if (object == NULL || !pg_objects_write(connection, object, error) ||
+        !object_writer_commit(object, &committed, error))
+        return FALSE;
+    dump->database->objects_path = g_strdup(committed->path);
+    return TRUE;
+}
+
+static char **archive_path(const DumpRun *run, const ArchiveTask *task)
+{
+    switch (task->kind) {
+    case ARCHIVE_SCHEMA:
+        return &run->dump->database->schema_archive;
+    case ARCHIVE_REST:
+        return &run->dump->database->rest_archive;
+    default:
+        return &task->table->archive;
+    }
+}
+
+static char *archive_stem(const DumpRun *run, const ArchiveTask *task)
+{
+    switch (task->kind) {
+    case ARCHIVE_SCHEMA:
+        return g_strconcat(run->folder, "/schema.dump", NULL);
+    case ARCHIVE_REST:
+        return g_strconcat(run->folder, "/rest.dump", NULL);
+    default:
+        return table_stem(run, task->table);
+    }
+}
+
+static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancellable,
+                         GError **error)
+{
+    const ArchiveTask *task = data;
+    const DumpRun *run = user_data;
+    g_autoptr(GPtrArray) argv = NULL;
+    g_autofree char *stem = NULL;
+
+    if (task->kind == ARCHIVE_OBJECTS)
+        return write_objects(run, cancellable, error);
+    argv = dump_arguments(run, task);
+    stem = archive_stem(run, task);
+    return pg_dump_stream(run->dump->backup, (const char *const *)argv->pdata, run->environment,
+                          stem, archive_path(run, task), cancellable, error);
+}
+
+/* --- planning ------------------------------------------------------------------------------------------------------ */
+
+static gint compare_bytes(gconstpointer left, gconstpointer right)
+{
+    const PgTable *a = *(const PgTable *const *)left, *b = *(const PgTable *const *)right;
+
+    return a->bytes < b->bytes ? 1 : a->bytes > b->bytes ? -1 : 0;
+}
+
+static guint64 total_bytes(const GPtrArray *tables)
+{
+    guint64 total = 0;
+
+    for (guint i = 0; i < tables->len; i++) {
+        const PgTable *table = g_ptr_array_index(tables, i);
+
+        total += table->kind == PG_TABLE ? table->bytes : 0;
+    }
+    return total;
+}
+
+static GPtrArray *choose_big_tables(const PgDump *dump)
+{
+    GPtrArray *big = g_ptr_array_new();
+    guint64 share = total_bytes(dump->tables) / ((guint64)dump->backup->jobs * BIG_SHARE);
+    guint64 threshold = CLAMP(share, BIG_TABLE_LEAST, BIG_TABLE);
+
+    for (guint i = 0; i < dump->tables->len; i++) {
+        PgTable *table = g_ptr_array_index(dump->tables, i);
+
+        if (table->kind == PG_TABLE && table->bytes >= threshold)
+            g_ptr_array_add(big, table);
+    }
+    g_ptr_array_sort(big, compare_bytes);
+    g_ptr_array_set_size(big, (gint)MIN(big->len, BIG_TABLES_MOST));
+    return big;
+}
+
+static void push_task(Workers *workers, ArchiveKind kind, PgTable *table)
+{
+    ArchiveTask *task = g_new0(ArchiveTask, 1);
+
+    task->kind = kind;
+    task->table = table;
+    /* A refusal means that a task has failed: workers_wait() tells. */
+    (void)workers_push(workers, task);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------------------------- */
+
+/* A break in the connection shows as a failed pg_dump; the session knows better what happened. */
+static void explain_failure(PgSession *session, GError *problem, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (error_is(problem, ERROR_SUBPROCESS) && !pg_session_check(session, &reason)) {
+        g_autofree char *text = error_text(problem);
+
+        g_prefix_error(&reason, "%s: ", text);
+        g_propagate_error(error, g_steal_pointer(&reason));
+        g_error_free(problem);
+        return;
+    }
+    if (error_is(problem, ERROR_SUBPROCESS))
+        error_add_hint(
+            &problem,
+            "the program's own words are above; a role with pg_read_all_data can dump everything");
+    g_propagate_error(error, problem);
+}
+
+static gboolean write_archives(DumpRun *run, GError **error)
+{
+    const PgDump *dump = run->dump;
+    g_autoptr(Workers) workers =
+        workers_new(dump->backup->jobs, 0, run_task, run, g_free, dump->backup->cancellable);
+    GError *problem = NULL;
+
+    progress_begin(dump->backup->progress, "dumping", total_bytes(dump->tables), 0);
+    for (guint i = 0; i < run->big->len; i++)
+        push_task(workers, ARCHIVE_TABLE, g_ptr_array_index(run->big, i));
+    push_task(workers, ARCHIVE_REST, NULL);
+    push_task(workers, ARCHIVE_SCHEMA, NULL);
+    push_task(workers, ARCHIVE_OBJECTS, NULL);
+    if (workers_wait(workers, &problem))
+        return TRUE;
+    explain_failure(dump->session, problem, error);
+    return FALSE;
+}
+
+static gboolean count_rows(const DumpRun *run, GError **error)
+{
+    const PgDump *dump = run->dump;
+    g_autoptr(GPtrArray) counted = g_ptr_array_new();
+    g_autofree guint64 *rows = NULL;
+    PgCountRequest request = {.conninfo = dump->backup->source->conninfo,
+                              .database = dump->database->name,
+                              .snapshot = pg_session_snapshot(dump->session),
+                              .connections = dump->backup->jobs,
+                              .progress = dump->backup->progress,
+                              .cancellable = dump->backup->cancellable};
+
+    for (guint i = 0; i < dump->tables->len; i++) {
+        PgTable *table = g_ptr_array_index(dump->tables, i);
+
+        if (table->counted)
+            g_ptr_array_add(counted, table);
+    }
+    progress_begin(dump->backup->progress, "counting", 0, 0);
+    rows = g_new0(guint64, counted->len + 1);
+    if (!pg_count_tables(&request, counted, rows, error))
+        return FALSE;
+    for (guint i = 0; i < counted->len; i++)
+        ((PgTable *)g_ptr_array_index(counted, i))->rows = rows[i];
+    return TRUE;
+}
+
+gboolean pg_dump_database(const PgDump *dump, GError **error)
+{
+    g_auto(DumpRun) run = {.dump = dump};
+
+    run.big = choose_big_tables(dump);
+    run.folder = safe_path("data", dump->database->name, dump->database->oid);
+    run.environment = pg_child_environment(pg_session_connection(dump->session), NULL);
+    if (!pg_child_conninfo(pg_session_connection(dump->session), dump->database->name,
+                           &run.conninfo, error))
+        return FALSE;
+    return write_archives(&run, error) && count_rows(&run, error) &&
+           pg_session_check(dump->session, error);
+}
