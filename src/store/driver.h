@@ -8,9 +8,13 @@
 
 #include "store/store.h"
 
+/* Names that begin a part like this are the drivers' own: unfinished objects. */
+#define STORE_TEMPORARY_PREFIX ".tmp-"
+
 typedef struct {
     const char *kind;
     void (*free)(Store *store);
+    /* Both members of the StoreWriter are filled in by store.c. */
     StoreWriter *(*begin)(Store *store, const char *name, GError **error);
     gboolean (*write)(StoreWriter *writer, const void *bytes, gsize length, GError **error);
     gboolean (*commit)(StoreWriter *writer, GError **error);
@@ -38,6 +42,9 @@ struct Store {
     gatomicrefcount references;
     char *location;
 };
+
+/* Fills in the first member of a new store, which has one reference then. `location` is copied. */
+void store_init(Store *store, const StoreDriver *driver, const char *location);
 
 struct StoreWriter {
     Store *store; /* holds a reference */

@@ -24,6 +24,9 @@ typedef struct {
     gint64 modified; /* when it was committed, by the store's clock, in microseconds */
 } StoreInfo;
 
+/* True for a name as described above. */
+gboolean store_name_valid(const char *name);
+
 /* --- Opening ------------------------------------------------------------------------------------------------------ */
 
 /* A directory. It must exist (ERROR_UNREACHABLE else, since a repository that is not mounted looks just like that). */

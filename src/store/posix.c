@@ -1,0 +1,810 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A store in a directory: an object is a file, the parts of its name are directories.
+ *
+ * An object is written under a temporary name beside its place, fsynced, moved into place without ever replacing anything,
+ * and then its directory is fsynced. Everything goes relative to a descriptor of the root directory, so that a repository
+ * that is unmounted under us is an error and never an empty directory that happens to have the same path.
+ */
+#include "store/driver.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/time.h"
+
+/* Backups hold what the database holds: nobody but the owner and the group may look. */
+#define OBJECT_MODE    0440
+#define DIRECTORY_MODE 0750
+
+#define WRITE_BUFFER  (256 * 1024)
+#define STREAM_BUFFER (1024 * 1024)
+/* Writing back begins after so many bytes, so that the fsync at the end has little left to do. */
+#define WRITE_BACK_STEP (8 * 1024 * 1024)
+/* Directories that are known to be durable; beyond this the set starts anew. */
+#define KNOWN_LIMIT 10000
+/* How often a directory may vanish between making it and making a file in it. */
+#define VANISH_LIMIT 100
+
+typedef struct {
+    Store store;
+    int root;
+    GMutex mutex;
+    GHashTable *known; /* directories whose entry in their parent was fsynced by this process */
+    int broken;        /* atomic: see withdraw() */
+} PosixStore;
+
+typedef struct {
+    StoreWriter writer;
+    int fd;
+    char *directory; /* "" is the root */
+    char *temporary; /* relative to the root; NULL once it is gone */
+    guint8 *buffer;  /* NULL until a small piece comes */
+    gsize used;
+    guint64 written;
+    guint64 started; /* bytes whose writing back was begun */
+} PosixWriter;
+
+static void posix_free(Store *store)
+{
+    PosixStore *posix = (PosixStore *)store;
+
+    file_close_fd(&posix->root);
+    g_hash_table_unref(posix->known);
+    g_mutex_clear(&posix->mutex);
+    g_free(posix);
+}
+
+static char *full_path(Store *store, const char *name)
+{
+    return g_build_filename(store_location(store), name, NULL);
+}
+
+G_GNUC_PRINTF(4, 5)
+static void set_system_error(Store *store, const char *name, GError **error, const char *format,
+                             ...)
+{
+    int errnum = errno;
+    g_autofree char *path = full_path(store, name);
+    g_autofree char *what = NULL;
+    va_list args;
+
+    va_start(args, format);
+    what = g_strdup_vprintf(format, args);
+    va_end(args);
+    error_set_errno(error, errnum, "%s %s", what, path);
+}
+
+static gboolean check_whole(PosixStore *posix, GError **error)
+{
+    if (!g_atomic_int_get(&posix->broken))
+        return TRUE;
+    error_set(error, ERROR_IO, "an earlier fsync in %s failed: nothing that is seen there counts",
+              store_location(&posix->store));
+    error_add_hint(error, "look at the system's log, check the disk, then run the command again");
+    return FALSE;
+}
+
+/* The directory of a name, "" for the root. */
+static char *parent_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return slash != NULL ? g_strndup(name, (gsize)(slash - name)) : g_strdup("");
+}
+
+static int open_directory(PosixStore *posix, const char *directory)
+{
+    return openat(posix->root, directory[0] != '\0' ? directory : ".",
+                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static gboolean sync_directory(PosixStore *posix, const char *directory, GError **error)
+{
+    g_autofree char *path = full_path(&posix->store, directory);
+    FILE_AUTO_FD fd = open_directory(posix, directory);
+
+    if (fd < 0) {
+        set_system_error(&posix->store, directory, error, "cannot open");
+        return FALSE;
+    }
+    return file_sync(fd, path, error);
+}
+
+/* --- Directories --------------------------------------------------------------------------------------------------- */
+
+static gboolean is_known(PosixStore *posix, const char *directory)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
+
+    return g_hash_table_contains(posix->known, directory);
+}
+
+static void know(PosixStore *posix, const char *directory)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
+
+    if (g_hash_table_size(posix->known) >= KNOWN_LIMIT)
+        g_hash_table_remove_all(posix->known);
+    g_hash_table_add(posix->known, g_strdup(directory));
+}
+
+static void forget(PosixStore *posix, const char *directory)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
+
+    g_hash_table_remove(posix->known, directory);
+}
+
+/* Makes a directory and its parents. The parent is fsynced even where the directory was there already, once: who made it may
+ * not have come to its own fsync yet. */
+static gboolean make_directory(PosixStore *posix, const char *directory, GError **error)
+{
+    g_autofree char *parent = NULL;
+
+    if (directory[0] == '\0' || is_known(posix, directory))
+        return TRUE;
+    parent = parent_of(directory);
+    if (!make_directory(posix, parent, error))
+        return FALSE;
+    if (mkdirat(posix->root, directory, DIRECTORY_MODE) != 0 && errno != EEXIST) {
+        if (errno == ENOENT)
+            forget(posix, parent);
+        set_system_error(&posix->store, directory, error, "cannot make the directory");
+        return FALSE;
+    }
+    if (!sync_directory(posix, parent, error))
+        return FALSE;
+    know(posix, directory);
+    return TRUE;
+}
+
+/* Forgets a directory and its parents, after one of them vanished. */
+static void forget_branch(PosixStore *posix, const char *directory)
+{
+    g_autofree char *branch = g_strdup(directory);
+
+    while (branch[0] != '\0') {
+        char *parent = parent_of(branch);
+
+        forget(posix, branch);
+        g_free(branch);
+        branch = parent;
+    }
+}
+
+/* --- Writing ------------------------------------------------------------------------------------------------------- */
+
+/* A concurrent delete takes empty directories away; then they are made again. */
+static int open_temporary(PosixStore *posix, const char *directory, const char *temporary,
+                          GError **error)
+{
+    for (guint i = 0;; i++) {
+        g_autoptr(GError) local_error = NULL;
+        int fd;
+
+        if (make_directory(posix, directory, &local_error)) {
+            fd = openat(posix->root, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                        OBJECT_MODE);
+            if (fd >= 0)
+                return fd;
+            set_system_error(&posix->store, temporary, &local_error, "cannot create");
+        }
+        if (!error_is(local_error, ERROR_NOT_FOUND) || i == VANISH_LIMIT) {
+            g_propagate_error(error, g_steal_pointer(&local_error));
+            return -1;
+        }
+        forget_branch(posix, directory);
+    }
+}
+
+static StoreWriter *posix_begin(Store *store, const char *name, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    g_autofree char *directory = parent_of(name);
+    g_autofree char *random = random_name(12);
+    g_autofree char *temporary = g_strconcat(directory, directory[0] != '\0' ? "/" : "",
+                                             STORE_TEMPORARY_PREFIX, random, NULL);
+    PosixWriter *writer;
+    int fd;
+
+    if (!check_whole(posix, error))
+        return NULL;
+    fd = open_temporary(posix, directory, temporary, error);
+    if (fd < 0)
+        return NULL;
+    writer = g_new0(PosixWriter, 1);
+    writer->fd = fd;
+    writer->directory = g_steal_pointer(&directory);
+    writer->temporary = g_steal_pointer(&temporary);
+    return &writer->writer;
+}
+
+static gboolean write_out(PosixWriter *writer, const void *bytes, gsize length, GError **error)
+{
+    g_autofree char *path = full_path(writer->writer.store, writer->writer.name);
+
+    if (!file_write_all(writer->fd, bytes, length, path, error))
+        return FALSE;
+    writer->written += length;
+    if (writer->written - writer->started >= WRITE_BACK_STEP) {
+        /* Only a push: whether the bytes are safe is what the fsync tells. */
+        (void)sync_file_range(writer->fd, (off_t)writer->started,
+                              (off_t)(writer->written - writer->started), SYNC_FILE_RANGE_WRITE);
+        writer->started = writer->written;
+    }
+    return TRUE;
+}
+
+static gboolean flush(PosixWriter *writer, GError **error)
+{
+    gsize used = writer->used;
+
+    writer->used = 0;
+    return used == 0 || write_out(writer, writer->buffer, used, error);
+}
+
+static gboolean posix_write(StoreWriter *base, const void *bytes, gsize length, GError **error)
+{
+    PosixWriter *writer = (PosixWriter *)base;
+
+    if (writer->used + length > WRITE_BUFFER && !flush(writer, error))
+        return FALSE;
+    if (length >= WRITE_BUFFER)
+        return write_out(writer, bytes, length, error);
+    if (writer->buffer == NULL)
+        writer->buffer = g_malloc(WRITE_BUFFER);
+    memcpy(writer->buffer + writer->used, bytes, length);
+    writer->used += length;
+    return TRUE;
+}
+
+/* Flushes, dates the object by the file system's clock, makes its bytes durable. */
+static gboolean finish_file(PosixWriter *writer, GError **error)
+{
+    Store *store = writer->writer.store;
+    g_autofree char *path = full_path(store, writer->writer.name);
+    int fd;
+
+    if (!flush(writer, error))
+        return FALSE;
+    if (futimens(writer->fd, NULL) != 0) {
+        set_system_error(store, writer->writer.name, error, "cannot date");
+        return FALSE;
+    }
+    if (!file_sync(writer->fd, path, error))
+        return FALSE;
+    fd = writer->fd;
+    writer->fd = -1;
+    if (close(fd) != 0) {
+        set_system_error(store, writer->writer.name, error, "cannot close");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* link() does not replace either. Over NFS its answer can be lost and the repeated call then finds the name taken, by
+ * ourselves: the number of links tells. */
+static gboolean place_by_link(PosixStore *posix, const char *temporary, const char *name)
+{
+    struct stat info;
+    int errnum;
+
+    if (linkat(posix->root, temporary, posix->root, name, 0) != 0) {
+        errnum = errno;
+        if (errnum != EEXIST || fstatat(posix->root, temporary, &info, 0) != 0 ||
+            info.st_nlink < 2) {
+            errno = errnum;
+            return FALSE;
+        }
+    }
+    (void)unlinkat(posix->root, temporary, 0);
+    return TRUE;
+}
+
+static gboolean place(PosixStore *posix, const char *temporary, const char *name)
+{
+    if (renameat2(posix->root, temporary, posix->root, name, RENAME_NOREPLACE) == 0)
+        return TRUE;
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+        return FALSE;
+    return place_by_link(posix, temporary, name);
+}
+
+/* The directory could not be fsynced: the object is in place and may be gone after a power cut, so it must not be seen.
+ * Where even taking it away fails, nothing that this process still sees in the store can be believed. */
+static void withdraw(PosixStore *posix, const char *name)
+{
+    if (unlinkat(posix->root, name, 0) != 0)
+        g_atomic_int_set(&posix->broken, 1);
+}
+
+static gboolean posix_commit(StoreWriter *base, GError **error)
+{
+    PosixWriter *writer = (PosixWriter *)base;
+    PosixStore *posix = (PosixStore *)base->store;
+
+    if (!check_whole(posix, error) || !finish_file(writer, error))
+        return FALSE;
+    if (!place(posix, writer->temporary, base->name)) {
+        set_system_error(base->store, base->name, error, "cannot put in place");
+        return FALSE;
+    }
+    g_clear_pointer(&writer->temporary, g_free);
+    if (!sync_directory(posix, writer->directory, error)) {
+        withdraw(posix, base->name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void posix_writer_free(StoreWriter *base)
+{
+    PosixWriter *writer = (PosixWriter *)base;
+    PosixStore *posix = (PosixStore *)base->store;
+
+    file_close_fd(&writer->fd);
+    if (writer->temporary != NULL)
+        (void)unlinkat(posix->root, writer->temporary, 0);
+    g_free(writer->temporary);
+    g_free(writer->directory);
+    g_free(writer->buffer);
+    g_free(writer);
+}
+
+/* --- Reading ------------------------------------------------------------------------------------------------------- */
+
+static gint64 modified_of(const struct stat *info)
+{
+    return (gint64)info->st_mtim.tv_sec * TIME_SECOND + info->st_mtim.tv_nsec / 1000;
+}
+
+static void set_no_object(Store *store, const char *name, GError **error)
+{
+    error_set(error, ERROR_NOT_FOUND, "no object %s in %s", name, store_location(store));
+}
+
+static gboolean posix_stat(Store *store, const char *name, StoreInfo *ret_info, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    struct stat info;
+
+    if (!check_whole(posix, error))
+        return FALSE;
+    if (fstatat(posix->root, name, &info, 0) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            set_no_object(store, name, error);
+        else
+            set_system_error(store, name, error, "cannot look at");
+        return FALSE;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        set_no_object(store, name, error);
+        return FALSE;
+    }
+    *ret_info = (StoreInfo){.size = (guint64)info.st_size, .modified = modified_of(&info)};
+    return TRUE;
+}
+
+/* Never blocks on a thing that is no file (a pipe that somebody put there). */
+static int open_object(Store *store, const char *name, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    FILE_AUTO_FD fd = -1;
+    struct stat info;
+    int result;
+
+    if (!check_whole(posix, error))
+        return -1;
+    fd = openat(posix->root, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR) {
+        set_system_error(store, name, error, "cannot open");
+        return -1;
+    }
+    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        set_no_object(store, name, error);
+        return -1;
+    }
+    result = fd;
+    fd = -1;
+    return result;
+}
+
+static gboolean posix_read(Store *store, const char *name, guint64 offset, void *buffer,
+                           gsize length, gsize *ret_length, GError **error)
+{
+    FILE_AUTO_FD fd = open_object(store, name, error);
+    gsize done = 0;
+
+    if (fd < 0)
+        return FALSE;
+    if (offset > G_MAXINT64 - length) {
+        *ret_length = 0;
+        return TRUE;
+    }
+    while (done < length) {
+        ssize_t got = pread(fd, (guint8 *)buffer + done, length - done, (off_t)(offset + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            set_system_error(store, name, error, "cannot read");
+            return FALSE;
+        }
+        if (got == 0)
+            break;
+        done += (gsize)got;
+    }
+    *ret_length = done;
+    return TRUE;
+}
+
+static gboolean posix_stream(Store *store, const char *name, StoreSink sink, gpointer data,
+                             GCancellable *cancellable, GError **error)
+{
+    FILE_AUTO_FD fd = open_object(store, name, error);
+    g_autofree guint8 *buffer = NULL;
+    g_autofree char *path = NULL;
+
+    if (fd < 0)
+        return FALSE;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    buffer = g_malloc(STREAM_BUFFER);
+    path = full_path(store, name);
+    for (;;) {
+        gsize got;
+
+        if (g_cancellable_is_cancelled(cancellable)) {
+            error_set(error, ERROR_CANCELLED, "reading %s was cancelled", path);
+            return FALSE;
+        }
+        if (!file_read_all(fd, buffer, STREAM_BUFFER, &got, path, error))
+            return FALSE;
+        if (got == 0)
+            return TRUE;
+        if (!sink(buffer, got, data, error))
+            return FALSE;
+    }
+}
+
+/* --- Lists --------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *
+        name; /* with "/" behind it where it is a directory: then sorting entries sorts whole names */
+    gboolean temporary;
+    StoreInfo info;
+} Entry;
+
+static void entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    g_free(entry->name);
+    g_free(entry);
+}
+
+static int compare_entries(gconstpointer a, gconstpointer b)
+{
+    const Entry *const *left = a;
+    const Entry *const *right = b;
+
+    return strcmp((*left)->name, (*right)->name);
+}
+
+/* Adds an entry that is worth looking at: what is neither file nor directory, or has a name that no object has, is not ours.
+ * FALSE with errno where that cannot be told. */
+static gboolean add_entry(GPtrArray *entries, int directory_fd, const char *name, gboolean is_root)
+{
+    gboolean temporary = g_str_has_prefix(name, STORE_TEMPORARY_PREFIX);
+    struct stat info;
+    Entry *entry;
+
+    if (!temporary && !store_name_valid(name))
+        return TRUE;
+    /* A file system of its own has this one, which only root may open. */
+    if (is_root && strcmp(name, "lost+found") == 0)
+        return TRUE;
+    if (fstatat(directory_fd, name, &info, 0) != 0)
+        return errno == ENOENT; /* deleted meanwhile */
+    if (!S_ISREG(info.st_mode) && !(S_ISDIR(info.st_mode) && !temporary))
+        return TRUE;
+    entry = g_new0(Entry, 1);
+    entry->name = g_strconcat(name, S_ISDIR(info.st_mode) ? "/" : "", NULL);
+    entry->temporary = temporary;
+    entry->info.size = (guint64)info.st_size;
+    entry->info.modified = modified_of(&info);
+    g_ptr_array_add(entries, entry);
+    return TRUE;
+}
+
+static gboolean entry_is_directory(const Entry *entry)
+{
+    return g_str_has_suffix(entry->name, "/");
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
+
+/* The entries of one directory ("" or with "/" at its end), sorted. One that is not there has none. */
+static GPtrArray *read_directory(PosixStore *posix, const char *prefix, GError **error)
+{
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
+    g_autoptr(DIR) stream = NULL;
+    int fd = open_directory(posix, prefix);
+
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return g_steal_pointer(&entries);
+    if (fd >= 0)
+        stream = fdopendir(fd);
+    if (stream == NULL) {
+        set_system_error(&posix->store, prefix, error, "cannot read the directory");
+        file_close_fd(&fd);
+        return NULL;
+    }
+    for (;;) {
+        const struct dirent *found;
+
+        errno = 0;
+        found = readdir(stream);
+        if (found == NULL || !add_entry(entries, fd, found->d_name, prefix[0] == '\0'))
+            break;
+    }
+    if (errno != 0) {
+        set_system_error(&posix->store, prefix, error, "cannot read the directory");
+        return NULL;
+    }
+    g_ptr_array_sort(entries, compare_entries);
+    return g_steal_pointer(&entries);
+}
+
+typedef struct {
+    PosixStore *posix;
+    gboolean temporaries; /* call func for them instead of for objects */
+    StoreListFunc func;
+    gpointer data;
+} Walk;
+
+static gboolean walk(const Walk *context, const char *prefix, GError **error)
+{
+    g_autoptr(GPtrArray) entries = read_directory(context->posix, prefix, error);
+
+    if (entries == NULL)
+        return FALSE;
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = entries->pdata[i];
+        g_autofree char *name = g_strconcat(prefix, entry->name, NULL);
+
+        if (entry_is_directory(entry)) {
+            if (!walk(context, name, error))
+                return FALSE;
+        } else if (entry->temporary == context->temporaries) {
+            if (!context->func(name, &entry->info, context->data, error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean posix_list(Store *store, const char *prefix, StoreListFunc func, gpointer data,
+                           GError **error)
+{
+    Walk context = {.posix = (PosixStore *)store, .func = func, .data = data};
+
+    return check_whole(context.posix, error) && walk(&context, prefix, error);
+}
+
+/* Stops a walk at the first object. */
+static gboolean stop_at_object(const char *name, const StoreInfo *info, gpointer data,
+                               GError **error)
+{
+    gboolean *found = data;
+
+    *found = TRUE;
+    error_set(error, ERROR_CANCELLED, "found");
+    return FALSE;
+}
+
+static gboolean has_object(PosixStore *posix, const char *prefix, gboolean *ret_found,
+                           GError **error)
+{
+    g_autoptr(GError) local_error = NULL;
+    gboolean found = FALSE;
+    Walk context = {.posix = posix, .func = stop_at_object, .data = &found};
+
+    if (!walk(&context, prefix, &local_error) && !found) {
+        g_propagate_error(error, g_steal_pointer(&local_error));
+        return FALSE;
+    }
+    *ret_found = found;
+    return TRUE;
+}
+
+/* A directory counts only when an object is somewhere in it: empty ones do not exist in other stores. */
+static gboolean posix_list_parts(Store *store, const char *prefix, GPtrArray **ret_parts,
+                                 GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) entries = NULL;
+
+    if (!check_whole(posix, error))
+        return FALSE;
+    entries = read_directory(posix, prefix, error);
+    if (entries == NULL)
+        return FALSE;
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = entries->pdata[i];
+        gboolean counts = !entry->temporary;
+
+        if (entry_is_directory(entry)) {
+            g_autofree char *name = g_strconcat(prefix, entry->name, NULL);
+
+            if (!has_object(posix, name, &counts, error))
+                return FALSE;
+        }
+        if (counts)
+            g_ptr_array_add(parts, g_strndup(entry->name, strcspn(entry->name, "/")));
+    }
+    *ret_parts = g_steal_pointer(&parts);
+    return TRUE;
+}
+
+/* --- The rest ------------------------------------------------------------------------------------------------------ */
+
+/* Removes a file, then the directories that are empty now, and makes that durable. */
+static gboolean remove_file(PosixStore *posix, const char *name, GError **error)
+{
+    g_autofree char *directory = parent_of(name);
+    g_autoptr(GError) local_error = NULL;
+
+    if (unlinkat(posix->root, name, 0) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return TRUE;
+        set_system_error(&posix->store, name, error, "cannot delete");
+        return FALSE;
+    }
+    while (directory[0] != '\0' && unlinkat(posix->root, directory, AT_REMOVEDIR) == 0) {
+        char *parent = parent_of(directory);
+
+        forget(posix, directory);
+        g_free(directory);
+        directory = parent;
+    }
+    if (sync_directory(posix, directory, &local_error))
+        return TRUE;
+    /* Another delete took the directory away as well: it has seen to it. */
+    if (error_is(local_error, ERROR_NOT_FOUND))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&local_error));
+    return FALSE;
+}
+
+static gboolean posix_remove(Store *store, const char *name, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+
+    return check_whole(posix, error) && remove_file(posix, name, error);
+}
+
+/* Touching the root directory asks the file system for its time, on NFS the server, and needs no space. */
+static gboolean posix_time(Store *store, gint64 *ret_now, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    struct stat info;
+
+    if (futimens(posix->root, NULL) != 0) {
+        if (errno != EROFS && errno != EACCES && errno != EPERM) {
+            set_system_error(store, "", error, "cannot ask for the time of");
+            return FALSE;
+        }
+        /* Read-only: nothing can be dated here, and our own clock is the best guess. */
+        *ret_now = time_now();
+        return TRUE;
+    }
+    if (fstat(posix->root, &info) != 0) {
+        set_system_error(store, "", error, "cannot look at");
+        return FALSE;
+    }
+    *ret_now = modified_of(&info);
+    return TRUE;
+}
+
+typedef struct {
+    PosixStore *posix;
+    gint64 before;
+    gboolean dry_run;
+    guint64 count;
+    guint64 bytes;
+} Cleaning;
+
+static gboolean clean_one(const char *name, const StoreInfo *info, gpointer data, GError **error)
+{
+    Cleaning *cleaning = data;
+
+    if (info->modified >= cleaning->before)
+        return TRUE;
+    if (!cleaning->dry_run && !remove_file(cleaning->posix, name, error))
+        return FALSE;
+    cleaning->count++;
+    cleaning->bytes += info->size;
+    return TRUE;
+}
+
+static gboolean posix_clean(Store *store, gint64 before, gboolean dry_run, guint64 *ret_count,
+                            guint64 *ret_bytes, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    Cleaning cleaning = {.posix = posix, .before = before, .dry_run = dry_run};
+    Walk context = {.posix = posix, .temporaries = TRUE, .func = clean_one, .data = &cleaning};
+
+    if (!check_whole(posix, error) || !walk(&context, "", error))
+        return FALSE;
+    *ret_count = cleaning.count;
+    *ret_bytes = cleaning.bytes;
+    return TRUE;
+}
+
+static gboolean posix_free_space(Store *store, guint64 *ret_bytes, GError **error)
+{
+    PosixStore *posix = (PosixStore *)store;
+    struct statvfs info;
+
+    if (fstatvfs(posix->root, &info) != 0) {
+        set_system_error(store, "", error, "cannot ask for the free space of");
+        return FALSE;
+    }
+    *ret_bytes = (guint64)info.f_bavail * (guint64)info.f_frsize;
+    return TRUE;
+}
+
+static const StoreDriver posix_driver = {
+    .kind = "posix",
+    .free = posix_free,
+    .begin = posix_begin,
+    .write = posix_write,
+    .commit = posix_commit,
+    .writer_free = posix_writer_free,
+    .stat = posix_stat,
+    .read = posix_read,
+    .list = posix_list,
+    .remove = posix_remove,
+    .time = posix_time,
+    .list_parts = posix_list_parts,
+    .stream = posix_stream,
+    .clean = posix_clean,
+    .free_space = posix_free_space,
+};
+
+Store *store_open_posix(const char *path, GError **error)
+{
+    int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    PosixStore *posix;
+
+    if (root < 0) {
+        int errnum = errno;
+
+        if (errnum != ENOENT && errnum != ENOTDIR) {
+            error_set_errno(error, errnum, "cannot open the repository %s", path);
+            return NULL;
+        }
+        error_set(error, ERROR_UNREACHABLE, "the repository's directory %s is not there", path);
+        error_add_hint(error,
+                       "mount it, correct the path, or make a repository with: holdfast init");
+        return NULL;
+    }
+    posix = g_new0(PosixStore, 1);
+    store_init(&posix->store, &posix_driver, path);
+    posix->root = root;
+    g_mutex_init(&posix->mutex);
+    posix->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return &posix->store;
+}
