@@ -25,8 +25,22 @@ typedef struct {
     char *method; /* "physical" (default) or "logical" */
     char *access; /* "auto", "local", "stream" */
     char *data_directory;
+    char *verify;     /* "off", "objects", "structure" (default), "deep" */
     double tolerance; /* fraction of rows that a restore may differ, default 0 */
     gint64 rto, rpo;  /* microseconds, 0: the engine's default */
+
+    /* postgresql only */
+    gboolean archive_async;
+    guint64 archive_queue_max; /* bytes, 0: no limit */
+
+    /* tdengine only */
+    char *url;  /* "http://127.0.0.1:6041" by default */
+    char *user; /* "root" by default */
+    char *password_file, *token_file, *ca_file, *library;
+    gint64 timeout; /* microseconds */
+    char *mode;     /* "auto", "quick", "scan" */
+    gboolean topic;
+    gint64 recent, scan_below; /* microseconds */
 } ConfigSource;
 
 /* The file that is used when none is named: $HOLDFAST_CONFIG, else the user's own
@@ -34,8 +48,12 @@ typedef struct {
  * g_free(). */
 char *config_default_path(void);
 
-/* Loads and checks a file. ERROR_NOT_FOUND with the hint to run init, ERROR_CONFIG, ERROR_INSECURE_FILE. */
+/* Loads and checks a file. ERROR_CONFIG (with the hint to run init where there is no such file), ERROR_INSECURE_FILE. */
 Config *config_load(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same from a file's bytes, which `what` names in errors: "what:12: unknown key …". */
+Config *config_parse(const char *bytes, gsize length, const char *what,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A configuration with nothing but defaults and one repository path, for a bare machine (--repository). */
 Config *config_new_bare(const char *repository_path);

@@ -8,7 +8,7 @@
 #include <glib.h>
 
 typedef enum {
-    CONFIG_TEXT,
+    CONFIG_TEXT,     /* anything; never shown in errors, since it may hold a password */
     CONFIG_PATH,     /* absolute */
     CONFIG_WORD,     /* one of `words`, separated by blanks */
     CONFIG_NUMBER,   /* `minimum` to `maximum` */
@@ -16,10 +16,15 @@ typedef enum {
     CONFIG_SIZE,     /* base/size.h */
     CONFIG_DURATION, /* base/size.h */
     CONFIG_PERCENT,  /* base/size.h */
-    CONFIG_LIST,     /* separated by "," */
+    CONFIG_LIST,     /* separated by ","; each one of `words` where there are words */
+    CONFIG_PATHS,    /* a list of absolute paths */
+    CONFIG_NAME,     /* the name of a source */
     CONFIG_ZONE,     /* a time zone's name */
-    CONFIG_CODEC,    /* codec:level */
+    CONFIG_CODEC,    /* codec:level, the codec one of `words` */
     CONFIG_CRON,     /* five fields, or @hourly and its like */
+    CONFIG_KEY,      /* passphrase-file=F, key-file=F or command=CMD */
+    CONFIG_LISTEN,   /* a list of ADDRESS:PORT and unix:PATH */
+    CONFIG_COMMAND,  /* the words behind "holdfast" of a command that can be scheduled */
 } ConfigType;
 
 typedef struct {
@@ -27,7 +32,7 @@ typedef struct {
     const char *key;
     ConfigType type;
     const char *engine; /* only for sources of this engine, or NULL */
-    const char *words;  /* for CONFIG_WORD */
+    const char *words;  /* for CONFIG_WORD, CONFIG_LIST, CONFIG_CODEC */
     gint64 minimum, maximum;
     const char *fallback; /* default as text, or NULL */
     const char *help;     /* one sentence, for the template and the manual */
@@ -45,6 +50,15 @@ typedef struct {
 } ConfigSection;
 extern const ConfigSection config_sections[]; /* ends with a NULL section */
 
+/* The row of the table, or NULL. */
 const ConfigKey *config_key_find(const char *section, const char *key);
+const ConfigSection *config_section_find(const char *section);
+
+/* The nearest known word, or NULL. The result belongs to the table. */
+const char *config_key_nearest(const char *section, const char *key);
+const char *config_section_nearest(const char *section);
+
+/* Names of sources, schedules and the like: 1 to 40 of [a-z0-9_], "-" inside. */
+gboolean config_name_valid(const char *name);
 
 #endif
