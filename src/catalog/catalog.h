@@ -34,7 +34,7 @@ gboolean catalog_rebuild(Catalog *catalog, guint64 *ret_backups,
 typedef struct {
     char *id;
     char *source, *engine, *type, *method,
-        *base; /* NULL where not known; all NULL when the manifest is unreadable */
+        *base; /* NULL where not known; of an unreadable manifest only what the id tells */
     char *server_version;
     gint64 start, stop;
     guint64 plain_size, stored_size, tables, rows;

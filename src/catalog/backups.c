@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asking the catalog for backups and recoveries.
+ */
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "catalog/private.h"
+
+void catalog_backup_free(CatalogBackup *backup)
+{
+    if (backup == NULL)
+        return;
+    g_free(backup->id);
+    g_free(backup->source);
+    g_free(backup->engine);
+    g_free(backup->type);
+    g_free(backup->method);
+    g_free(backup->base);
+    g_free(backup->server_version);
+    g_free(backup->problem);
+    g_free(backup);
+}
+
+/* Whether a backup is pinned is said by the newest of its pin and unpin records, whether it is damaged by its newest verify.
+ * "time, name" is the order of records everywhere. */
+static const char select_backups[] =
+    "WITH state AS (SELECT backup.*,"
+    "  coalesce((SELECT kind FROM record WHERE record.backup = backup.id"
+    "    AND kind IN ('pin', 'unpin') ORDER BY time DESC, name DESC LIMIT 1), '') = 'pin'"
+    "    AS pinned,"
+    "  (SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
+    "    ORDER BY time DESC, name DESC LIMIT 1) AS verify FROM backup)"
+    "SELECT state.id, source, engine, type, method, base, server_version, start, stop, plain_size,"
+    "  stored_size, tables, rows, partial, warnings, pinned,"
+    "  unreadable IS NOT NULL OR coalesce(record.damaged, 0) AS damaged,"
+    "  coalesce(unreadable, record.problem), coalesce(record.time, 0)"
+    " FROM state LEFT JOIN record ON record.name = state.verify"
+    " WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
+    "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start < ?5)"
+    "  AND CASE ?6 WHEN 'good' THEN NOT damaged WHEN 'damaged' THEN damaged"
+    "    WHEN 'pinned' THEN pinned ELSE 1 END"
+    " ORDER BY start DESC, state.id DESC";
+
+static CatalogBackup *read_backup(Statement *row)
+{
+    CatalogBackup *backup = g_new0(CatalogBackup, 1);
+
+    backup->id = catalog_text(row, 0);
+    backup->source = catalog_text(row, 1);
+    backup->engine = catalog_text(row, 2);
+    backup->type = catalog_text(row, 3);
+    backup->method = catalog_text(row, 4);
+    backup->base = catalog_text(row, 5);
+    backup->server_version = catalog_text(row, 6);
+    backup->start = sqlite3_column_int64(row, 7);
+    backup->stop = sqlite3_column_int64(row, 8);
+    backup->plain_size = (guint64)sqlite3_column_int64(row, 9);
+    backup->stored_size = (guint64)sqlite3_column_int64(row, 10);
+    backup->tables = (guint64)sqlite3_column_int64(row, 11);
+    backup->rows = (guint64)sqlite3_column_int64(row, 12);
+    backup->partial = sqlite3_column_int(row, 13) != 0;
+    backup->warnings = (guint)sqlite3_column_int(row, 14);
+    backup->pinned = sqlite3_column_int(row, 15) != 0;
+    backup->damaged = sqlite3_column_int(row, 16) != 0;
+    backup->problem = catalog_text(row, 17);
+    backup->verified = sqlite3_column_int64(row, 18);
+    return backup;
+}
+
+gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArray **ret_backups,
+                         GError **error)
+{
+    static const CatalogFilter everything = {0};
+    g_autoptr(GPtrArray) backups =
+        g_ptr_array_new_with_free_func((GDestroyNotify)catalog_backup_free);
+    g_autoptr(Statement) statement = NULL;
+    gboolean row;
+
+    if (filter == NULL)
+        filter = &everything;
+    statement =
+        catalog_prepare(catalog, error, select_backups, "sssiis", filter->source, filter->engine,
+                        filter->type, filter->since, filter->until, filter->status);
+    if (statement == NULL)
+        return FALSE;
+    while (TRUE) {
+        if (!catalog_step(catalog, statement, &row, error))
+            return FALSE;
+        if (!row)
+            break;
+        g_ptr_array_add(backups, read_backup(statement));
+    }
+    *ret_backups = g_steal_pointer(&backups);
+    return TRUE;
+}
+
+gboolean catalog_recoveries(Catalog *catalog, GPtrArray **ret_records, GError **error)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)json_decref);
+    g_autoptr(Statement) statement = catalog_prepare(
+        catalog, error,
+        "SELECT name, body FROM record WHERE kind = 'restore' ORDER BY time DESC, name DESC", "");
+    gboolean row;
+
+    if (statement == NULL)
+        return FALSE;
+    while (TRUE) {
+        const char *body;
+        json_t *record;
+
+        if (!catalog_step(catalog, statement, &row, error))
+            return FALSE;
+        if (!row)
+            break;
+        body = (const char *)sqlite3_column_text(statement, 1);
+        record = json_read_object(body, strlen(body),
+                                  (const char *)sqlite3_column_text(statement, 0), error);
+        if (record == NULL)
+            return FALSE;
+        g_ptr_array_add(records, record);
+    }
+    *ret_records = g_steal_pointer(&records);
+    return TRUE;
+}

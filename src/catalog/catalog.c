@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening the catalog: settings, schema, and what happens to a file that is none.
+ */
+#include "catalog/catalog.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdarg.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "catalog/private.h"
+
+#define SCHEMA_VERSION  1
+#define BUSY_TIMEOUT_MS 10000
+
+static const char schema[] =
+    "CREATE TABLE backup ("
+    "  id TEXT PRIMARY KEY, source TEXT, engine TEXT, type TEXT, method TEXT, base TEXT,"
+    "  server_version TEXT, start INTEGER NOT NULL, stop INTEGER NOT NULL,"
+    "  plain_size INTEGER NOT NULL, stored_size INTEGER NOT NULL, tables INTEGER NOT NULL,"
+    "  rows INTEGER NOT NULL, partial INTEGER NOT NULL, warnings INTEGER NOT NULL,"
+    "  unreadable TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX backup_start ON backup (start);"
+    "CREATE TABLE record ("
+    "  name TEXT PRIMARY KEY, kind TEXT NOT NULL, time INTEGER NOT NULL, backup TEXT,"
+    "  damaged INTEGER NOT NULL, problem TEXT, body TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX record_backup ON record (backup, kind, time, name);"
+    "CREATE INDEX record_kind ON record (kind, time);"
+    "CREATE TABLE job ("
+    "  id TEXT PRIMARY KEY, operation TEXT NOT NULL, source TEXT, state TEXT NOT NULL,"
+    "  run_file TEXT, message TEXT, result TEXT, started INTEGER NOT NULL,"
+    "  ended INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* --- Asking the database ------------------------------------------------------------------------------------------- */
+
+gboolean catalog_fail(const Catalog *catalog, GError **error)
+{
+    int code = sqlite3_errcode(catalog->database) & 0xff;
+
+    error_set(error, ERROR_CATALOG, "catalog %s: %s", catalog->path,
+              sqlite3_errmsg(catalog->database));
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        error_add_hint(error, "another holdfast is writing to it; try again");
+    else if (code == SQLITE_FULL)
+        error_add_hint(error, "free some space there");
+    else
+        error_add_hint(error, "the catalog can be deleted at any time: it is made anew from the "
+                              "repository");
+    return FALSE;
+}
+
+gboolean catalog_execute(Catalog *catalog, const char *sql, GError **error)
+{
+    if (sqlite3_exec(catalog->database, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return catalog_fail(catalog, error);
+    return TRUE;
+}
+
+static int bind_next(Statement *statement, int index, char type, va_list *values)
+{
+    const char *text;
+
+    switch (type) {
+    case 's':
+        text = va_arg(*values, const char *);
+        return text != NULL ? sqlite3_bind_text(statement, index, text, -1, SQLITE_TRANSIENT)
+                            : sqlite3_bind_null(statement, index);
+    case 'i':
+        return sqlite3_bind_int64(statement, index, va_arg(*values, gint64));
+    case 'u':
+        /* Sizes come from documents; what does not fit SQLite's integers is shown as the largest. */
+        return sqlite3_bind_int64(statement, index,
+                                  (gint64)MIN(va_arg(*values, guint64), (guint64)G_MAXINT64));
+    default:
+        return sqlite3_bind_int(statement, index, va_arg(*values, gboolean));
+    }
+}
+
+Statement *catalog_prepare(Catalog *catalog, GError **error, const char *sql, const char *types,
+                           ...)
+{
+    g_autoptr(Statement) statement = NULL;
+    gboolean bound = TRUE;
+    va_list values;
+
+    if (sqlite3_prepare_v2(catalog->database, sql, -1, &statement, NULL) != SQLITE_OK) {
+        (void)catalog_fail(catalog, error);
+        return NULL;
+    }
+    va_start(values, types);
+    for (int i = 0; bound && types[i] != '\0'; i++)
+        bound = bind_next(statement, i + 1, types[i], &values) == SQLITE_OK;
+    va_end(values);
+    if (!bound) {
+        (void)catalog_fail(catalog, error);
+        return NULL;
+    }
+    return g_steal_pointer(&statement);
+}
+
+gboolean catalog_step(Catalog *catalog, Statement *statement, gboolean *ret_row, GError **error)
+{
+    int result = sqlite3_step(statement);
+
+    if (result != SQLITE_ROW && result != SQLITE_DONE)
+        return catalog_fail(catalog, error);
+    *ret_row = result == SQLITE_ROW;
+    return TRUE;
+}
+
+gboolean catalog_finish(Catalog *catalog, Statement *taken, GError **error)
+{
+    g_autoptr(Statement) statement = taken;
+    gboolean row;
+
+    return statement != NULL && catalog_step(catalog, statement, &row, error);
+}
+
+char *catalog_text(Statement *statement, int column)
+{
+    return g_strdup((const char *)sqlite3_column_text(statement, column));
+}
+
+gboolean catalog_begin(Catalog *catalog, GError **error)
+{
+    return catalog_execute(catalog, "BEGIN IMMEDIATE", error);
+}
+
+gboolean catalog_end(Catalog *catalog, gboolean result, GError **error)
+{
+    if (result && catalog_execute(catalog, "COMMIT", error))
+        return TRUE;
+    /* A failure that is under way is the one to report; SQLite may have rolled back by itself. */
+    if (!sqlite3_get_autocommit(catalog->database))
+        (void)sqlite3_exec(catalog->database, "ROLLBACK", NULL, NULL, NULL);
+    return FALSE;
+}
+
+/* --- Opening ------------------------------------------------------------------------------------------------------- */
+
+static gboolean schema_version(Catalog *catalog, gint64 *ret_version, GError **error)
+{
+    g_autoptr(Statement) statement = catalog_prepare(catalog, error, "PRAGMA user_version", "");
+    gboolean row;
+
+    if (statement == NULL || !catalog_step(catalog, statement, &row, error))
+        return FALSE;
+    *ret_version = row ? sqlite3_column_int64(statement, 0) : 0;
+    return TRUE;
+}
+
+/* Inside a transaction, so that two that come at once do not both make it. */
+static gboolean make_schema(Catalog *catalog, GError **error)
+{
+    g_autofree char *pragma = g_strdup_printf("PRAGMA user_version = %d", SCHEMA_VERSION);
+    gboolean result;
+    gint64 version;
+
+    if (!catalog_begin(catalog, error))
+        return FALSE;
+    result = schema_version(catalog, &version, error);
+    if (result && version == 0)
+        result = catalog_execute(catalog, schema, error) && catalog_execute(catalog, pragma, error);
+    return catalog_end(catalog, result, error);
+}
+
+static gboolean check_integrity(Catalog *catalog, GError **error)
+{
+    g_autoptr(Statement) statement = catalog_prepare(catalog, error, "PRAGMA quick_check(1)", "");
+    gboolean row;
+
+    if (statement == NULL || !catalog_step(catalog, statement, &row, error))
+        return FALSE;
+    if (row && g_strcmp0((const char *)sqlite3_column_text(statement, 0), "ok") == 0)
+        return TRUE;
+    error_set(error, ERROR_CATALOG, "catalog %s is damaged", catalog->path);
+    return FALSE;
+}
+
+/* Opens or creates the database file. *ret_unusable tells a file that is no catalog from trouble around it. */
+static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError **error)
+{
+    gint64 version;
+    int code;
+
+    *ret_unusable = FALSE;
+    if (sqlite3_open_v2(catalog->path, &catalog->database,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+        return catalog_fail(catalog, error);
+    (void)sqlite3_busy_timeout(catalog->database, BUSY_TIMEOUT_MS);
+    if (!catalog_execute(catalog,
+                         "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;"
+                         "PRAGMA trusted_schema = OFF",
+                         error) ||
+        !schema_version(catalog, &version, error) ||
+        (version == 0 && !make_schema(catalog, error)) || !check_integrity(catalog, error)) {
+        code = sqlite3_errcode(catalog->database) & 0xff;
+        *ret_unusable = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR ||
+                        code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE;
+        return FALSE;
+    }
+    if (version > SCHEMA_VERSION) {
+        error_set(error, ERROR_NEWER_FORMAT, "a newer holdfast wrote the catalog %s",
+                  catalog->path);
+        error_add_hint(error, "update this holdfast, or give it another state_directory");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Moves an unusable file out of the way, its journal with it: a journal that stays would be played into the new file. */
+static gboolean set_aside(const char *path, GError **error)
+{
+    g_autofree char *when = time_format_compact(time_now());
+    g_autofree char *aside = g_strdup_printf("%s.damaged-%s", path, when);
+    g_autofree char *journal = g_strconcat(path, "-journal", NULL);
+    g_autofree char *journal_aside = g_strconcat(aside, "-journal", NULL);
+
+    if (g_rename(journal, journal_aside) != 0 && errno != ENOENT) {
+        error_set_errno(error, errno, "cannot rename %s", journal);
+        return FALSE;
+    }
+    if (g_rename(path, aside) != 0) {
+        error_set_errno(error, errno, "cannot rename %s", path);
+        return FALSE;
+    }
+    log_write(LOG_WARNING, "%s is no usable catalog; it is kept as %s and made anew", path, aside);
+    return TRUE;
+}
+
+static Catalog *catalog_new(Repository *repository, const char *path)
+{
+    Catalog *catalog = g_new0(Catalog, 1);
+
+    catalog->repository = repository_ref(repository);
+    catalog->path = g_strdup(path);
+    return catalog;
+}
+
+Catalog *catalog_open(Repository *repository, const char *state_directory, GError **error)
+{
+    g_autoptr(Catalog) catalog = NULL;
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *path = NULL;
+    gboolean unusable;
+
+    if (state_directory == NULL) {
+        path = g_strdup(":memory:");
+    } else {
+        g_autofree char *name = g_strdup_printf("catalog-%s.sqlite", repository_id(repository));
+
+        if (!directory_make(state_directory, 0700, error))
+            return NULL;
+        path = g_build_filename(state_directory, name, NULL);
+    }
+    catalog = catalog_new(repository, path);
+    if (open_database(catalog, &unusable, &problem))
+        return g_steal_pointer(&catalog);
+    if (!unusable || state_directory == NULL) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
+    g_clear_pointer(&catalog, catalog_free);
+    if (!set_aside(path, error))
+        return NULL;
+    catalog = catalog_new(repository, path);
+    if (!open_database(catalog, &unusable, error))
+        return NULL;
+    return g_steal_pointer(&catalog);
+}
+
+void catalog_free(Catalog *catalog)
+{
+    if (catalog == NULL)
+        return;
+    (void)sqlite3_close(catalog->database); /* fails only with statements open: ours are not */
+    repository_unref(catalog->repository);
+    g_free(catalog->path);
+    g_free(catalog);
+}
