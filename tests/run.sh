@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every test, in one run: build, layering check, unit tests (plain, with address and undefined behaviour sanitizers, with
+# the thread sanitizer), short fuzz runs, system tests. Called by "./run test", which has installed what is needed.
+#
+# Each part leaves a file that a program can read (meson's testlog, JUnit XML, a list of steps) in build-results/;
+# tests/summary.py adds them up, prints what was skipped and why, and decides the exit status.
+
+set -u
+cd "$(dirname "$0")/.."
+
+results=build-results
+steps=$results/steps.tsv
+fuzz_seconds=${FUZZ_SECONDS:-10}
+python=/usr/bin/python3
+export PYTHONDONTWRITEBYTECODE=1 G_SLICE=always-malloc
+
+heading() {
+    printf '\n== %s\n' "$*"
+}
+
+# One line for the summary: pass, fail or skip; a name; a reason.
+record() {
+    printf '%s\t%s\t%s\n' "$1" "$2" "${3-}" >>"$steps"
+}
+
+# Runs a command as one test named $1.
+step() {
+    name=$1
+    shift
+    if "$@"; then
+        record pass "$name"
+    else
+        record fail "$name" "exit status $?: $*"
+        return 1
+    fi
+}
+
+# Builds the directory $1 with the meson options that follow; only a failure is a line in the summary.
+build() {
+    directory=$1
+    shift
+    if [ ! -f "$directory/build.ninja" ] && ! meson setup "$directory" "$@" >"$results/$directory.log" 2>&1; then
+        cat "$results/$directory.log"
+        record fail "configure $directory" "meson setup failed"
+        return 1
+    fi
+    ninja -C "$directory" >"$results/$directory.log" 2>&1 || {
+        cat "$results/$directory.log"
+        record fail "build $directory" "ninja failed"
+        return 1
+    }
+}
+
+# Runs the unit tests of the build directory $1, through the command that follows (if any), and keeps meson's records.
+unit() {
+    directory=$1
+    shift
+    rm -f "$directory"/meson-logs/testlog.json "$directory"/meson-logs/testlog.junit.xml
+    "$@" meson test -C "$directory" --no-rebuild --print-errorlogs || true
+    for log in testlog.json testlog.junit.xml; do
+        cp "$directory/meson-logs/$log" "$results/$directory.$log" ||
+            record fail "unit tests of $directory" "meson left no $log"
+    done
+}
+
+layers() {
+    heading "layers"
+    step "layers: the check finds what it should" "$python" tests/layers.py --self-test
+    step "layers: src" "$python" tests/layers.py
+}
+
+unit_plain() {
+    heading "unit tests"
+    build build --buildtype=debugoptimized && unit build
+}
+
+unit_address() {
+    heading "unit tests, address and undefined behaviour sanitizers"
+    build build-address --buildtype=debugoptimized -Db_sanitize=address,undefined || return
+    ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 unit build-address
+}
+
+# The thread sanitizer of Debian 12 cannot start where the kernel spreads addresses too widely; setarch -R asks for
+# fixed ones, which a container may forbid.
+thread_sanitizer_prefix() {
+    probe=$results/thread-probe
+    printf 'int main(void) { return 0; }\n' >"$probe.c"
+    gcc -fsanitize=thread -o "$probe" "$probe.c" || return 1
+    for prefix in "env" "setarch -R"; do
+        if $prefix "$probe" 2>/dev/null; then
+            printf '%s\n' "$prefix"
+            return 0
+        fi
+    done
+    return 1
+}
+
+unit_thread() {
+    heading "unit tests, thread sanitizer"
+    prefix=$(thread_sanitizer_prefix) || {
+        record skip "unit tests with the thread sanitizer" "its runtime does not start on this machine"
+        return
+    }
+    build build-thread --buildtype=debugoptimized -Db_sanitize=thread || return
+    # shellcheck disable=SC2086 # the prefix is two words
+    TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/thread-sanitizer.supp" \
+        unit build-thread $prefix
+}
+
+# Each fuzzer starts from its corpus in tests/fuzz/corpus/NAME and runs for a few seconds.
+fuzz_one() {
+    fuzzer=$1
+    corpus=$results/corpus-$(basename "$fuzzer")
+    seeds=tests/fuzz/corpus/$(basename "$fuzzer")
+    mkdir -p "$corpus"
+    [ ! -d "$seeds" ] || cp "$seeds"/* "$corpus"/
+    "$fuzzer" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=0 \
+        -print_final_stats=1 -artifact_prefix="$results/" "$corpus"
+}
+
+fuzz() {
+    heading "fuzzers, $fuzz_seconds s each"
+    ls tests/fuzz/*.c >/dev/null 2>&1 || {
+        record skip "fuzzers" "there are none"
+        return
+    }
+    CC=clang-14 build build-fuzz --buildtype=debugoptimized -Dfuzzers=true || return
+    found=
+    for fuzzer in build-fuzz/tests/fuzz/*; do
+        [ -f "$fuzzer" ] && [ -x "$fuzzer" ] || continue
+        found=yes
+        step "fuzz: $(basename "$fuzzer")" fuzz_one "$fuzzer"
+    done
+    [ -n "$found" ] || record fail "fuzzers" "none was built"
+}
+
+system() {
+    heading "system tests"
+    ls tests/system/test_*.py >/dev/null 2>&1 || {
+        record skip "system tests" "there are none"
+        return
+    }
+    [ -x build/holdfast ] || {
+        record fail "system tests" "there is no build/holdfast"
+        return
+    }
+    "$python" -m pytest tests/system -p no:cacheprovider -q -rs --durations=10 \
+        --junitxml="$results/system.xml" || true
+    [ -s "$results/system.xml" ] || record fail "system tests" "pytest left no system.xml"
+}
+
+rm -rf "$results"
+mkdir -p "$results" || exit 1
+: >"$steps" || exit 1
+
+layers
+unit_plain
+unit_address
+unit_thread
+fuzz
+system
+
+heading "summary"
+exec "$python" tests/summary.py "$results"
