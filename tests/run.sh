@@ -8,7 +8,7 @@
 # tests/summary.py adds them up, prints what was skipped and why, and decides the exit status.
 
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 results=build-results
 steps=$results/steps.tsv
@@ -130,7 +130,9 @@ fuzz() {
     CC=clang-14 build build-fuzz --buildtype=debugoptimized -Dfuzzers=true || return
     found=
     for fuzzer in build-fuzz/tests/fuzz/*; do
-        [ -f "$fuzzer" ] && [ -x "$fuzzer" ] || continue
+        if [ ! -f "$fuzzer" ] || [ ! -x "$fuzzer" ]; then
+            continue
+        fi
         found=yes
         step "fuzz: $(basename "$fuzzer")" fuzz_one "$fuzzer"
     done

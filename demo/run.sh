@@ -1,0 +1,202 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# The demo: a made-up market database is backed up, broken and brought back, every command shown before it runs.
+#
+# It works on a PostgreSQL cluster of its own, in a temporary directory and behind a unix socket in it; no other server
+# is touched. At the end, at a failure or at Ctrl-C everything is stopped and removed.
+
+set -eu
+cd "$(dirname "$0")/.."
+root=$PWD
+bin=/usr/lib/postgresql/15/bin
+owner=postgres # who runs the cluster when root starts the demo: the server refuses to run as root
+
+[ -x build/holdfast ] || {
+    echo "demo: build/holdfast is missing; run: ./run demo" >&2
+    exit 1
+}
+
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
+    bold=$(printf '\033[1m') green=$(printf '\033[32m') plain=$(printf '\033[0m')
+else
+    bold='' green='' plain=''
+fi
+
+# A heading with a sentence or two, before the commands that it explains.
+tell() {
+    printf '\n%s%s%s\n' "$bold" "$1" "$plain"
+    shift
+    for line in "$@"; do
+        printf '%s\n' "$line"
+    done
+}
+
+show() {
+    printf '\n%s$ %s%s\n' "$green" "$1" "$plain"
+}
+
+# Shows a command line, then runs it; the demo ends when it fails.
+run() {
+    show "$1"
+    doing=$1
+    eval "$1"
+    doing=
+}
+
+# --- a place of our own, removed whatever happens ----------------------------------------------------------------------
+
+# A unix socket's path has 107 bytes at most.
+place=${TMPDIR:-/tmp}
+[ "${#place}" -le 60 ] || place=/tmp
+work=$(mktemp -d "$place/holdfast-demo.XXXXXX")
+started=
+doing=
+
+clean_up() {
+    status=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    cd "$root"
+    [ "$status" -eq 0 ] || [ -z "$doing" ] || printf '\ndemo: stopped (exit status %s) in: %s\n' "$status" "$doing" >&2
+    [ -z "$started" ] || as_owner "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
+    rm -rf "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+as_owner() {
+    if [ "$(id -u)" -eq 0 ]; then
+        (cd / && exec setpriv --reuid="$owner" --regid="$owner" --init-groups "$@")
+    else
+        "$@"
+    fi
+}
+
+start_cluster() {
+    chmod 711 "$work"
+    mkdir -m 700 "$work/server"
+    [ "$(id -u)" -ne 0 ] || chown "$owner" "$work/server"
+    as_owner "$bin/initdb" -D "$work/server/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync \
+        >"$work/initdb.log" 2>&1 || {
+        cat "$work/initdb.log" >&2
+        return 1
+    }
+    started=yes
+    # Nothing in this cluster outlives the demo, so it need not wait for the disk.
+    as_owner "$bin/pg_ctl" -D "$work/server/data" -l "$work/server/log" -w -o "-c listen_addresses='' \
+        -c unix_socket_directories='$work/server' -c port=$PGPORT -c fsync=off -c shared_buffers=128MB \
+        -c max_wal_size=2GB" start >/dev/null || {
+        cat "$work/server/log" >&2
+        return 1
+    }
+}
+
+# --- the demo ----------------------------------------------------------------------------------------------------------
+
+begun=$(date +%s)
+
+# Nothing of the user's own PostgreSQL or Holdfast settings may reach in here.
+for name in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do
+    unset "$name"
+done
+export PGHOST="$work/server" PGPORT=5499 PGUSER=postgres
+export HOLDFAST_CONFIG="$work/holdfast.conf"
+export XDG_STATE_HOME="$work/state" XDG_RUNTIME_DIR="$work/run"
+export PATH="$root/build:$bin:$PATH"
+mkdir -m 700 "$work/run" "$work/state"
+
+tell "A PostgreSQL cluster, only for this demo" \
+    "It lives in $work/server, listens on a unix socket there, and goes away with the demo." \
+    "The settings PGHOST, PGPORT, PGUSER and HOLDFAST_CONFIG point at it."
+start_cluster
+run 'createdb market'
+
+tell "Some 200 MB of market data" \
+    "Daily bars, partitioned trades, news with jsonb and text search, views, functions, triggers, large objects."
+run 'psql -X -q -v ON_ERROR_STOP=1 -f demo/market.sql market'
+run "psql -X -At -c \"select pg_size_pretty(pg_database_size('market'))\" market"
+
+tell "1. A repository and a configuration" \
+    "init creates both; the configuration explains every key. A source is three lines."
+run "holdfast init --repository $work/repository"
+show "cat >>\$HOLDFAST_CONFIG"
+cat <<END | tee -a "$HOLDFAST_CONFIG"
+[source market]
+engine = postgresql
+conninfo = host=$PGHOST port=$PGPORT user=$PGUSER
+databases = market
+method = logical
+END
+
+tell "2. Is everything there that a backup needs?" \
+    "One line per fact; what is wrong comes with a hint."
+run 'holdfast check market'
+
+tell "3. A full backup" \
+    "pg_dump archives from one snapshot, compressed with zstd, every row counted in that same snapshot."
+run 'holdfast backup postgresql full'
+run 'holdfast list backups'
+backup=$(holdfast list backups --json | sed -n 's/.*"id" *: *"\([^"]*\)".*/\1/p' | head -n 1)
+[ -n "$backup" ] || {
+    echo "demo: no backup is listed" >&2
+    exit 1
+}
+
+tell "4. Is it whole?" \
+    "verify reads every object again: presence, size, SHA-256, and the archives' own structure."
+run "holdfast verify $backup"
+
+tell "5. An accident" \
+    "A table with 60,000 orders is dropped, as happens on a Friday afternoon."
+orders='\"Back Office\".\"Orders & Fills\"'
+run "psql -X -c \"drop table $orders\" market"
+
+tell "6. That table comes back" \
+    "First a dry run: it checks everything that could fail and changes nothing. Then the restore itself," \
+    "into the live database; the other tables are not touched. Rows are counted and compared with the backup."
+run "holdfast restore postgresql full --backup-id $backup --tables 'Back Office.Orders & Fills' --dry-run"
+run "holdfast restore postgresql full --backup-id $backup --tables 'Back Office.Orders & Fills'"
+run "psql -X -c \"select count(*) from $orders\" market"
+
+tell "7. The whole database, beside the old one"
+run "holdfast restore postgresql full --backup-id $backup --to-database market_copy"
+
+tell "8. Are they the same?" \
+    "Not Holdfast but PostgreSQL says so: for every table the rows and a hash over all of them, in both databases;" \
+    "then the whole schema, as pg_dump prints it."
+for database in market market_copy; do
+    run "psql -X -At -q -v ON_ERROR_STOP=1 -f demo/fingerprint.sql $database >$work/$database.rows"
+    # Newer versions of pg_dump fence the dump with a random key.
+    run "pg_dump --schema-only $database | grep -v 'restrict ' >$work/$database.schema"
+done
+doing="comparing market with market_copy"
+paste -d '|' "$work/market.rows" "$work/market_copy.rows" | awk -F'|' '
+    BEGIN { printf "\n%-42s %10s  %-16s  %s\n", "table", "rows", "hash", "market_copy" }
+    {
+        same = ($1 == $4 && $2 == $5 && $3 == $6)
+        different += !same
+        printf "%-42s %10s  %-16s  %s\n", $1, $2, $3, same ? "same" : "DIFFERENT: " $4 " " $5 " " $6
+    }
+    END {
+        printf "%d compared, %d different\n", NR, different
+        exit NR == 0 || different > 0
+    }'
+run "diff $work/market.schema $work/market_copy.schema && echo the schemas are the same"
+
+tell "9. What the backup knows about itself" \
+    "And without Holdfast: coreutils check it, plain zstd and pg_restore read it."
+run "holdfast show $backup"
+run "(cd $work/repository/backups/$backup && sha256sum --quiet -c SHA256SUMS) && echo every object is as recorded"
+archive=$(find "$work/repository/backups/$backup/data" -name '*.zst' -size +64k | sort | head -n 1)
+[ -z "$archive" ] || run "zstd -dcq $archive | pg_restore -l | sed -n '/^; Selected/,\$p' | head -n 8"
+
+tell "10. Who restored what" \
+    "Every restore, dry or not, leaves a record in the repository."
+run 'holdfast list recoveries'
+
+tell "Done in $(($(date +%s) - begun)) seconds." \
+    "The cluster and the repository are removed now. Your own database in five minutes: see README.md."
