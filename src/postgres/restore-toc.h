@@ -15,15 +15,15 @@
 #include <glib.h>
 
 typedef enum {
-    PG_TOC_OBJECT,       /* has the oids of an object */
-    PG_TOC_FOREIGN_KEY,  /* an object too: a foreign key */
-    PG_TOC_PUBLICATION,  /* an object too: what a publication publishes */
-    PG_TOC_DEFAULT_ACL,  /* an object too: default privileges */
-    PG_TOC_TABLE_DATA,   /* rows: the table's oid, no catalog */
-    PG_TOC_MATVIEW_DATA, /* REFRESH: the view's oid, no catalog */
-    PG_TOC_ROW_SECURITY, /* the table's oid, no catalog */
-    PG_TOC_APPENDIX,     /* comment, privileges, label: depends on what it belongs to */
-    PG_TOC_ATTACH,       /* of a partition or its index: depends on both */
+    PG_TOC_OBJECT,         /* has the oids of an object */
+    PG_TOC_FOREIGN_KEY,    /* an object too: a foreign key */
+    PG_TOC_PUBLICATION,    /* an object too: what a publication publishes */
+    PG_TOC_DEFAULT_ACL,    /* an object too: default privileges */
+    PG_TOC_TABLE_DATA,     /* rows: the table's oid, no catalog */
+    PG_TOC_MATVIEW_DATA,   /* REFRESH: the view's oid, no catalog */
+    PG_TOC_ROW_SECURITY,   /* the table's oid, no catalog */
+    PG_TOC_APPENDIX,       /* comment, privileges, label: depends on what it belongs to */
+    PG_TOC_ATTACH,         /* of a partition or its index: depends on both */
     PG_TOC_SEQUENCE_OWNER, /* OWNED BY: depends on the sequence */
     PG_TOC_SEQUENCE_SET,   /* a sequence's value */
     PG_TOC_SHELL_TYPE,     /* what a base type's functions need before it */

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pool: the shared, immutable objects that backups refer to, each named by the SHA-256 of its bytes. This is the part for
+ * data files: a file is cut into fixed extents, a changed extent is compressed on its own and appended to a pack, and a map
+ * says where each extent of a file is. A map is pool content too, so that a file that did not change costs one line in the
+ * next backup's index, whatever its size. Nothing here knows a database. Format: docs/formats.md.
+ *
+ *   pack     pool/<aa>/<sha-256>: a header that names the backup that wrote it (so that a full shares no name with anything
+ *            older and heals damage), then stored extents and maps, up to 64 MiB
+ *   extent   128 KiB of a file, 256 KiB, 512 KiB or 1 MiB of larger files: page-aligned, of one size within a file
+ *   map      the extents of one file: (pack, offset, stored length, keyed XXH3-128 of the plain bytes) each
+ *
+ * Small files have no map: their extents stand in the index line itself.
+ *
+ * Threads: PoolWriter and PoolReader are shared by the workers of a backup or restore; PoolStream and PoolFileWriter belong to
+ * one worker.
+ */
+#ifndef HOLDFAST_POOL_POOL_H
+#define HOLDFAST_POOL_POOL_H
+
+#include "base/json.h"
+#include "codec/hash.h"
+#include "repo/backup.h"
+#include "repo/writer.h"
+
+#define POOL_PACK_SIZE       (64 * 1024 * 1024)
+#define POOL_EXTENT_SMALLEST (128 * 1024)
+#define POOL_EXTENT_LARGEST  (1024 * 1024)
+
+/* The extent size for a file that is `size` bytes long when it is first stored; kept when the file grows later. */
+guint32 pool_extent_size(guint64 size);
+
+/* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is inside. Pack numbers are handles
+ * of the PoolWriter or PoolReader that the file came from. */
+typedef struct {
+    guint64 size; /* bytes of the file */
+    guint32 extent_size;
+    guint32 map_pack; /* the pack that holds the map, when map_length is not 0 */
+    guint32 map_offset, map_length;
+    guint32 extent_count; /* of the inline extents, when map_length is 0 */
+    struct PoolExtent *extents;
+    guint32 pack_count; /* all packs that the content needs, the map's included */
+    guint32 *packs;
+} PoolFile;
+
+typedef struct PoolExtent {
+    guint32 pack;
+    guint32 offset;
+    guint32 length; /* stored bytes; 0: the extent is all zero bytes and nothing is stored */
+    Hash128 hash;   /* of the plain bytes, keyed */
+} PoolExtent;
+
+void pool_file_clear(PoolFile *file);
+
+/* --- writing ------------------------------------------------------------------------------------------------------- */
+
+typedef struct PoolWriter PoolWriter;
+
+typedef struct {
+    BackupWriter *backup; /* packs become part of this backup's SHA256SUMS, as ../../pool/… */
+    const char *backup_id;
+    CompressSpec compression;
+    guint64 hash_key; /* of the repository's chain of backups: an incremental takes its base's */
+} PoolWriterOptions;
+
+PoolWriter *pool_writer_new(const PoolWriterOptions *options,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pool_writer_free(PoolWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolWriter, pool_writer_free)
+
+/* One worker's packs, one after the other. */
+typedef struct PoolStream PoolStream;
+PoolStream *pool_stream_new(PoolWriter *writer);
+/* Closes the open pack: everything in it is durable then. */
+gboolean pool_stream_close(PoolStream *stream, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pool_stream_free(PoolStream *stream);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolStream, pool_stream_free)
+
+/* Called when a file's content has its final place: in order of the packs' closing, not of the files' ends, since a map can only
+ * name packs that are closed. `tag` is what pool_file_begin() got. Takes what is inside of *file. */
+typedef void (*PoolFileFunc)(PoolFile *file, gpointer tag, gpointer data);
+void pool_stream_set_func(PoolStream *stream, PoolFileFunc func, gpointer data);
+
+typedef struct PoolFileWriter PoolFileWriter;
+
+/* Begins a file. `base` (or NULL) is the same file in the base backup, `reader` the one it was read from: extents with equal hashes are
+ * referred to and not written, but for those in packs that the writer is to leave behind (pool_writer_leave). */
+PoolFileWriter *pool_file_begin(PoolStream *stream, guint64 expected_size,
+                                struct PoolReader *reader, const PoolFile *base, gpointer tag,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Bytes in order, in pieces of any length. */
+gboolean pool_file_write(PoolFileWriter *file, const void *bytes, gsize length,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean pool_file_finish(PoolFileWriter *file, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pool_file_free(PoolFileWriter *file); /* without finish: the file is forgotten */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolFileWriter, pool_file_free)
+
+/* A file that did not change: refers to its content whole. Extents in packs that are to be left behind are copied forward,
+ * compressed as they are. The func of the stream gets the result. */
+gboolean pool_file_reuse(PoolStream *stream, struct PoolReader *reader, const PoolFile *base,
+                         gpointer tag, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Names a base's pack that is less than half alive: nothing will refer to it any more. */
+void pool_writer_leave(PoolWriter *writer, struct PoolReader *reader, guint32 pack);
+
+/* When all streams are closed: every pack that is referred to is checked to be in the store (and in no tombstone) and entered in the
+ * backup's checksums. */
+gboolean pool_writer_finish(PoolWriter *writer, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+    guint64 plain, stored;               /* bytes of extents that were written */
+    guint64 reused_plain, reused_stored; /* bytes that were referred to */
+    guint64 packs_written, packs_total;
+} PoolStats;
+void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats);
+
+/* The pack table, for the details: [{"sha256", "size"}, …] in the order of the handles; and a file as an index line has it, with
+ * handles of this table. Only after pool_writer_finish(). */
+json_t *pool_writer_packs_to_json(PoolWriter *writer);
+json_t *pool_file_to_json(const PoolFile *file);
+
+/* --- reading ------------------------------------------------------------------------------------------------------- */
+
+typedef struct PoolReader PoolReader;
+
+/* `packs` is the pack table of the details. Trusts nothing. */
+PoolReader *pool_reader_new(Repository *repository, const json_t *packs, guint64 hash_key,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pool_reader_free(PoolReader *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolReader, pool_reader_free)
+
+gboolean pool_file_from_json(PoolReader *reader, const json_t *json, PoolFile *ret_file,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* All extents of a file, in order; an array of PoolExtent (from the map, checked, where there is one). */
+GArray *pool_file_extents(PoolReader *reader, const PoolFile *file,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* One extent's plain bytes: read (neighbouring stored bytes in one go where that is cheap), decompressed, hashed and compared.
+ * ERROR_DAMAGED names pack, file range and what is wrong. `plain_length` is what the extent must have. */
+gboolean pool_extent_read(PoolReader *reader, const PoolExtent *extent, void *out,
+                          gsize plain_length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A whole file, in order, extent by extent. `bytes` NULL stands for that many zero bytes. */
+typedef gboolean (*PoolSink)(guint64 offset, const void *bytes, gsize length, gpointer data,
+                             GError **error);
+gboolean pool_file_read(PoolReader *reader, const PoolFile *file, PoolSink sink, gpointer data,
+                        GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+guint32 pool_reader_pack_count(const PoolReader *reader);
+guint64 pool_reader_pack_size(const PoolReader *reader, guint32 pack);
+void pool_reader_pack_digest(const PoolReader *reader, guint32 pack,
+                             guint8 ret_digest[SHA256_SIZE]);
+guint64 pool_reader_hash_key(const PoolReader *reader);
+
+#endif
