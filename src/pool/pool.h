@@ -52,6 +52,8 @@ typedef struct PoolExtent {
 
 void pool_file_clear(PoolFile *file);
 
+typedef struct PoolReader PoolReader;
+
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
 typedef struct PoolWriter PoolWriter;
@@ -85,8 +87,8 @@ typedef struct PoolFileWriter PoolFileWriter;
 
 /* Begins a file. `base` (or NULL) is the same file in the base backup, `reader` the one it was read from: extents with equal hashes are
  * referred to and not written, but for those in packs that the writer is to leave behind (pool_writer_leave). */
-PoolFileWriter *pool_file_begin(PoolStream *stream, guint64 expected_size,
-                                struct PoolReader *reader, const PoolFile *base, gpointer tag,
+PoolFileWriter *pool_file_begin(PoolStream *stream, guint64 expected_size, PoolReader *reader,
+                                const PoolFile *base, gpointer tag,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Bytes in order, in pieces of any length. */
 gboolean pool_file_write(PoolFileWriter *file, const void *bytes, gsize length,
@@ -97,11 +99,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolFileWriter, pool_file_free)
 
 /* A file that did not change: refers to its content whole. Extents in packs that are to be left behind are copied forward,
  * compressed as they are. The func of the stream gets the result. */
-gboolean pool_file_reuse(PoolStream *stream, struct PoolReader *reader, const PoolFile *base,
-                         gpointer tag, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean pool_file_reuse(PoolStream *stream, PoolReader *reader, const PoolFile *base, gpointer tag,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Names a base's pack that is less than half alive: nothing will refer to it any more. */
-void pool_writer_leave(PoolWriter *writer, struct PoolReader *reader, guint32 pack);
+void pool_writer_leave(PoolWriter *writer, PoolReader *reader, guint32 pack);
 
 /* When all streams are closed: every pack that is referred to is checked to be in the store (and in no tombstone) and entered in the
  * backup's checksums. */
@@ -120,8 +122,6 @@ json_t *pool_writer_packs_to_json(PoolWriter *writer);
 json_t *pool_file_to_json(const PoolFile *file);
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
-
-typedef struct PoolReader PoolReader;
 
 /* `packs` is the pack table of the details. Trusts nothing. */
 PoolReader *pool_reader_new(Repository *repository, const json_t *packs, guint64 hash_key,
