@@ -48,7 +48,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Compressor, compressor_free)
 
 typedef struct Decompressor Decompressor;
 
-/* zstd windows above 128 MiB are refused. */
+/* zstd windows above 128 MiB are refused (ERROR_LIMIT). */
 Decompressor *decompressor_new(Codec codec, CodecSink sink, gpointer data);
 /* ERROR_DAMAGED where the bytes are no such stream. Concatenated frames and zstd's skippable frames are read through. */
 gboolean decompressor_write(Decompressor *decompressor, const void *bytes, gsize length,
@@ -62,6 +62,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decompressor, decompressor_free)
 
 /* The most bytes that compressing `length` bytes can take. */
 gsize compress_bound(CompressSpec spec, gsize length);
+/* With less room than compress_bound() this may fail with ERROR_LIMIT. */
 gboolean compress_buffer(CompressSpec spec, const void *bytes, gsize length, void *out,
                          gsize out_size, gsize *ret_length,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
