@@ -9,6 +9,12 @@
 
 #include "codec/hash.h"
 
+#define CHECKSUMS_NAME "SHA256SUMS"
+
+/* What a reader takes at most: 100 TB in packs of 64 MiB are 1.6 million objects, a line for a pack has 145 bytes. */
+#define CHECKSUMS_SIZE_LIMIT  (512 * 1024 * 1024)
+#define CHECKSUMS_COUNT_LIMIT 4000000
+
 typedef struct {
     char *path; /* as written */
     guint8 digest[SHA256_SIZE];
@@ -20,6 +26,7 @@ Checksums *checksums_new(void);
 void checksums_free(Checksums *checksums);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Checksums, checksums_free)
 
+/* A path that is there already gets the new digest. */
 void checksums_add(Checksums *checksums, const char *path, const guint8 digest[SHA256_SIZE]);
 guint checksums_count(const Checksums *checksums);
 const ChecksumEntry *checksums_entry(const Checksums *checksums, guint index);
@@ -29,7 +36,7 @@ const ChecksumEntry *checksums_find(const Checksums *checksums, const char *path
 char *checksums_write(Checksums *checksums, gsize *ret_length);
 
 /* Trusts nothing: malformed lines, doubled or unsafe paths (absolute, "..", but for the two prefixes above), a missing end
- * line or a wrong number in it are ERROR_DAMAGED. `what` names the file in errors. */
+ * line or a wrong number in it are ERROR_DAMAGED, more entries than the limit ERROR_LIMIT. `what` names the file in errors. */
 Checksums *checksums_read(const char *bytes, gsize length, const char *what,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

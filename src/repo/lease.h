@@ -35,6 +35,9 @@ typedef struct {
 Lease *lease_acquire(Repository *repository, const LeaseRequest *request,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* How often leases are renewed, in microseconds; 0 puts LEASE_RENEWAL back. For tests, before leases are taken. */
+void lease_set_renewal_period(gint64 period);
+
 /* Takes the lease off the store and the run file away. NULL is fine. */
 void lease_release(Lease *lease);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lease, lease_release)
@@ -53,8 +56,9 @@ typedef struct {
     char *backup;    /* or NULL */
     char **uses;     /* NULL-terminated */
     char *host;
-    gint64 started; /* by the store's clock */
+    gint64 started; /* by the store's clock; 0 where it cannot be read */
     gboolean live;
+    gboolean readable; /* else only id and live mean something: while it lives, nobody knows what it protects */
 } LeaseView;
 void lease_view_free(LeaseView *view);
 

@@ -10,6 +10,9 @@
 #include "base/json.h"
 #include "codec/hash.h"
 
+#define MANIFEST_NAME       "manifest.json"
+#define MANIFEST_SIZE_LIMIT (64 * 1024 * 1024)
+
 typedef struct {
     char *path;         /* relative to the backup's folder: "data/…", "details.json.zst" */
     guint64 size;       /* stored bytes */
@@ -30,6 +33,13 @@ const char *manifest_id(const Manifest *manifest);
 const char *manifest_source(const Manifest *manifest);
 const char *manifest_engine(const Manifest *manifest);
 BackupType manifest_type(const Manifest *manifest);
+
+/* The id of the repository where the backup was made, set when it is committed, or NULL. */
+const char *manifest_repository(const Manifest *manifest);
+void manifest_set_repository(Manifest *manifest, const char *repository);
+
+/* The version of Holdfast that made the backup, or NULL. */
+const char *manifest_tool_version(const Manifest *manifest);
 
 /* "physical" or "logical" (postgresql), else NULL. */
 const char *manifest_method(const Manifest *manifest);
@@ -68,7 +78,7 @@ const ManifestObject *manifest_find_object(const Manifest *manifest, const char 
 guint64 manifest_stored_size(const Manifest *manifest);
 guint64 manifest_plain_size(const Manifest *manifest);
 
-/* Any further clear field, by the engine: takes the value. */
+/* Any further clear field, by the engine (none that has a function above): takes the value. */
 void manifest_set_field(Manifest *manifest, const char *key, json_t *value);
 
 /* Everything as JSON, unknown fields included: a new reference. */
@@ -77,7 +87,7 @@ json_t *manifest_json(const Manifest *manifest);
 /* The document's bytes (indented JSON). Free with g_free(). */
 char *manifest_write(const Manifest *manifest, gsize *ret_length);
 
-/* Trusts nothing. ERROR_FORMAT or ERROR_NEWER_FORMAT; `what` names the document. */
+/* Trusts nothing. ERROR_FORMAT, ERROR_NEWER_FORMAT or ERROR_LIMIT; `what` names the document. */
 Manifest *manifest_read(const char *bytes, gsize length, const char *what,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -7,12 +7,9 @@
 #ifndef HOLDFAST_REPO_REPOSITORY_H
 #define HOLDFAST_REPO_REPOSITORY_H
 
-#include "base/json.h"
 #include "codec/compress.h"
+#include "repo/document.h"
 #include "store/store.h"
-
-/* The major version of everything in a repository. A document with a larger one is ERROR_NEWER_FORMAT. */
-#define REPOSITORY_FORMAT_VERSION 1
 
 typedef struct Repository Repository;
 
@@ -33,11 +30,5 @@ const char *repository_id(const Repository *repository);
 Store *repository_store(const Repository *repository);
 CompressSpec repository_compression(const Repository *repository);
 gint64 repository_created(const Repository *repository);
-
-/* Checks the "format_version" of a document: missing or no positive integer is ERROR_FORMAT, larger than ours is
- * ERROR_NEWER_FORMAT with the hint to update. `what` names the document. */
-
-gboolean repository_check_version(const json_t *document, const char *what,
-                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

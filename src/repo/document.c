@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Small write-once documents.
+ */
+#include "repo/document.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+gboolean document_put(Store *store, const char *name, const char *bytes, gsize length,
+                      gboolean *ret_doubtful, GError **error)
+{
+    g_autoptr(GError) write_error = NULL;
+    g_autoptr(GError) read_error = NULL;
+    g_autoptr(GBytes) found = NULL;
+
+    if (ret_doubtful != NULL)
+        *ret_doubtful = FALSE;
+    if (store_put(store, name, bytes, length, &write_error))
+        return TRUE;
+    found = store_get(store, name, length, &read_error);
+    if (found != NULL && g_bytes_get_size(found) == length &&
+        memcmp(g_bytes_get_data(found, NULL), bytes, length) == 0)
+        return TRUE;
+    /* Not there, or larger than ours: that is an answer. Anything else is none. */
+    if (ret_doubtful != NULL)
+        *ret_doubtful = found == NULL && !error_is(read_error, ERROR_NOT_FOUND) &&
+                        !error_is(read_error, ERROR_LIMIT);
+    g_propagate_error(error, g_steal_pointer(&write_error));
+    return FALSE;
+}
+
+gboolean repository_check_version(const json_t *document, const char *what, GError **error)
+{
+    const json_t *version = json_object_get(document, "format_version");
+
+    if (!json_is_integer(version) || json_integer_value(version) < 1) {
+        error_set(error, ERROR_FORMAT, "%s has no valid format_version", what);
+        return FALSE;
+    }
+    if (json_integer_value(version) > REPOSITORY_FORMAT_VERSION) {
+        error_set(error, ERROR_NEWER_FORMAT,
+                  "%s has format version %" JSON_INTEGER_FORMAT ", and this program knows up to %d",
+                  what, json_integer_value(version), REPOSITORY_FORMAT_VERSION);
+        error_add_hint(error, "update holdfast to the version that wrote it, or a newer one");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+json_t *document_get(Store *store, const char *name, gsize limit, GError **error)
+{
+    g_autoptr(GBytes) bytes = store_get(store, name, limit, error);
+    g_autoptr(json_t) document = NULL;
+    gsize length;
+    const char *text;
+
+    if (bytes == NULL)
+        return NULL;
+    text = g_bytes_get_data(bytes, &length);
+    document = json_read_object(text != NULL ? text : "", length, name, error);
+    if (document == NULL || !repository_check_version(document, name, error))
+        return NULL;
+    return g_steal_pointer(&document);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writing a backup.
+ */
+#include "repo/writer.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "repo/backup-id.h"
+#include "repo/checksums.h"
+#include "repo/document.h"
+
+struct BackupWriter {
+    Repository *repository;
+    Lease *lease; /* the caller's */
+    char *id;
+    GMutex mutex;       /* guards what follows */
+    GHashTable *begun;  /* paths, so that no two threads write the same object */
+    GPtrArray *objects; /* ManifestObject, durable */
+    GPtrArray *remains; /* names that may be in the store, in the order of writing */
+    gboolean committed; /* or beyond taking back */
+};
+
+struct ObjectWriter {
+    BackupWriter *writer;
+    char *path;
+    Compressor *compressor;
+    StoreWriter *target;
+    Sha256 *hash;
+    guint64 size;
+    guint64 plain_size;
+};
+
+/* --- The backup ---------------------------------------------------------------------------------------------------- */
+
+static char *object_name(const BackupWriter *writer, const char *path)
+{
+    return g_strdup_printf("backups/%s/%s", writer->id, path);
+}
+
+static void manifest_object_free(gpointer data)
+{
+    ManifestObject *object = data;
+
+    g_free(object->path);
+    g_free(object);
+}
+
+BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char *id,
+                                GError **error)
+{
+    g_autofree char *prefix = g_strdup_printf("backups/%s/", id);
+    g_autoptr(GPtrArray) parts = NULL;
+    BackupWriter *writer;
+
+    if (!backup_id_valid(id)) {
+        error_set(error, ERROR_INTERNAL, "\"%s\" is no id for a backup", id);
+        return NULL;
+    }
+    if (!lease_check(lease, error) ||
+        !store_list_parts(repository_store(repository), prefix, &parts, error))
+        return NULL;
+    /* What is not written here must not be taken back here either. */
+    if (parts->len != 0) {
+        error_set(error, ERROR_EXISTS, "there is a backup %s already", id);
+        return NULL;
+    }
+    writer = g_new0(BackupWriter, 1);
+    writer->repository = repository_ref(repository);
+    writer->lease = lease;
+    writer->id = g_strdup(id);
+    g_mutex_init(&writer->mutex);
+    writer->begun = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    writer->objects = g_ptr_array_new_with_free_func(manifest_object_free);
+    writer->remains = g_ptr_array_new_with_free_func(g_free);
+    return writer;
+}
+
+Repository *backup_writer_repository(const BackupWriter *writer)
+{
+    return writer->repository;
+}
+
+/* A name that the store may hold from now on, whatever it answers. */
+static void remember(BackupWriter *writer, const char *path)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+
+    g_ptr_array_add(writer->remains, object_name(writer, path));
+}
+
+/* Takes back what was written, the last first: if SHA256SUMS may be there, it goes before anything that it lists; where it
+ * cannot be taken away, nothing is, since a whole backup must not become half a one. */
+static void remove_remains(BackupWriter *writer)
+{
+    Store *store = repository_store(writer->repository);
+
+    for (guint i = writer->remains->len; i > 0; i--) {
+        const char *name = writer->remains->pdata[i - 1];
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+
+        if (store_delete(store, name, &error))
+            continue;
+        text = error_text(error);
+        log_write(LOG_WARNING, "cannot remove %s of an unfinished backup: %s", name, text);
+        if (g_str_has_suffix(name, "/" CHECKSUMS_NAME))
+            return;
+    }
+}
+
+void backup_writer_free(BackupWriter *writer)
+{
+    if (writer == NULL)
+        return;
+    if (!writer->committed)
+        remove_remains(writer);
+    g_hash_table_unref(writer->begun);
+    g_ptr_array_unref(writer->objects);
+    g_ptr_array_unref(writer->remains);
+    g_mutex_clear(&writer->mutex);
+    g_free(writer->id);
+    repository_unref(writer->repository);
+    g_free(writer);
+}
+
+/* --- Objects ------------------------------------------------------------------------------------------------------- */
+
+/* Readers tell the codec by the extension, so a plain object must not have one. */
+static gboolean has_codec_extension(const char *path)
+{
+    for (Codec codec = CODEC_ZSTD; codec <= CODEC_LZ4; codec++) {
+        g_autofree char *suffix = g_strconcat(".", codec_extension(codec), NULL);
+
+        if (g_str_has_suffix(path, suffix))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean claim_path(BackupWriter *writer, const char *path, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+
+    if (strcmp(path, MANIFEST_NAME) != 0 && strcmp(path, CHECKSUMS_NAME) != 0 &&
+        g_hash_table_add(writer->begun, g_strdup(path)))
+        return TRUE;
+    error_set(error, ERROR_INTERNAL, "the backup has an object %s already", path);
+    return FALSE;
+}
+
+/* The compressor's sink: hashed and counted as it is stored. */
+static gboolean store_piece(const void *bytes, gsize length, gpointer data, GError **error)
+{
+    ObjectWriter *object = data;
+
+    sha256_update(object->hash, bytes, length);
+    object->size += length;
+    return store_write(object->target, bytes, length, error);
+}
+
+ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, CompressSpec spec,
+                                  GError **error)
+{
+    const char *extension = codec_extension(spec.codec);
+    g_autofree char *full =
+        extension != NULL ? g_strdup_printf("%s.%s", path, extension) : g_strdup(path);
+    g_autofree char *name = object_name(writer, full);
+    g_autoptr(StoreWriter) target = NULL;
+    ObjectWriter *object;
+
+    if (extension == NULL && has_codec_extension(path)) {
+        error_set(error, ERROR_INTERNAL, "the plain object %s has the name of a compressed one",
+                  path);
+        return NULL;
+    }
+    if (!claim_path(writer, full, error))
+        return NULL;
+    target = store_begin(repository_store(writer->repository), name, error);
+    if (target == NULL)
+        return NULL;
+    object = g_new0(ObjectWriter, 1);
+    object->writer = writer;
+    object->path = g_steal_pointer(&full);
+    object->target = g_steal_pointer(&target);
+    object->hash = sha256_new();
+    object->compressor = compressor_new(spec, store_piece, object);
+    return object;
+}
+
+gboolean object_writer_write(ObjectWriter *object, const void *bytes, gsize length, GError **error)
+{
+    object->plain_size += length;
+    return compressor_write(object->compressor, bytes, length, error);
+}
+
+/* The object is durable: from now on it is a part of the backup. */
+static const ManifestObject *enter_object(ObjectWriter *object)
+{
+    BackupWriter *writer = object->writer;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    ManifestObject *entry = g_new0(ManifestObject, 1);
+    guint8 digest[SHA256_SIZE];
+
+    entry->path = g_strdup(object->path);
+    entry->size = object->size;
+    entry->plain_size = object->plain_size;
+    sha256_finish(object->hash, digest);
+    sha256_to_hex(digest, entry->sha256);
+    g_ptr_array_add(writer->objects, entry);
+    return entry;
+}
+
+gboolean object_writer_commit(ObjectWriter *object, const ManifestObject **ret_object,
+                              GError **error)
+{
+    const ManifestObject *entry;
+
+    if (!compressor_finish(object->compressor, error))
+        return FALSE;
+    remember(object->writer, object->path);
+    if (!store_commit(object->target, error))
+        return FALSE;
+    entry = enter_object(object);
+    if (ret_object != NULL)
+        *ret_object = entry;
+    return TRUE;
+}
+
+void object_writer_free(ObjectWriter *object)
+{
+    if (object == NULL)
+        return;
+    compressor_free(object->compressor);
+    store_writer_free(object->target);
+    sha256_free(object->hash);
+    g_free(object->path);
+    g_free(object);
+}
+
+gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec spec,
+                           const void *bytes, gsize length, GError **error)
+{
+    g_autoptr(ObjectWriter) object = backup_writer_begin(writer, path, spec, error);
+
+    return object != NULL && object_writer_write(object, bytes, length, error) &&
+           object_writer_commit(object, NULL, error);
+}
+
+/* --- Commit -------------------------------------------------------------------------------------------------------- */
+
+static int compare_objects(gconstpointer a, gconstpointer b)
+{
+    const ManifestObject *const *left = a;
+    const ManifestObject *const *right = b;
+
+    return strcmp((*left)->path, (*right)->path);
+}
+
+static gboolean check_objects(BackupWriter *writer, GError **error)
+{
+    for (guint i = 0; i < writer->objects->len; i++) {
+        const ManifestObject *object = writer->objects->pdata[i];
+        g_autofree char *name = object_name(writer, object->path);
+        StoreInfo info;
+
+        if (!store_stat(repository_store(writer->repository), name, &info, error)) {
+            g_prefix_error(error, "the backup is not committed: ");
+            return FALSE;
+        }
+        if (info.size != object->size) {
+            error_set(error, ERROR_DAMAGED,
+                      "the backup is not committed: %s has %" G_GUINT64_FORMAT
+                      " bytes, and %" G_GUINT64_FORMAT " were written",
+                      name, info.size, object->size);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean put_manifest(BackupWriter *writer, Manifest *manifest, Checksums *sums,
+                             GError **error)
+{
+    g_autofree char *name = object_name(writer, MANIFEST_NAME);
+    g_autofree char *text = NULL;
+    guint8 digest[SHA256_SIZE];
+    gsize length;
+
+    manifest_set_repository(manifest, repository_id(writer->repository));
+    text = manifest_write(manifest, &length);
+    if (length > MANIFEST_SIZE_LIMIT) {
+        error_set(error, ERROR_LIMIT, "the manifest of backup %s would be larger than %d bytes",
+                  writer->id, MANIFEST_SIZE_LIMIT);
+        return FALSE;
+    }
+    remember(writer, MANIFEST_NAME);
+    if (!document_put(repository_store(writer->repository), name, text, length, NULL, error))
+        return FALSE;
+    sha256_buffer(text, length, digest);
+    checksums_add(sums, MANIFEST_NAME, digest);
+    return TRUE;
+}
+
+/* The commit itself. */
+static gboolean put_checksums(BackupWriter *writer, Checksums *sums, GError **error)
+{
+    g_autofree char *name = object_name(writer, CHECKSUMS_NAME);
+    g_autofree char *text = NULL;
+    gboolean doubtful;
+    gsize length;
+
+    text = checksums_write(sums, &length);
+    if (length > CHECKSUMS_SIZE_LIMIT || checksums_count(sums) > CHECKSUMS_COUNT_LIMIT) {
+        error_set(error, ERROR_LIMIT, "backup %s would have too many objects", writer->id);
+        return FALSE;
+    }
+    remember(writer, CHECKSUMS_NAME);
+    writer->committed =
+        document_put(repository_store(writer->repository), name, text, length, &doubtful, error);
+    if (!writer->committed && doubtful) {
+        g_prefix_error(error, "backup %s may or may not have been committed: ", writer->id);
+        error_add_hint(error, "see what is there with: holdfast list backups");
+    }
+    return writer->committed;
+}
+
+gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest, GError **error)
+{
+    g_autoptr(Checksums) sums = checksums_new();
+
+    if (strcmp(manifest_id(manifest), writer->id) != 0) {
+        error_set(error, ERROR_INTERNAL, "the manifest of backup %s calls itself %s", writer->id,
+                  manifest_id(manifest));
+        return FALSE;
+    }
+    if (!check_objects(writer, error))
+        return FALSE;
+    g_ptr_array_sort(writer->objects, compare_objects);
+    for (guint i = 0; i < writer->objects->len; i++) {
+        const ManifestObject *object = writer->objects->pdata[i];
+        guint8 digest[SHA256_SIZE];
+
+        manifest_add_object(manifest, object);
+        if (!sha256_from_hex(object->sha256, digest)) {
+            error_set(error, ERROR_INTERNAL, "%s has no checksum", object->path);
+            return FALSE;
+        }
+        checksums_add(sums, object->path, digest);
+    }
+    /* The lease is asked last: while it holds, no sweep takes away what was checked above. */
+    return put_manifest(writer, manifest, sums, error) && lease_check(writer->lease, error) &&
+           put_checksums(writer, sums, error);
+}
