@@ -109,7 +109,7 @@ unit_thread() {
     }
     build build-thread --buildtype=debugoptimized -Dwerror=false -Db_sanitize=thread || return
     # shellcheck disable=SC2086 # the prefix is two words
-    TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/thread-sanitizer.supp" \
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
         unit build-thread $prefix
 }
 
