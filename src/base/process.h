@@ -18,19 +18,20 @@ typedef enum {
     PROCESS_STDOUT_PIPE = 1 << 1, /* else /dev/null */
 } ProcessFlags;
 
-/* One descriptor of ours that the child keeps, under the same number; for /proc/self/fd paths. */
 typedef struct {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up on the PATH */
     const char *const
         *environment; /* "NAME=value" to set, "NAME" to unset; NULL-terminated or NULL */
     ProcessFlags flags;
-    int keep_fd; /* -1: none */
+    int keep_fd; /* one descriptor of ours (above 2) that the child keeps, under the same number, for
+                    /proc/self/fd paths; -1: none */
 } ProcessSpec;
 
-/* Starts the child. A program that is not there is ERROR_CLIENT_VERSION. */
+/* Starts the child. A program that is not there is ERROR_CLIENT_VERSION. From the first call on this process ignores
+ * SIGPIPE; children get the usual signals. */
 Process *process_start(const ProcessSpec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Kills the child if it still runs, reaps it, closes the pipes. NULL is fine. */
+/* Ends the child if it still runs (SIGTERM, after 5 s SIGKILL), reaps it, closes the pipes. NULL is fine. */
 void process_free(Process *process);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
@@ -47,7 +48,8 @@ gboolean process_write(Process *process, const void *bytes, gsize length, GCance
 void process_close_stdin(Process *process);
 
 /* Waits for the end. Exit status 0 is success; anything else is ERROR_SUBPROCESS with the program's name, its status or
- * signal, and its last lines of standard error. A cancel kills the child first (SIGTERM, after 5 s SIGKILL). */
+ * signal, and its last lines of standard error. A cancel kills the child first (SIGTERM, after 5 s SIGKILL). Standard
+ * input is closed; output that was not read is thrown away. Grandchildren that hold the pipes are not waited for. */
 gboolean process_wait(Process *process, GCancellable *cancellable,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -55,10 +57,12 @@ gboolean process_wait(Process *process, GCancellable *cancellable,
  * Free with g_free(). */
 char *process_stderr(Process *process);
 
+/* SIGKILL, at once. process_wait() tells of it. */
 void process_kill(Process *process);
 
 /* Runs a child to its end and hands back its standard output (at most `limit` bytes, more is ERROR_LIMIT). The bytes are
- * followed by a NUL. ret_output may be NULL. */
+ * followed by a NUL. ret_output may be NULL: the output goes to /dev/null. The flags of the spec do not count; standard
+ * input is /dev/null. */
 gboolean process_run(const ProcessSpec *spec, gsize limit, char **ret_output, gsize *ret_length,
                      GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
