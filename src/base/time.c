@@ -221,7 +221,7 @@ gboolean time_parse(const char *text, GTimeZone *zone, gint64 *ret_when, GError 
     g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
     g_autoptr(GDateTime) moment = NULL;
     g_autoptr(GDateTime) in_range = NULL;
-    gint64 seconds;
+    gint64 seconds = 0;
 
     if (!read_written(text, &written)) {
         error_set(error, ERROR_USAGE, "cannot read the time \"%.64s\"", text);
