@@ -40,16 +40,17 @@ step() {
     fi
 }
 
-# Builds the directory $1 with the meson options that follow; only a failure is a line in the summary.
+# Builds $2 ("all") in the directory $1, with the meson options that follow; only a failure is a line in the summary.
 build() {
     directory=$1
-    shift
+    target=$2
+    shift 2
     if [ ! -f "$directory/build.ninja" ] && ! meson setup "$directory" "$@" >"$results/$directory.log" 2>&1; then
         cat "$results/$directory.log"
         record fail "configure $directory" "meson setup failed"
         return 1
     fi
-    ninja -C "$directory" >"$results/$directory.log" 2>&1 || {
+    ninja -C "$directory" "$target" >"$results/$directory.log" 2>&1 || {
         cat "$results/$directory.log"
         record fail "build $directory" "ninja failed"
         return 1
@@ -76,12 +77,12 @@ layers() {
 
 unit_plain() {
     heading "unit tests"
-    build build --buildtype=debugoptimized && unit build
+    build build all --buildtype=debugoptimized && unit build
 }
 
 unit_address() {
     heading "unit tests, address and undefined behaviour sanitizers"
-    build build-address --buildtype=debugoptimized -Dwerror=false -Db_sanitize=address,undefined || return
+    build build-address all --buildtype=debugoptimized -Dwerror=false -Db_sanitize=address,undefined || return
     ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 unit build-address
 }
@@ -107,7 +108,7 @@ unit_thread() {
         record skip "unit tests with the thread sanitizer" "its runtime does not start on this machine"
         return
     }
-    build build-thread --buildtype=debugoptimized -Dwerror=false -Db_sanitize=thread || return
+    build build-thread all --buildtype=debugoptimized -Dwerror=false -Db_sanitize=thread || return
     # shellcheck disable=SC2086 # the prefix is two words
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
         unit build-thread $prefix
@@ -116,12 +117,17 @@ unit_thread() {
 # Each fuzzer starts from its corpus in tests/fuzz/corpus/NAME and runs for a few seconds.
 fuzz_one() {
     fuzzer=$1
-    corpus=$results/corpus-$(basename "$fuzzer")
-    seeds=tests/fuzz/corpus/$(basename "$fuzzer")
+    name=${fuzzer##*/}
+    corpus=$results/corpus-$name
+    log=$results/$name.log
     mkdir -p "$corpus"
-    [ ! -d "$seeds" ] || cp "$seeds"/* "$corpus"/
-    "$fuzzer" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=0 \
-        -print_final_stats=1 -artifact_prefix="$results/" "$corpus"
+    [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"/
+    "$fuzzer" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_funcs=0 \
+        -print_final_stats=1 -artifact_prefix="$results/$name-" "$corpus" >"$log" 2>&1 || {
+        tail -n 60 "$log"
+        return 1
+    }
+    printf '%s: %s inputs tried\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
 }
 
 fuzz() {
@@ -130,14 +136,15 @@ fuzz() {
         record skip "fuzzers" "there are none"
         return
     }
-    CC=clang-14 build build-fuzz --buildtype=debugoptimized -Dfuzzers=true || return
+    CC=clang-14 build build-fuzz fuzzers --buildtype=debugoptimized -Dwerror=false -Dfuzzers=true \
+        -Db_lundef=false -Db_sanitize=address,undefined -Dc_args=-fsanitize=fuzzer-no-link || return
     found=
     for fuzzer in build-fuzz/tests/fuzz/*; do
         if [ ! -f "$fuzzer" ] || [ ! -x "$fuzzer" ]; then
             continue
         fi
         found=yes
-        step "fuzz: $(basename "$fuzzer")" fuzz_one "$fuzzer"
+        step "fuzz: ${fuzzer##*/}" fuzz_one "$fuzzer"
     done
     [ -n "$found" ] || record fail "fuzzers" "none was built"
 }

@@ -50,7 +50,7 @@ def meson_cases(log_path):
     for line in log_path.read_text(encoding="utf-8", errors="replace").splitlines():
         run = json.loads(line)
         program = run["name"].split(" / ")[-1]
-        suite = next((s for s in suites_seen if s.split(".")[-1] == program), None)
+        suite = next((s for s in suites_seen if s.endswith("." + run["name"])), None)
         if suite is None and program not in names_seen:
             yield f"{part}: {program}", FAIL, f"reported no test case ({run['result']})"
         elif run["result"] not in ("OK", "EXPECTEDFAIL", "SKIP") and suite is not None \
