@@ -49,7 +49,8 @@ gboolean file_read_all(int fd, void *buffer, gsize length, gsize *ret_length, co
     return TRUE;
 }
 
-/* Reads to the end through a buffer that grows up to one byte more than the limit: that byte says that there is more. */
+/* Reads to the end through a buffer that grows up to one byte more than the limit: that byte says
+ * that there is more. */
 static gboolean read_to_end(int fd, gsize start, gsize limit, const char *path, char **ret_bytes,
                             gsize *ret_length, GError **error)
 {
@@ -214,8 +215,8 @@ gboolean directory_is_empty(const char *path)
     return directory != NULL && g_dir_read_name(directory) == NULL;
 }
 
-/* The names in a directory; the descriptor stays the caller's. All of them are read before the first is removed, because
- * a file system may skip entries while others go away. */
+/* The names in a directory; the descriptor stays the caller's. All of them are read before the
+ * first is removed, because a file system may skip entries while others go away. */
 static GPtrArray *list_names(int fd, const char *path, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);

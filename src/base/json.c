@@ -41,7 +41,8 @@ char *json_write(const json_t *json, gboolean indent)
     GString *text = g_string_new(NULL);
     size_t flags = JSON_ENCODE_ANY | (indent ? JSON_INDENT(2) : JSON_COMPACT);
 
-    /* jansson checks strings when they are made and GString does not fail: only a circle could, which is a bug. */
+    /* jansson checks strings when they are made and GString does not fail: only a circle could,
+     * which is a bug. */
     if (json_dump_callback(json, append_piece, text, flags) != 0)
         g_error("cannot write JSON: the document holds itself");
     g_string_append_c(text, '\n');

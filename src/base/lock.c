@@ -25,7 +25,8 @@ static struct flock whole_file(void)
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
-/* Whether the path still leads to the open file: its former holder may have removed it between our open and our lock. */
+/* Whether the path still leads to the open file: its former holder may have removed it between our
+ * open and our lock. */
 static gboolean is_in_place(int fd, const char *path)
 {
     struct stat open_file, named_file;
@@ -82,7 +83,7 @@ void run_file_release(RunFile *run)
 {
     if (run == NULL)
         return;
-    /* Removed while it is still locked: whoever opened it in between finds that it lost its name. */
+    /* Removed while it is still locked: who opened it in between finds that it lost its name. */
     if (is_in_place(run->fd, run->path))
         unlink(run->path);
     file_close_fd(&run->fd);
@@ -109,7 +110,8 @@ gboolean run_file_inspect(const char *path, RunFileState *ret_state, char **ret_
             *ret_content = NULL;
         return TRUE;
     }
-    /* Asking for the lock does not take it, so that a look never makes a process fail that starts just now. */
+    /* Asking for the lock does not take it, so that a look never makes a process fail that starts
+     * just now. */
     if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) != 0) {
         error_set_errno(error, errno, "cannot look at the run file %s", path);
         return FALSE;

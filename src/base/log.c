@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log's writer: one write(2) a line, so that the lines of several processes on one standard error stay whole.
+ * The log's writer: one write(2) a line, so that the lines of several processes on one standard
+ * error stay whole.
  */
 #include "base/log.h"
 
@@ -36,8 +37,8 @@ void log_set_writer(LogFunc func, gpointer data)
     g_mutex_unlock(&writer_mutex);
 }
 
-/* A message is one line whatever stands in it (an error's hint, a server's text): a line feed must not be able to forge
- * another message. */
+/* A message is one line whatever stands in it (an error's hint, a server's text): a line feed must
+ * not be able to forge another message. */
 static void write_standard_error(LogLevel level, const char *text)
 {
     g_autofree char *when = time_format(time_now());

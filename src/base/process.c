@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Child programs through posix_spawn(3), which does not copy the page tables of a large parent, and a pidfd(2), which can
- * be polled beside the pipes and a cancellable and which never means another process. GSubprocess has neither.
+ * Child programs through posix_spawn(3), which does not copy the page tables of a large parent, and
+ * a pidfd(2), which can be polled beside the pipes and a cancellable and which never means another
+ * process. GSubprocess has neither.
  */
 #include "base/process.h"
 
@@ -66,7 +67,8 @@ static void pipes_clear(Pipes *pipes)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Pipes, pipes_clear)
 
-/* Our end does not block, so that poll() can wait for a cancel too; the child's end is as every program expects it. */
+/* Our end does not block, so that poll() can wait for a cancel too; the child's end is as every
+ * program expects it. */
 static gboolean make_pipe(int *ret_read, int *ret_write, gboolean we_read, GError **error)
 {
     int fds[2];
@@ -84,7 +86,8 @@ static gboolean make_pipe(int *ret_read, int *ret_write, gboolean we_read, GErro
     return TRUE;
 }
 
-/* A data pipe is made large: fewer switches between the two processes. The kernel may refuse; then it stays small. */
+/* A data pipe is made large: fewer switches between the two processes. The kernel may refuse; then
+ * it stays small. */
 static void enlarge(int fd)
 {
     if (fd >= 0)
@@ -121,8 +124,8 @@ static void keep_stderr(Process *process, const char *bytes, gsize length)
     g_mutex_unlock(&process->mutex);
 }
 
-/* Reads to the end, or until it is told that the child has ended and nothing more is there: a grandchild (a server that
- * was started) may hold the pipe open for ever. */
+/* Reads to the end, or until it is told that the child has ended and nothing more is there: a
+ * grandchild (a server that was started) may hold the pipe open for ever. */
 static gpointer drain_stderr(gpointer data)
 {
     Process *process = data;
@@ -210,7 +213,8 @@ static char **make_environment(const char *const *changes)
     return environment;
 }
 
-/* What the child does with its descriptors between fork and exec. The calls fail only without memory. */
+/* What the child does with its descriptors between fork and exec. The calls fail only without
+ * memory. */
 static void plan_descriptors(posix_spawn_file_actions_t *actions, const Pipes *pipes, int keep_fd)
 {
     if (pipes->stdin_child >= 0)
@@ -222,8 +226,8 @@ static void plan_descriptors(posix_spawn_file_actions_t *actions, const Pipes *p
     else
         posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(actions, pipes->stderr_child, STDERR_FILENO);
-    /* Onto its own number: that only takes close-on-exec away. All others of ours close on exec, those below keep_fd by
-     * their flag alone. */
+    /* Onto its own number: that only takes close-on-exec away. All others of ours close on exec,
+     * those below keep_fd by their flag alone. */
     if (keep_fd >= 0)
         posix_spawn_file_actions_adddup2(actions, keep_fd, keep_fd);
     posix_spawn_file_actions_addclosefrom_np(actions, MAX(keep_fd, STDERR_FILENO) + 1);
@@ -323,8 +327,8 @@ Process *process_start(const ProcessSpec *spec, GError **error)
 
 typedef enum { WAKE_READY, WAKE_CANCELLED, WAKE_TIMEOUT } Wake;
 
-/* Waits until one of the descriptors is ready (a negative one is not looked at), the caller cancels, or a monotonic time
- * has come (-1: never). */
+/* Waits until one of the descriptors is ready (a negative one is not looked at), the caller
+ * cancels, or a monotonic time has come (-1: never). */
 static Wake wait_for(struct pollfd *first, struct pollfd *second, GCancellable *cancellable,
                      gint64 until)
 {

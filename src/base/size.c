@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading and writing sizes, counts, durations and percentages. Reading is done in integers, so that what a user writes is
- * exactly what he gets.
+ * Reading and writing sizes, counts, durations and percentages. Reading is done in integers, so
+ * that what a user writes is exactly what he gets.
  */
 #include "base/size.h"
 
@@ -35,8 +35,8 @@ static gboolean take_digits(const char **at, guint64 *ret_number)
     return TRUE;
 }
 
-/* What stands behind the number: "", "B", or a letter, alone or with "B" or "iB". The result is a power of two's exponent;
- * -1 for another word. */
+/* What stands behind the number: "", "B", or a letter, alone or with "B" or "iB". The result is a
+ * power of two's exponent; -1 for another word. */
 static int size_unit_shift(const char *unit)
 {
     static const char letters[] = "KMGT";

@@ -9,8 +9,8 @@
 /* Words of ours are shorter; a longer one is no misspelling of them. */
 #define LONGEST_WORD 64
 
-/* The distance, by the usual table of prefixes of which only the last three rows are kept. Both words are at most
- * LONGEST_WORD long. */
+/* The distance, by the usual table of prefixes of which only the last three rows are kept. Both
+ * words are at most LONGEST_WORD long. */
 static guint distance(const char *left, const char *right)
 {
     guint rows[3][LONGEST_WORD + 1];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moments in microseconds, and ISO 8601 at the edges. The calendar is GLib's; the reading is our own, because GLib's reader
- * takes forms (week dates, ordinal dates) that nobody means when he names a moment to restore to.
+ * Moments in microseconds, and ISO 8601 at the edges. The calendar is GLib's; the reading is our
+ * own, because GLib's reader takes forms (week dates, ordinal dates) that nobody means when he
+ * names a moment to restore to.
  */
 #include "base/time.h"
 
@@ -51,7 +52,8 @@ static gint64 split_moment(gint64 when, gint64 *ret_fraction)
     return seconds;
 }
 
-/* Formats the whole second; a moment that no calendar date of four digits can name comes as its number. */
+/* Formats the whole second; a moment that no calendar date of four digits can name comes as its
+ * number. */
 static char *format_seconds(gint64 when, GTimeZone *zone, const char *format, gint64 *ret_fraction)
 {
     g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(split_moment(when, ret_fraction));
@@ -202,8 +204,9 @@ static gboolean read_written(const char *text, WrittenTime *written)
     return take_zone(&at, written) && *at == '\0';
 }
 
-/* The moment that the written date and time mean in `zone`; NULL where the calendar or the zone has no such one. GLib
- * moves a time that a change of clocks leaves out to another one: that is noticed by its hour and minute. */
+/* The moment that the written date and time mean in `zone`; NULL where the calendar or the zone has
+ * no such one. GLib moves a time that a change of clocks leaves out to another one: that is noticed
+ * by its hour and minute. */
 static GDateTime *date_time_in(const WrittenTime *written, GTimeZone *zone)
 {
     g_autoptr(GDateTime) moment = g_date_time_new(zone, written->year, written->month, written->day,

@@ -38,8 +38,8 @@ static gboolean stopped(Workers *workers)
     return g_cancellable_is_cancelled(workers->stop);
 }
 
-/* Takes the waiting tasks away and tells everybody who waits. Called without the mutex, since freeing a task may do
- * anything. */
+/* Takes the waiting tasks away and tells everybody who waits. Called without the mutex, since
+ * freeing a task may do anything. */
 static void drop_waiting(Workers *workers)
 {
     GQueue dropped;
@@ -65,7 +65,8 @@ static void on_caller_cancelled(GCancellable *caller, gpointer data)
     drop_waiting(workers);
 }
 
-/* Keeps the first error and stops the rest. A failure that comes after the stop is its consequence and is not told. */
+/* Keeps the first error and stops the rest. A failure that comes after the stop is its consequence
+ * and is not told. */
 static void note_failure(Workers *workers, GError *failure)
 {
     GError *first = NULL;

@@ -9,8 +9,8 @@
 /* ISA-L counts in 32 bits. A buffer larger than this is compressed as several members. */
 #define PIECE ((gsize)1 << 30)
 
-/* Around a member: 10 bytes of header and 8 of trailer. Inside, what does not become smaller is kept in stored blocks of
- * up to 65535 bytes with 5 bytes before each. */
+/* Around a member: 10 bytes of header and 8 of trailer. Inside, what does not become smaller is
+ * kept in stored blocks of up to 65535 bytes with 5 bytes before each. */
 #define WRAPPER_SIZE 18
 #define STORED_BLOCK 65535
 #define STORED_HEAD  5
@@ -112,7 +112,8 @@ static const char *inflate_reason(int result)
     }
 }
 
-/* Makes the state ready for the next member. ISA-L counts the bytes of a member, and checks the count, in total_out. */
+/* Makes the state ready for the next member. ISA-L counts the bytes of a member, and checks the
+ * count, in total_out. */
 static void begin_member(struct inflate_state *state)
 {
     isal_inflate_reset(state);
@@ -227,7 +228,8 @@ static gboolean compress(int level, const void *bytes, gsize length, void *out, 
 
     do {
         gsize piece = MIN(length, PIECE);
-        /* With no more room than stored blocks need, ISA-L takes them where its codes would be longer. */
+        /* With no more room than stored blocks need, ISA-L takes them where its codes would be
+         * longer. */
         gsize room = MIN(out_size - (gsize)(to - (guint8 *)out), bound(level, piece));
 
         isal_deflate_stateless_init(stream);

@@ -294,7 +294,7 @@ static gboolean decompress(const void *bytes, gsize length, void *out, gsize out
     }
     if (decompress_frames(context, bytes, length, out, out_size, ret_length, error))
         return TRUE;
-    /* It stopped inside a frame. lz4's own reset forgets to forget how long that frame was to be. */
+    /* It stopped inside a frame. lz4's own reset keeps how long that frame was to be. */
     g_private_replace(&thread_decompression, NULL);
     return FALSE;
 }

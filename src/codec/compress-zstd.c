@@ -83,7 +83,8 @@ static void encoder_free(gpointer state)
     g_free(encoder);
 }
 
-/* Feeds the input in, and goes on until zstd has taken it all (ZSTD_e_continue) or given it all (ZSTD_e_end). */
+/* Feeds the input in, and goes on until zstd has taken it all (ZSTD_e_continue) or given it all
+ * (ZSTD_e_end). */
 static gboolean encode(Encoder *encoder, ZSTD_inBuffer *input, ZSTD_EndDirective how,
                        const CodecOutput *output, GError **error)
 {
@@ -148,8 +149,8 @@ static gboolean decoder_write(gpointer state, const void *bytes, gsize length,
     ZSTD_inBuffer input = {bytes, length, 0};
     gboolean full = FALSE;
 
-    /* A full buffer may mean that there is more inside, except at the end of a frame: asking again there would begin the
-     * next one. */
+    /* A full buffer may mean that there is more inside, except at the end of a frame: asking again
+     * there would begin the next one. */
     while (input.pos < input.size || (full && !decoder->at_end)) {
         ZSTD_outBuffer out = {decoder->out, sizeof decoder->out, 0};
         size_t left = ZSTD_decompressStream(decoder->context, &out, &input);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The codecs behind one interface: a table of drivers, one file each, and the driver "none", which is here.
+ * The codecs behind one interface: a table of drivers, one file each, and the driver "none", which
+ * is here.
  */
 #include "codec/compress.h"
 
@@ -200,7 +201,8 @@ struct Decompressor {
     gpointer decoder;
 };
 
-/* A spec that did not come from compress_spec_parse() may name a level that the codec does not have. */
+/* A spec that did not come from compress_spec_parse() may name a level that the codec does not
+ * have. */
 static int level_of(CompressSpec spec)
 {
     const CodecDriver *driver = driver_of(spec.codec);

@@ -22,7 +22,8 @@ typedef struct {
     gboolean has_level;
     int level_min, level_max, level_default;
 
-    /* Streams. `encoder_new` gets a level within the limits. `decoder_finish` fails where the stream has not ended. */
+    /* Streams. `encoder_new` gets a level within the limits. `decoder_finish` fails where the
+     * stream has not ended. */
     gpointer (*encoder_new)(int level);
     gboolean (*encoder_write)(gpointer encoder, const void *bytes, gsize length,
                               const CodecOutput *output, GError **error);

@@ -15,7 +15,8 @@ struct Sha256 {
 
 static GPrivate thread_hash = G_PRIVATE_INIT((GDestroyNotify)sha256_free);
 
-/* SHA-256 itself cannot fail: only missing memory or a crippled OpenSSL can, and there is no going on then. */
+/* SHA-256 itself cannot fail: only missing memory or a crippled OpenSSL can, and there is no going
+ * on then. */
 static void must(int result)
 {
     if (result != 1)

@@ -53,8 +53,8 @@ static gpointer write_all(gpointer data)
     return NULL;
 }
 
-/* Eight times what a pipe holds, there and back. (Reading and writing at once is for this test only: the two sides do not
- * touch each other's descriptor.) */
+/* Eight times what a pipe holds, there and back. (Reading and writing at once is for this test
+ * only: the two sides do not touch each other's descriptor.) */
 static void test_data(void)
 {
     g_autoptr(Process) process = start("cat", both);
@@ -215,7 +215,8 @@ static void test_kill(void)
     process_kill(process);
 }
 
-/* A server that the child started holds the pipes on: the child's end is the end, and its words are there. */
+/* A server that the child started holds the pipes on: the child's end is the end, and its words are
+ * there. */
 static void test_grandchild(void)
 {
     g_autoptr(Process) process = start("sleep 30 & echo $! >&2; exit 1", PROCESS_STDOUT_PIPE);
@@ -276,7 +277,8 @@ static void test_descriptors(void)
     g_assert_cmpstr(none, ==, "none");
 }
 
-/* We ignore SIGPIPE and may block signals; a child must not. (32 and 33 are the C library's own.) */
+/* We ignore SIGPIPE and may block signals; a child must not. (32 and 33 are the C library's own.)
+ */
 static void test_signals(void)
 {
     g_autofree char *ignored = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compression: there and back in every shape, other people's tools as judges, and damage that must be noticed.
+ * Compression: there and back in every shape, other people's tools as judges, and damage that must
+ * be noticed.
  */
 #include "codec/compress.h"
 
@@ -16,7 +17,8 @@ static const CompressSpec specs[] = {
 
 typedef enum { BYTES_ZERO, BYTES_TEXT, BYTES_RANDOM, BYTES_WORST, BYTES_KINDS } BytesKind;
 
-/* Bytes of a kind. The worst are random among the high values, for which a code made for text has its longest words. */
+/* Bytes of a kind. The worst are random among the high values, for which a code made for text has
+ * its longest words. */
 static GByteArray *make_bytes(BytesKind kind, guint length)
 {
     GByteArray *bytes = g_byte_array_new();
@@ -199,8 +201,8 @@ static void test_no_room(void)
     }
 }
 
-/* Streams and whole buffers are the same format, and members or frames may follow each other, whatever the pieces are
- * that they come in. */
+/* Streams and whole buffers are the same format, and members or frames may follow each other,
+ * whatever the pieces are that they come in. */
 static void test_concatenated(void)
 {
     for (guint s = 1; s < G_N_ELEMENTS(specs); s++) {
@@ -231,7 +233,8 @@ static void test_concatenated(void)
     }
 }
 
-/* Frames that hold no content stand before, between and after the others (RFC 8878, 3.1.2; lz4 has the same ones). */
+/* Frames that hold no content stand before, between and after the others (RFC 8878, 3.1.2; lz4 has
+ * the same ones). */
 static void test_skippable(void)
 {
     static const guint8 skippable[] = {0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 'h', 'e', 'l', 'l', 'o'};
@@ -265,7 +268,8 @@ static void test_skippable(void)
     }
 }
 
-/* Cut at every byte, and every byte changed: refused, or (where a byte says nothing about the content) read rightly. */
+/* Cut at every byte, and every byte changed: refused, or (where a byte says nothing about the
+ * content) read rightly. */
 static void test_damage(void)
 {
     static const CompressSpec judged[] = {{CODEC_ZSTD, 1}, {CODEC_GZIP, 1}, {CODEC_LZ4, 0}};
@@ -326,7 +330,8 @@ static void test_garbage(void)
     }
 }
 
-/* A frame that asks for a window of 256 MiB: magic, descriptor without content size, window, an empty last block. */
+/* A frame that asks for a window of 256 MiB: magic, descriptor without content size, window, an
+ * empty last block. */
 static void test_window(void)
 {
     static const guint8 frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00};
