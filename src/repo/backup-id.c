@@ -13,7 +13,7 @@
 #define RANDOM_LENGTH 4
 #define SOURCE_LIMIT  40
 
-#define RANDOM_CHARACTERS "abcdefghijklmnopqrstuvwxyz234567"
+#define RANDOM_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 #define SOURCE_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_-"
 
 char *backup_id_make(gint64 start, const char *source, const char *type)
