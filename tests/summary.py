@@ -29,7 +29,7 @@ def junit_cases(path):
                 yield classname, name, FAIL, (bad.get("message") or bad.text or "").strip()
             elif skipped is not None:
                 reason = skipped.get("message") or case.findtext("system-out") or ""
-                yield classname, name, SKIP, reason.strip()
+                yield classname, name, SKIP, reason.split("# SKIP")[-1].strip()
             else:
                 yield classname, name, PASS, ""
 
@@ -51,7 +51,7 @@ def meson_cases(log_path):
         run = json.loads(line)
         program = run["name"].split(" / ")[-1]
         suite = next((s for s in suites_seen if s.endswith("." + run["name"])), None)
-        if suite is None and program not in names_seen:
+        if suite is None and run["name"] not in names_seen:
             yield f"{part}: {program}", FAIL, f"reported no test case ({run['result']})"
         elif run["result"] not in ("OK", "EXPECTEDFAIL", "SKIP") and suite is not None \
                 and suite not in suites_failed:
