@@ -110,7 +110,7 @@ unit_thread() {
     }
     build build-thread all --buildtype=debugoptimized -Dwerror=false -Db_sanitize=thread || return
     # shellcheck disable=SC2086 # the prefix is two words
-    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+    TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1:second_deadlock_stack=1 \
         unit build-thread $prefix
 }
 
