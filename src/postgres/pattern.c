@@ -163,8 +163,7 @@ static gsize pattern_length(const char *text)
 
 gboolean pg_patterns_parse(const char *const *texts, GPtrArray **ret_patterns, GError **error)
 {
-    g_autoptr(GPtrArray) patterns =
-        g_ptr_array_new_with_free_func((GDestroyNotify)pg_pattern_free);
+    g_autoptr(GPtrArray) patterns = g_ptr_array_new_with_free_func((GDestroyNotify)pg_pattern_free);
 
     for (guint i = 0; texts[i] != NULL; i++) {
         const char *at = texts[i];
