@@ -78,7 +78,7 @@ typedef struct {
 typedef struct {
     const PgDump *dump;
     GPtrArray *big; /* PgTable, borrowed, biggest first */
-    char *folder;   /* "data/market-16384" */
+    char *folder;   /* "data/16384": oids, since the clear manifest must not tell names */
     char *conninfo;
     char **environment;
 } DumpRun;
@@ -91,33 +91,6 @@ static void dump_run_clear(DumpRun *run)
     g_clear_pointer(&run->environment, g_strfreev);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DumpRun, dump_run_clear)
-
-/* For people who look into a repository; the oid behind it makes the path unique. */
-static void append_safe_name(GString *out, const char *name)
-{
-    gsize start = out->len;
-
-    for (const char *c = name; *c != '\0' && out->len - start < 60; c++)
-        g_string_append_c(out, g_ascii_isalnum(*c) || *c == '_' || *c == '-' ? *c : '_');
-}
-
-static char *safe_path(const char *folder, const char *name, guint32 oid)
-{
-    GString *out = g_string_new(folder);
-
-    g_string_append_c(out, '/');
-    append_safe_name(out, name);
-    g_string_append_printf(out, "-%u", oid);
-    return g_string_free(out, FALSE);
-}
-
-static char *table_stem(const DumpRun *run, const PgTable *table)
-{
-    g_autofree char *name = g_strconcat(table->schema, "_", table->name, NULL);
-    g_autofree char *path = safe_path(run->folder, name, table->oid);
-
-    return g_strconcat(path, ".dump", NULL);
-}
 
 static GPtrArray *dump_arguments(const DumpRun *run, const ArchiveTask *task)
 {
@@ -194,7 +167,7 @@ static char *archive_stem(const DumpRun *run, const ArchiveTask *task)
     case ARCHIVE_REST:
         return g_strconcat(run->folder, "/rest.dump", NULL);
     default:
-        return table_stem(run, task->table);
+        return g_strdup_printf("%s/table-%u.dump", run->folder, task->table->oid);
     }
 }
 
@@ -335,7 +308,7 @@ gboolean pg_dump_database(const PgDump *dump, GError **error)
     g_auto(DumpRun) run = {.dump = dump};
 
     run.big = choose_big_tables(dump);
-    run.folder = safe_path("data", dump->database->name, dump->database->oid);
+    run.folder = g_strdup_printf("data/%u", dump->database->oid);
     run.environment = pg_child_environment(pg_session_connection(dump->session), NULL);
     if (!pg_child_conninfo(pg_session_connection(dump->session), dump->database->name,
                            &run.conninfo, error))
