@@ -28,18 +28,20 @@ static char *name_in(const char *id, const char *path)
 
 /* --- The list ------------------------------------------------------------------------------------------------------ */
 
-/* Whether the backup was committed. */
-static gboolean is_committed(Store *store, const char *id, gboolean *ret_committed, GError **error)
+gboolean backup_is_committed(Repository *repository, const char *id, gboolean *ret_committed,
+                             GError **error)
 {
     g_autofree char *name = name_in(id, CHECKSUMS_NAME);
     g_autoptr(GError) local_error = NULL;
     StoreInfo info;
+    gboolean committed = store_stat(repository_store(repository), name, &info, &local_error);
 
-    *ret_committed = store_stat(store, name, &info, &local_error);
-    if (*ret_committed || error_is(local_error, ERROR_NOT_FOUND))
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&local_error));
-    return FALSE;
+    if (!committed && !error_is(local_error, ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&local_error));
+        return FALSE;
+    }
+    *ret_committed = committed;
+    return TRUE;
 }
 
 gboolean backup_list(Repository *repository, GPtrArray **ret_ids, GError **error)
@@ -56,7 +58,7 @@ gboolean backup_list(Repository *repository, GPtrArray **ret_ids, GError **error
 
         if (!backup_id_valid(id))
             continue;
-        if (!is_committed(store, id, &committed, error))
+        if (!backup_is_committed(repository, id, &committed, error))
             return FALSE;
         if (committed)
             g_ptr_array_add(ids, g_strdup(id));
@@ -476,15 +478,15 @@ static gboolean remove_folder(Store *store, const char *id, GError **error)
 }
 
 /* Takes the commit object away. When the store reports a failure, what it did is looked at before that is believed. */
-static gboolean remove_commit(Store *store, const char *id, GError **error)
+static gboolean remove_commit(Repository *repository, const char *id, GError **error)
 {
     g_autofree char *name = name_in(id, CHECKSUMS_NAME);
     g_autoptr(GError) local_error = NULL;
     gboolean committed;
 
-    if (store_delete(store, name, &local_error))
+    if (store_delete(repository_store(repository), name, &local_error))
         return TRUE;
-    if (is_committed(store, id, &committed, NULL) && !committed)
+    if (backup_is_committed(repository, id, &committed, NULL) && !committed)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&local_error));
     return FALSE;
@@ -501,13 +503,13 @@ gboolean backup_delete(Repository *repository, const char *id, GError **error)
         return FALSE;
     }
     /* A folder without its commit object may be of a backup that is just being written. */
-    if (!is_committed(store, id, &committed, error))
+    if (!backup_is_committed(repository, id, &committed, error))
         return FALSE;
     if (!committed) {
         error_set(error, ERROR_NOT_FOUND, "there is no backup %s", id);
         return FALSE;
     }
-    if (!remove_commit(store, id, error))
+    if (!remove_commit(repository, id, error))
         return FALSE;
     /* The backup is gone now, whatever becomes of the rest: that is for the sweep then. */
     if (!remove_folder(store, id, &local_error)) {

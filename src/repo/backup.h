@@ -17,6 +17,10 @@ typedef struct Backup Backup;
 gboolean backup_list(Repository *repository, GPtrArray **ret_ids,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether there is a committed backup with exactly this id: its SHA256SUMS is there. */
+gboolean backup_is_committed(Repository *repository, const char *id, gboolean *ret_committed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Opens a backup: SHA256SUMS is read, the manifest is read and held against it. ERROR_NOT_FOUND with the nearest known id
  * as hint, ERROR_DAMAGED, ERROR_NEWER_FORMAT. An id may be shortened to any prefix or suffix that fits only one. */
 Backup *backup_open(Repository *repository, const char *id,

@@ -179,8 +179,6 @@ static LeaseView *view_document(const Found *found, const json_t *document, gint
     return view;
 }
 
-/* --- All leases ---------------------------------------------------------------------------------------------------- */
-
 /* "leases/<id>.<number>"; anything else there is a lease of its own that cannot be read. */
 static void parse_name(const char *name, char **ret_id, guint64 *ret_number)
 {
@@ -194,6 +192,17 @@ static void parse_name(const char *name, char **ret_id, guint64 *ret_number)
     else
         *ret_id = g_strdup(base);
 }
+
+char *lease_id_of_name(const char *name)
+{
+    char *id;
+    guint64 number;
+
+    parse_name(name, &id, &number);
+    return id;
+}
+
+/* --- All leases ---------------------------------------------------------------------------------------------------- */
 
 static gboolean collect(const char *name, const StoreInfo *info, gpointer data, GError **error)
 {

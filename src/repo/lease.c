@@ -117,7 +117,8 @@ static gboolean put_object(Lease *lease, gint64 *ret_modified, GError **error)
     return TRUE;
 }
 
-static void remove_objects_before(Lease *lease, guint64 end)
+/* Objects that cannot be deleted now are tried again with the next call. */
+static gboolean remove_objects_before(Lease *lease, guint64 end)
 {
     while (lease->oldest < end) {
         g_autofree char *name = object_name(lease, lease->oldest);
@@ -127,10 +128,11 @@ static void remove_objects_before(Lease *lease, guint64 end)
             g_autofree char *text = error_text(error);
 
             log_write(LOG_WARNING, "cannot delete the old lease %s: %s", name, text);
-            return;
+            return FALSE;
         }
         lease->oldest++;
     }
+    return TRUE;
 }
 
 /* --- Renewal ------------------------------------------------------------------------------------------------------- */
@@ -148,7 +150,7 @@ static gboolean renew(Lease *lease, GError **error)
         return FALSE;
     }
     lease->modified = modified;
-    remove_objects_before(lease, previous);
+    (void)remove_objects_before(lease, previous);
     return TRUE;
 }
 
@@ -298,6 +300,28 @@ Lease *lease_acquire(Repository *repository, const LeaseRequest *request, GError
     return g_steal_pointer(&lease);
 }
 
+/* Where the lease stays in the store, the run file stays too, free: so others on this machine see at once that the lease is
+ * dead, instead of waiting for its expiry. */
+static void leave_behind(Lease *lease)
+{
+    g_autofree char *path = g_strdup(run_file_path(lease->run));
+    g_autoptr(GError) error = NULL;
+
+    run_file_release(g_steal_pointer(&lease->run));
+    if (!file_replace(path, lease->id, strlen(lease->id), 0600, &error)) {
+        g_autofree char *text = error_text(error);
+
+        log_write(LOG_WARNING, "lease %s ends only when it expires: %s", lease->id, text);
+    }
+}
+
+static void end_objects(Lease *lease)
+{
+    if (remove_objects_before(lease, lease->next) || remove_objects_before(lease, lease->next))
+        return;
+    leave_behind(lease);
+}
+
 void lease_release(Lease *lease)
 {
     if (lease == NULL)
@@ -309,7 +333,7 @@ void lease_release(Lease *lease)
         g_mutex_unlock(&lease->mutex);
         g_thread_join(lease->thread);
     }
-    remove_objects_before(lease, lease->next);
+    end_objects(lease);
     run_file_release(lease->run);
     if (lease->document != NULL)
         json_decref(lease->document);

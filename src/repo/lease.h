@@ -62,6 +62,9 @@ typedef struct {
 } LeaseView;
 void lease_view_free(LeaseView *view);
 
+/* The id of the lease that an object below leases/ belongs to. Free with g_free(). */
+char *lease_id_of_name(const char *name);
+
 /* All leases, dead ones included; an array of LeaseView. Leases that cannot be read count as live, unless expired: who does
  * not know must not delete. */
 gboolean lease_list(Repository *repository, GPtrArray **ret_views,
