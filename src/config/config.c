@@ -313,12 +313,18 @@ Config *config_load(const char *path, GError **error)
     return config_parse(bytes, length, path, error);
 }
 
-Config *config_new_bare(const char *repository_path)
+void config_use_repository(Config *config, const char *repository_path)
 {
-    Config *config = config_new(NULL);
     g_autofree char *path = g_canonicalize_filename(repository_path, NULL);
 
     set_value(config, "repository", "path", path);
+}
+
+Config *config_new_bare(const char *repository_path)
+{
+    Config *config = config_new(NULL);
+
+    config_use_repository(config, repository_path);
     settle(config);
     return config;
 }

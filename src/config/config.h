@@ -58,6 +58,10 @@ Config *config_parse(const char *bytes, gsize length, const char *what,
 /* A configuration with nothing but defaults and one repository path, for a bare machine (--repository). */
 Config *config_new_bare(const char *repository_path);
 
+/* Puts another repository in the place of the configured one (--repository together with --config). Before anything else
+ * is asked of the config. */
+void config_use_repository(Config *config, const char *repository_path);
+
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
@@ -86,7 +90,7 @@ const ConfigSource *config_find_source(const Config *config, const char *name, c
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The commented file that `init` writes: every section and key with its explanation and default, the repository's path and
- * an example source filled in. Free with g_free(). */
+ * compression in force, an example source as a comment. Free with g_free(). */
 char *config_template(const char *repository_path, const char *compression);
 
 #endif

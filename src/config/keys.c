@@ -39,8 +39,9 @@ const ConfigKey config_keys[] = {
      "The least important messages that are still logged."},
 
     {"repository", "path", CONFIG_PATH, NULL, NULL, 0, 0, NULL, "Directory of the repository."},
-    {"repository", "compression", CONFIG_CODEC, NULL, "zstd gzip lz4 none", 0, 0, "zstd:1",
-     "Codec and level: zstd:-5 to zstd:19, gzip:0 to gzip:3, lz4:0 to lz4:12, or none."},
+    {"repository", "compression", CONFIG_CODEC, NULL, "zstd gzip lz4 none", 0, 0, NULL,
+     "Codec and level; the repository's own by default: zstd:-5 to zstd:19, gzip:0 to gzip:3, "
+     "lz4:0 to lz4:12, or none."},
     {"repository", "key", CONFIG_KEY, NULL, NULL, 0, 0, NULL,
      "Key of an encrypted repository: passphrase-file=F, key-file=F or command=CMD."},
 

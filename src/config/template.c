@@ -8,7 +8,7 @@
 
 #include "config/keys.h"
 
-/* Keys that the file sets; all others are shown as comments with their defaults. */
+/* Values to show in the place of the default; those of sections that are no example are in force. */
 typedef struct {
     const char *section, *key, *value;
 } Setting;
@@ -22,33 +22,30 @@ static const char *find_setting(const Setting *settings, const char *section, co
     return NULL;
 }
 
-static void append_key(GString *text, const ConfigKey *row, const char *value)
+static void append_key(GString *text, const ConfigKey *row, const char *value, gboolean in_force)
 {
     g_string_append_printf(text, "# %s", row->help);
     if (row->type == CONFIG_WORD)
         g_string_append_printf(text, " One of: %s.", row->words);
     if (row->engine != NULL)
         g_string_append_printf(text, " (%s)", row->engine);
-    if (value != NULL)
-        g_string_append_printf(text, "\n%s = %s\n", row->key, value);
-    else
-        g_string_append_printf(text, "\n#%s = %s\n", row->key,
-                               row->fallback != NULL ? row->fallback : "");
+    if (value == NULL)
+        value = row->fallback != NULL ? row->fallback : "";
+    g_string_append_printf(text, "\n%s%s = %s\n", in_force ? "" : "#", row->key, value);
 }
 
-/* A section that needs a name is there as an example: in force when a setting belongs to it, as a comment otherwise. */
+/* A section that needs a name is an example, all of it a comment: nothing is backed up or told before somebody means it. */
 static void append_section(GString *text, const ConfigSection *section, const Setting *settings)
 {
-    gboolean in_force = section->naming != CONFIG_NAME_REQUIRED;
+    gboolean example = section->naming == CONFIG_NAME_REQUIRED;
 
-    for (const Setting *at = settings; at->section != NULL; at++)
-        in_force = in_force || strcmp(at->section, section->section) == 0;
-    g_string_append_printf(text, "\n# %s\n%s[%s%s]\n", section->help, in_force ? "" : "#",
-                           section->section,
-                           section->naming == CONFIG_NAME_REQUIRED ? " main" : "");
+    g_string_append_printf(text, "\n# %s\n%s[%s%s]\n", section->help, example ? "#" : "",
+                           section->section, example ? " main" : "");
     for (const ConfigKey *row = config_keys; row->section != NULL; row++) {
+        const char *value = find_setting(settings, row->section, row->key);
+
         if (strcmp(row->section, section->section) == 0)
-            append_key(text, row, find_setting(settings, row->section, row->key));
+            append_key(text, row, value, value != NULL && !example);
     }
 }
 
@@ -60,13 +57,16 @@ char *config_template(const char *repository_path, const char *compression)
         {"source", "engine", "postgresql"},
         {"source", "conninfo", "host=/var/run/postgresql user=postgres dbname=postgres"},
         {"source", "method", "logical"},
+        {"schedule", "command", "backup postgresql full"},
+        {"schedule", "cron", "0 3 * * *"},
+        {"notify", "type", "command"},
         {NULL},
     };
     GString *text = g_string_new(
         "# The configuration of Holdfast. Lines that begin with # are comments; keys that are\n"
-        "# commented out show their defaults. Lists are separated by commas. Sizes are written\n"
-        "# 64M or 2G, durations 30s, 5m, 1h or 7d. Nobody but owner and group may read this file.\n"
-        "# After a change: holdfast check\n");
+        "# commented out show their defaults, or an example. Lists are separated by commas. Sizes\n"
+        "# are written 64M or 2G, durations 30s, 5m, 1h or 7d. Nobody but owner and group may\n"
+        "# read this file. After a change: holdfast check\n");
 
     for (const ConfigSection *section = config_sections; section->section != NULL; section++)
         append_section(text, section, settings);
