@@ -23,19 +23,26 @@ typedef struct {
 } CommandRun;
 
 typedef struct {
-    const char *words;           /* "backup postgresql full" */
-    const char *arguments;       /* "BACKUP", "[SOURCE]", "" */
-    guint minimum, maximum;      /* number of arguments */
-    const char *summary;         /* one lowercase line */
-    const char *description;     /* a paragraph for --help, or NULL */
-    const char *example;         /* at least one command line */
-    const GOptionEntry *options; /* beside the common ones; NULL: none */
-    gboolean reads_only;         /* takes --repository: works without a configuration */
+    const char *words;       /* "backup postgresql full" */
+    const char *arguments;   /* "BACKUP", "[SOURCE]", "" */
+    guint minimum, maximum;  /* number of arguments */
+    const char *summary;     /* one lowercase line */
+    const char *description; /* a paragraph for --help, or NULL */
+    const char *example;     /* at least one command line */
+    /* Beside the common ones; NULL: none. Texts are taken as G_OPTION_ARG_FILENAME, that is, byte by byte: names of tables must
+     * get through whatever the locale is. */
+    const GOptionEntry *options;
+    gboolean reads_only; /* takes --repository: works without a configuration */
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 
-/* All commands, in the order of the help; ends with a row whose words are NULL. */
+/* All commands, in the order of the help; ends with NULL. */
 extern const Command *const command_table[];
+
+/* The command whose words stand at the beginning of `words` (NULL-terminated); *ret_used is how many of them. ERROR_USAGE with
+ * the nearest known command as hint. */
+const Command *command_match(char **words, guint *ret_used,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Finds and runs the command in argv; returns the process's exit status. Prints errors: "holdfast: text", "hint: text", or with
  * --json {"error": {"code", "message", "hint"}} on standard error. */

@@ -7,7 +7,10 @@
 #ifndef HOLDFAST_CLI_OUTPUT_H
 #define HOLDFAST_CLI_OUTPUT_H
 
+#include <stdio.h>
+
 #include "base/json.h"
+#include "base/log.h"
 #include "base/progress.h"
 
 typedef struct Output Output;
@@ -16,7 +19,10 @@ typedef struct {
     gboolean json, quiet, verbose;
 } OutputOptions;
 
+/* Standard output and standard error; a bar only where the latter is a terminal. */
 Output *output_new(OutputOptions options);
+/* The same onto other streams, which stay the caller's; a bar of `columns` columns, or none with 0. For tests. */
+Output *output_new_streams(OutputOptions options, FILE *out, FILE *errors, guint columns);
 void output_free(Output *output);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Output, output_free)
 
@@ -24,7 +30,7 @@ gboolean output_is_json(const Output *output);
 gboolean output_is_quiet(const Output *output);
 gboolean output_is_verbose(const Output *output);
 
-/* A line for people; nothing with --json or --quiet. */
+/* A line for people, escaped as a whole; nothing with --json or --quiet. */
 void output_line(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* A document for programs; nothing without --json. Takes the reference. */
@@ -47,7 +53,17 @@ void output_progress(const ProgressView *view, gpointer data);
 /* Text with control characters, DEL and invalid UTF-8 shown as \xNN. Free with g_free(). */
 char *output_escape(const char *text);
 
-/* A warning on standard error: "warning: text"; with --json a line {"warning": text}. */
+/* A warning on standard error: "warning: text"; with --json a line {"warning": text}. A hint inside the text (see
+ * base/error.h) gets a line of its own. */
 void output_warning(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* A failure on standard error: "holdfast: text" and "hint: text", or {"error": {"code", "message", "hint"}}. */
+void output_error(Output *output, const GError *problem);
+
+/* A LogFunc, with the Output as data: what libraries log, in the same form as warnings. */
+void output_log(LogLevel level, const char *text, gpointer data);
+
+/* Flushes. FALSE when something that was printed did not get where it should: a full disk, but not a reader that left. */
+gboolean output_finish(Output *output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -13,13 +13,26 @@ typedef struct {
     Config *config;
     Repository *repository;
     Catalog *
-        catalog; /* NULL where none can be kept (read-only machine): operations go on, with a warning in the log */
+        catalog; /* in memory for a bare machine, and where none can be kept (a warning in the log says so) */
+    char *scratch_directory;
 } OperationContext;
 
-/* Takes config; opens the repository that it names, then the catalog. */
+/* Takes config; opens the repository that it names, then the catalog, and brings the catalog up to the repository. */
 OperationContext *operation_context_open(Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void operation_context_free(OperationContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
+
+/* Whether the configuration says all that an operation needs of a repository, and nothing that this version cannot do.
+ * ERROR_CONFIG. */
+gboolean operation_check_config(const Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* [retention] grace, in microseconds. */
+gint64 operation_grace(const OperationContext *context);
+
+/* The full id of the backup that an id, or any prefix or suffix that fits only one, names. The backup need not be readable.
+ * ERROR_NOT_FOUND with the nearest known id as hint; ERROR_USAGE when several fit. Free with g_free(). */
+char *operation_resolve_backup(OperationContext *context, const char *id,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The directory for unnamed temporary files: <state_directory>/scratch, made when it is missing; the system's temporary
  * directory when it cannot be made. */

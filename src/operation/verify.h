@@ -16,10 +16,12 @@ typedef struct {
 typedef struct {
     char *backup;
     guint64 objects, bytes; /* checked */
+    gboolean structure;     /* whether the structure inside the objects was checked too */
     GPtrArray *damage;      /* VerifyDamage *; empty: good */
     gint64 elapsed;         /* microseconds */
 } VerifyReport;
 void verify_report_free(VerifyReport *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifyReport, verify_report_free)
 
 /* Checks one backup, with `jobs` workers, and files a verify record. TRUE when all could be looked at, damaged or not: see
  * the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled). */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast check: one line a fact about configuration, repository and sources.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/size.h"
+#include "base/time.h"
+#include "cli/commands.h"
+#include "engine/engine.h"
+
+#define CLOCK_TOLERANCE TIME_MINUTE
+
+typedef struct {
+    Output *output;
+    const char *source; /* the one that is looked at, or NULL */
+    json_t *facts;
+    gboolean failed, unreachable;
+} Findings;
+
+static const char *const state_names[] = {"ok", "warning", "failed", "unreachable"};
+
+static void note(FactState state, const char *subject, const char *text, const char *hint,
+                 gpointer data)
+{
+    Findings *findings = data;
+    g_autofree char *label = findings->source != NULL
+                                 ? g_strdup_printf("%s: %s", findings->source, subject)
+                                 : g_strdup(subject);
+    json_t *fact = json_object();
+
+    json_object_set_new(fact, "source", json_text(findings->source));
+    json_object_set_new(fact, "subject", json_text(subject));
+    json_object_set_new(fact, "state", json_string(state_names[state]));
+    json_object_set_new(fact, "text", json_text(text));
+    json_object_set_new(fact, "hint", json_text(hint));
+    json_array_append_new(findings->facts, fact);
+    output_line(findings->output, "%-11s  %-28s  %s", state_names[state], label, text);
+    if (hint != NULL)
+        output_line(findings->output, "%-11s  %-28s  hint: %s", "", "", hint);
+    findings->failed = findings->failed || state == FACT_FAILED;
+    findings->unreachable = findings->unreachable || state == FACT_UNREACHABLE;
+}
+
+static void note_error(Findings *findings, const char *subject, const GError *problem)
+{
+    g_autofree char *text = error_text(problem);
+
+    note(error_is(problem, ERROR_UNREACHABLE) ? FACT_UNREACHABLE : FACT_FAILED, subject, text,
+         error_hint(problem), findings);
+}
+
+/* --- Repository ---------------------------------------------------------------------------------------------------- */
+
+/* Whether objects can be written is found out by writing one. */
+static void check_writable(Findings *findings, Store *store)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *random = random_name(8);
+    g_autofree char *name = g_strconcat("probe-", random, NULL);
+
+    if (store_put(store, name, "probe\n", 6, &problem) && store_delete(store, name, &problem))
+        note(FACT_OK, "repository writable", "an object was written and deleted", NULL, findings);
+    else
+        note_error(findings, "repository writable", problem);
+}
+
+static void check_clock(Findings *findings, Store *store)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
+    g_autofree char *amount = NULL;
+    gint64 now, skew;
+
+    if (!store_time(store, &now, &problem)) {
+        note_error(findings, "repository clock", problem);
+        return;
+    }
+    skew = ABS(now - time_now());
+    amount = duration_format(skew);
+    text = g_strdup_printf("differs from this host's by %s", amount);
+    if (skew > CLOCK_TOLERANCE)
+        note(FACT_WARNING, "repository clock", text, "set the clocks by NTP", findings);
+    else
+        note(FACT_OK, "repository clock", text, NULL, findings);
+}
+
+static void check_space(Findings *findings, Store *store, guint64 *ret_free)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *size = NULL;
+    g_autofree char *text = NULL;
+
+    if (!store_free_space(store, ret_free, &problem)) {
+        note_error(findings, "repository space", problem);
+        return;
+    }
+    size = size_format(*ret_free);
+    text = *ret_free == G_MAXUINT64 ? g_strdup("no limit known") : g_strconcat(size, " free", NULL);
+    note(FACT_OK, "repository space", text, NULL, findings);
+}
+
+static void check_repository(Findings *findings, const Config *config, guint64 *ret_free)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(Store) store = store_open_posix(config_repository_path(config), &problem);
+    g_autoptr(Repository) repository = NULL;
+    g_autoptr(GPtrArray) ids = NULL;
+    g_autofree char *text = NULL;
+
+    if (store != NULL)
+        repository = repository_open(store, &problem);
+    if (repository == NULL || !backup_list(repository, &ids, &problem)) {
+        note_error(findings, "repository", problem);
+        return;
+    }
+    text = g_strdup_printf("%s, %u %s", store_location(store), ids->len,
+                           ids->len == 1 ? "backup" : "backups");
+    note(FACT_OK, "repository", text, NULL, findings);
+    check_writable(findings, store);
+    check_space(findings, store, ret_free);
+    check_clock(findings, store);
+}
+
+/* --- Sources ------------------------------------------------------------------------------------------------------- */
+
+static gboolean check_source(Findings *findings, const ConfigSource *source, guint64 free,
+                             GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const Engine *engine = engine_find(source->engine, &problem);
+
+    findings->source = source->name;
+    if (engine == NULL || !engine->check(source, free, note, findings, cancellable, &problem)) {
+        if (error_info_of(problem)->code == ERROR_CANCELLED) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        note_error(findings, "check", problem);
+    }
+    findings->source = NULL;
+    return TRUE;
+}
+
+static gboolean check_sources(Findings *findings, const Config *config, const ConfigSource *only,
+                              guint64 free, GCancellable *cancellable, GError **error)
+{
+    guint count = config_source_count(config);
+
+    if (count == 0)
+        note(FACT_WARNING, "sources", "none is configured",
+             "describe your server in a [source NAME] section", findings);
+    for (guint i = 0; i < count; i++) {
+        const ConfigSource *source = config_source(config, i);
+
+        if ((only == NULL || source == only) &&
+            !check_source(findings, source, free, cancellable, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A codec that is configured must be one that we have, before the first backup finds out. */
+static gboolean check_compression(const Config *config, GError **error)
+{
+    const char *text = config_get(config, "repository", "compression");
+    CompressSpec spec;
+
+    if (text == NULL || compress_spec_parse(text, &spec, error))
+        return TRUE;
+    g_prefix_error(error, "%s: [repository] compression: ", config_path(config));
+    return FALSE;
+}
+
+static gboolean run_check(CommandRun *run, GError **error)
+{
+    g_autoptr(Config) config = command_config(run, error);
+    Findings findings = {.output = run->output};
+    const ConfigSource *only = NULL;
+    guint64 free = G_MAXUINT64;
+    gboolean done;
+
+    if (config == NULL || !operation_check_config(config, error) ||
+        !check_compression(config, error))
+        return FALSE;
+    if (run->argument_count > 0) {
+        only = config_find_source(config, run->arguments[0], NULL, NULL, error);
+        if (only == NULL)
+            return FALSE;
+    }
+    findings.facts = json_array();
+    note(FACT_OK, "configuration", config_path(config), NULL, &findings);
+    check_repository(&findings, config, &free);
+    done = check_sources(&findings, config, only, free, run->cancellable, error);
+    output_json(run->output, findings.facts);
+    if (findings.failed)
+        run->exit_status = 1;
+    if (findings.unreachable)
+        run->exit_status = error_info(ERROR_UNREACHABLE)->exit_status;
+    return done;
+}
+
+const Command command_check = {
+    .words = "check",
+    .arguments = "[SOURCE]",
+    .maximum = 1,
+    .summary = "look at configuration, repository and servers",
+    .description =
+        "Prints a line per fact: ok, warning, failed or unreachable, with a hint where something\n"
+        "is to be done. Exit status 0 when nothing failed, 1 when something did, 5 when a server\n"
+        "or the repository could not be reached.",
+    .example = "holdfast check market",
+    .run = run_check,
+};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The commands themselves, one file each; command.c has them in its table.
+ */
+#ifndef HOLDFAST_CLI_COMMANDS_H
+#define HOLDFAST_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const Command command_init;
+extern const Command command_check;
+extern const Command command_backup_postgresql_full;
+extern const Command command_list_backups;
+extern const Command command_list_recoveries;
+extern const Command command_show;
+extern const Command command_verify;
+extern const Command command_delete;
+extern const Command command_restore_postgresql_full;
+extern const Command command_cleanup;
+extern const Command command_catalog_rebuild;
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists and numbers given as options.
+ */
+#include "cli/words.h"
+
+#include "base/error.h"
+
+#define JOBS_LIMIT 128
+
+/* Appends the words of one list. */
+static gboolean split_one(const char *option, const char *value, gboolean keep_escapes,
+                          GPtrArray *words, GError **error)
+{
+    g_autoptr(GString) word = g_string_new(NULL);
+
+    for (const char *at = value;; at++) {
+        if (*at == '\\' && at[1] != '\0') {
+            if (keep_escapes || (at[1] != ',' && at[1] != '\\'))
+                g_string_append_c(word, '\\');
+            g_string_append_c(word, *++at);
+        } else if (*at != ',' && *at != '\0') {
+            g_string_append_c(word, *at);
+        } else {
+            if (word->len == 0) {
+                error_set(error, ERROR_USAGE, "%s: \"%s\" has an empty entry", option, value);
+                return FALSE;
+            }
+            g_ptr_array_add(words, g_strdup(word->str));
+            g_string_truncate(word, 0);
+            if (*at == '\0')
+                return TRUE;
+        }
+    }
+}
+
+static gboolean split_all(const char *option, char **values, gboolean keep_escapes,
+                          char ***ret_words, GError **error)
+{
+    g_autoptr(GPtrArray) words = NULL;
+
+    if (values == NULL) {
+        *ret_words = NULL;
+        return TRUE;
+    }
+    words = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; values[i] != NULL; i++) {
+        if (!split_one(option, values[i], keep_escapes, words, error))
+            return FALSE;
+    }
+    g_ptr_array_add(words, NULL);
+    *ret_words = (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+    return TRUE;
+}
+
+gboolean words_split(const char *option, char **values, char ***ret_words, GError **error)
+{
+    return split_all(option, values, FALSE, ret_words, error);
+}
+
+gboolean words_split_patterns(const char *option, char **values, char ***ret_words, GError **error)
+{
+    return split_all(option, values, TRUE, ret_words, error);
+}
+
+gboolean words_check_jobs(int jobs, GError **error)
+{
+    if (jobs >= 0 && jobs <= JOBS_LIMIT)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "--jobs must be from 1 to %d", JOBS_LIMIT);
+    return FALSE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values of options that several commands take.
+ */
+#ifndef HOLDFAST_CLI_WORDS_H
+#define HOLDFAST_CLI_WORDS_H
+
+#include <glib.h>
+
+/* The words of an option that may be repeated and takes lists with ",": "\" before "," or "\" takes it literally. NULL stays
+ * NULL; an empty word is ERROR_USAGE. */
+gboolean words_split(const char *option, char **values, char ***ret_words,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for patterns: the backslashes stay in the words, since "\*" and "\." mean something to who matches them. */
+gboolean words_split_patterns(const char *option, char **values, char ***ret_words,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A number of workers; 0 is "not given". */
+gboolean words_check_jobs(int jobs, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+#endif

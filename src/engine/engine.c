@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engines that there are, and what they share.
+ */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+#define ENGINE_LIMIT 8
+
+/* Filled in at start-up, before there are threads; only read afterwards. */
+static const Engine *engines[ENGINE_LIMIT];
+static guint engine_count;
+
+void engine_register(const Engine *engine)
+{
+    g_return_if_fail(engine_count < ENGINE_LIMIT);
+
+    engines[engine_count++] = engine;
+}
+
+const Engine *engine_find(const char *name, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (guint i = 0; i < engine_count; i++) {
+        if (strcmp(engines[i]->name, name) == 0)
+            return engines[i];
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", engines[i]->name);
+    }
+    error_set(error, ERROR_UNSUPPORTED, "this holdfast does not know the engine \"%s\"", name);
+    if (names->len > 0)
+        error_add_hint(error, "it knows: %s", names->str);
+    return NULL;
+}
+
+void engine_plan_init(EnginePlan *plan)
+{
+    plan->steps = g_ptr_array_new_with_free_func(g_free);
+    plan->problems = g_ptr_array_new_with_free_func(g_free);
+    plan->warnings = g_ptr_array_new_with_free_func(g_free);
+    plan->summary = json_object();
+    plan->problem_code = ERROR_INTERNAL;
+}
+
+void engine_plan_clear(EnginePlan *plan)
+{
+    g_clear_pointer(&plan->steps, g_ptr_array_unref);
+    g_clear_pointer(&plan->problems, g_ptr_array_unref);
+    g_clear_pointer(&plan->warnings, g_ptr_array_unref);
+    g_clear_pointer(&plan->summary, json_decref);
+}
+
+void engine_plan_step(EnginePlan *plan, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(plan->steps, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+void engine_plan_problem(EnginePlan *plan, GError *error)
+{
+    if (plan->problems->len == 0)
+        plan->problem_code = (int)error_info_of(error)->code;
+    g_ptr_array_add(plan->problems, g_strdup(error->message));
+    g_error_free(error);
+}
+
+void engine_plan_warn(EnginePlan *plan, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(plan->warnings, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+void engine_result_clear(EngineResult *result)
+{
+    g_clear_pointer(&result->summary, json_decref);
+    g_clear_pointer(&result->warnings, g_ptr_array_unref);
+}

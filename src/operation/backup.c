@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The backup operation. The engine knows the database, repo/ knows how a backup becomes durable; this brings them together
+ * in the right order.
+ */
+#include "operation/backup.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "engine/engine.h"
+#include "operation/job.h"
+#include "repo/backup-id.h"
+#include "repo/sweep.h"
+#include "repo/writer.h"
+
+/* Beyond this much difference between our clock and the store's, or backwards, times in the manifest are doubtful. */
+#define CLOCK_TOLERANCE TIME_MINUTE
+
+/* A request with everything that it leaves open decided. */
+typedef struct {
+    const Engine *engine;
+    const ConfigSource *source;
+    const char *method;
+    CompressSpec compression;
+    guint jobs;
+    gboolean partial;
+} Settled;
+
+/* TRUE when the request chooses less than the source's configuration names. Without a list there, any choice may be less. */
+static gboolean is_partial(const BackupRequest *request, const ConfigSource *source)
+{
+    if (request->databases == NULL)
+        return FALSE;
+    if (source->databases == NULL)
+        return TRUE;
+    for (guint i = 0; source->databases[i] != NULL; i++) {
+        if (!g_strv_contains(request->databases, source->databases[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean settle(OperationContext *context, const BackupRequest *request, Settled *ret,
+                       GError **error)
+{
+    const char *compression = request->compression;
+
+    ret->source =
+        config_find_source(context->config, request->source, request->engine, NULL, error);
+    if (ret->source == NULL)
+        return FALSE;
+    ret->engine = engine_find(ret->source->engine, error);
+    if (ret->engine == NULL)
+        return FALSE;
+    if (compression == NULL)
+        compression = config_get(context->config, "repository", "compression");
+    ret->compression = repository_compression(context->repository);
+    if (compression != NULL && !compress_spec_parse(compression, &ret->compression, error))
+        return FALSE;
+    ret->method = request->method != NULL ? request->method : ret->source->method;
+    ret->jobs = request->jobs > 0 ? request->jobs : ret->source->jobs;
+    ret->partial = is_partial(request, ret->source);
+    return TRUE;
+}
+
+/* Remains of interrupted runs go before new bytes come: a full disk often has them. */
+static void sweep_first(OperationContext *context)
+{
+    g_autoptr(GError) problem = NULL;
+    SweepResult result = {0};
+
+    if (!sweep_remains(context->repository, operation_grace(context), FALSE, &result, &problem)) {
+        g_autofree char *text = error_text(problem);
+
+        log_write(LOG_WARNING, "remains of interrupted runs were not swept: %s", text);
+    } else if (result.backups > 0 || result.objects > 0) {
+        log_write(LOG_INFO,
+                  "swept %" G_GUINT64_FORMAT " interrupted backups, %" G_GUINT64_FORMAT " objects",
+                  result.backups, result.objects);
+    }
+}
+
+static void warn_of_clock(OperationContext *context, Manifest *manifest, gint64 start, gint64 stop,
+                          gint64 took)
+{
+    gint64 store_now;
+
+    if (stop - start < took - CLOCK_TOLERANCE || stop - start > took + CLOCK_TOLERANCE)
+        manifest_add_warning(manifest, "the clock of this host was changed during the backup; "
+                                       "its times are doubtful");
+    if (store_time(repository_store(context->repository), &store_now, NULL) &&
+        ABS(store_now - time_now()) > CLOCK_TOLERANCE)
+        manifest_add_warning(manifest, "the clocks of this host and of the repository differ by "
+                                       "more than a minute");
+}
+
+/* Warnings that the past gives: a start before the newest backup's means a clock that went back. */
+static void warn_of_order(OperationContext *context, Manifest *manifest, gint64 start)
+{
+    g_autoptr(GPtrArray) backups = NULL;
+    const CatalogBackup *newest;
+
+    if (!catalog_backups(context->catalog, NULL, &backups, NULL) || backups->len == 0)
+        return;
+    newest = g_ptr_array_index(backups, 0);
+    if (newest->start > start + CLOCK_TOLERANCE)
+        manifest_add_warning(manifest, "the clock is before the newest backup's start; the order "
+                                       "of backups is doubtful");
+}
+
+static gboolean check_cancelled(GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!g_cancellable_set_error_if_cancelled(cancellable, &problem))
+        return TRUE;
+    error_take(error, ERROR_CANCELLED, problem);
+    return FALSE;
+}
+
+/* Under the lease: lets the engine write, then commits. */
+static gboolean write_backup(OperationContext *context, const BackupRequest *request,
+                             const Settled *settled, Lease *lease, Manifest *manifest,
+                             Progress *progress, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(BackupWriter) writer = NULL;
+    gint64 start = time_now();
+    gint64 began = time_monotonic();
+    gint64 stop;
+    EngineBackup work = {
+        .source = settled->source,
+        .type = request->type,
+        .method = settled->method,
+        .databases = request->databases,
+        .jobs = settled->jobs,
+        .compression = settled->compression,
+        .manifest = manifest,
+        .scratch_directory = operation_scratch_directory(context),
+        .progress = progress,
+        .cancellable = cancellable,
+    };
+
+    writer = backup_writer_new(context->repository, lease, manifest_id(manifest), error);
+    if (writer == NULL)
+        return FALSE;
+    work.writer = writer;
+    warn_of_order(context, manifest, start);
+    if (!settled->engine->backup(&work, error))
+        return FALSE;
+    stop = time_now();
+    warn_of_clock(context, manifest, start, stop, time_monotonic() - began);
+    manifest_set_times(manifest, start, MAX(start, stop));
+    if (!check_cancelled(cancellable, error) || !lease_check(lease, error))
+        return FALSE;
+    return backup_writer_commit(writer, manifest, error);
+}
+
+static Manifest *begin_manifest(const BackupRequest *request, const Settled *settled,
+                                const char *id)
+{
+    Manifest *manifest =
+        manifest_new(id, settled->source->name, settled->source->engine, request->type);
+
+    manifest_set_method(manifest, settled->method);
+    manifest_set_partial(manifest, settled->partial);
+    return manifest;
+}
+
+static json_t *job_result(const Manifest *manifest)
+{
+    return json_pack("{s:s, s:I, s:I}", "backup", manifest_id(manifest), "stored_size",
+                     (json_int_t)manifest_stored_size(manifest), "rows",
+                     (json_int_t)manifest_rows(manifest));
+}
+
+gboolean operation_backup(OperationContext *context, const BackupRequest *request,
+                          Progress *progress, GCancellable *cancellable, Manifest **ret_manifest,
+                          GError **error)
+{
+    Settled settled = {0};
+    g_autoptr(Lease) lease = NULL;
+    g_autoptr(Manifest) manifest = NULL;
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(json_t) result = NULL;
+    g_autofree char *id = NULL;
+    g_autofree char *exclusive = NULL;
+    LeaseRequest wanted = {.operation = "backup"};
+    gboolean done;
+    Job *job;
+
+    if (!settle(context, request, &settled, error))
+        return FALSE;
+    sweep_first(context);
+    wanted.source = settled.source->name;
+    wanted.type = backup_type_name(request->type);
+    wanted.exclusive = exclusive = g_strdup_printf("backup/%s/%s", wanted.source, wanted.type);
+    wanted.backup = id = backup_id_make(time_now(), wanted.source, wanted.type);
+    wanted.runtime_directory = config_runtime_directory(context->config);
+    lease = lease_acquire(context->repository, &wanted, error);
+    if (lease == NULL)
+        return FALSE;
+    manifest = begin_manifest(request, &settled, id);
+    job = job_begin(context, id, "backup", settled.source->name);
+    done =
+        write_backup(context, request, &settled, lease, manifest, progress, cancellable, &problem);
+    progress_end(progress);
+    result = done ? job_result(manifest) : NULL;
+    job_end(job, problem, result);
+    if (!done) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    /* The backup exists; a catalog that does not know it yet will at its next refresh. */
+    if (!catalog_refresh(context->catalog, &problem))
+        log_write(LOG_WARNING, "the backup is not in the catalog yet: %s", problem->message);
+    *ret_manifest = g_steal_pointer(&manifest);
+    return TRUE;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening what operations work on.
+ */
+#include "operation/context.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "base/suggest.h"
+
+/* A key in the configuration promises an encrypted repository: never write a plain one in its place. */
+gboolean operation_check_config(const Config *config, GError **error)
+{
+    if (config_repository_path(config) == NULL) {
+        error_set(error, ERROR_CONFIG, "%s: [repository] has no key \"path\"", config_path(config));
+        error_add_hint(error, "for example: path = /srv/holdfast");
+        return FALSE;
+    }
+    if (config_get(config, "repository", "key") != NULL) {
+        error_set(error, ERROR_CONFIG,
+                  "%s: [repository] has a key, but this version of holdfast "
+                  "cannot encrypt repositories",
+                  config_path(config));
+        error_add_hint(error, "remove the line, or wait for the version that can");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* The catalog only makes things quick: where it cannot be kept, one in memory serves. */
+static Catalog *open_catalog(Repository *repository, const Config *config, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
+    Catalog *catalog;
+
+    if (config_path(config) == NULL)
+        return catalog_open(repository, NULL, error);
+    catalog = catalog_open(repository, config_state_directory(config), &problem);
+    if (catalog != NULL)
+        return catalog;
+    text = error_text(problem);
+    log_write(LOG_WARNING, "%s; working without a catalog, jobs are not noted", text);
+    return catalog_open(repository, NULL, error);
+}
+
+static char *make_scratch(const Config *config)
+{
+    g_autofree char *path = g_build_filename(config_state_directory(config), "scratch", NULL);
+
+    if (config_path(config) != NULL && directory_make(path, 0700, NULL))
+        return g_steal_pointer(&path);
+    return g_strdup(g_get_tmp_dir());
+}
+
+OperationContext *operation_context_open(Config *config, GError **error)
+{
+    g_autoptr(OperationContext) context = g_new0(OperationContext, 1);
+    g_autoptr(Store) store = NULL;
+
+    context->config = config;
+    if (!operation_check_config(config, error))
+        return NULL;
+    store = store_open_posix(config_repository_path(config), error);
+    if (store == NULL)
+        return NULL;
+    context->repository = repository_open(store, error);
+    if (context->repository == NULL)
+        return NULL;
+    context->catalog = open_catalog(context->repository, config, error);
+    if (context->catalog == NULL || !catalog_refresh(context->catalog, error))
+        return NULL;
+    context->scratch_directory = make_scratch(config);
+    return g_steal_pointer(&context);
+}
+
+void operation_context_free(OperationContext *context)
+{
+    if (context == NULL)
+        return;
+    catalog_free(context->catalog);
+    repository_unref(context->repository);
+    config_free(context->config);
+    g_free(context->scratch_directory);
+    g_free(context);
+}
+
+const char *operation_scratch_directory(const OperationContext *context)
+{
+    return context->scratch_directory;
+}
+
+gint64 operation_grace(const OperationContext *context)
+{
+    gint64 grace;
+
+    /* Checked when the configuration was loaded. */
+    if (!duration_parse(config_get(context->config, "retention", "grace"), &grace, NULL))
+        g_return_val_if_reached(G_MAXINT64);
+    return grace;
+}
+
+char *operation_resolve_backup(OperationContext *context, const char *id, GError **error)
+{
+    g_autoptr(GPtrArray) ids = NULL;
+    const char *found = NULL;
+    const char *nearest;
+    guint count = 0;
+
+    if (!backup_list(context->repository, &ids, error))
+        return NULL;
+    for (guint i = 0; i < ids->len; i++) {
+        const char *known = g_ptr_array_index(ids, i);
+
+        if (strcmp(known, id) == 0)
+            return g_strdup(id);
+        if (id[0] != '\0' && (g_str_has_prefix(known, id) || g_str_has_suffix(known, id))) {
+            found = known;
+            count++;
+        }
+    }
+    if (count == 1)
+        return g_strdup(found);
+    if (count > 1) {
+        error_set(error, ERROR_USAGE, "%u backups fit \"%s\"", count, id);
+        error_add_hint(error, "give more of the id; holdfast list backups shows them");
+        return NULL;
+    }
+    g_ptr_array_add(ids, NULL);
+    nearest = suggest_nearest(id, (const char *const *)ids->pdata);
+    error_set(error, ERROR_NOT_FOUND, "there is no backup \"%s\"", id);
+    if (nearest != NULL)
+        error_add_hint(error, "did you mean %s?", nearest);
+    else
+        error_add_hint(error, "holdfast list backups shows the ones there are");
+    return NULL;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The restore operation: plan, restore, audit. All knowledge of databases is the engine's.
+ */
+#include "operation/restore.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "operation/job.h"
+#include "repo/backup-id.h"
+#include "repo/lease.h"
+#include "repo/record.h"
+
+void restore_report_clear(RestoreReport *report)
+{
+    g_clear_pointer(&report->steps, g_ptr_array_unref);
+    g_clear_pointer(&report->problems, g_ptr_array_unref);
+    g_clear_pointer(&report->warnings, g_ptr_array_unref);
+    g_clear_pointer(&report->summary, json_decref);
+    g_clear_pointer(&report->record, g_free);
+}
+
+/* What a restore works with, once the request is understood. */
+typedef struct {
+    OperationContext *context;
+    const RestoreRequest *request;
+    Backup *backup;
+    const Engine *engine;
+    ConfigSource bare; /* where no configuration knows the source */
+    EngineRestore work;
+} Restoring;
+
+/* The server to restore to. Without a configured source the engine's own defaults say where that is: a bare machine. */
+static gboolean find_target(Restoring *restoring, GError **error)
+{
+    const RestoreRequest *request = restoring->request;
+    const Config *config = restoring->context->config;
+    const Manifest *manifest = backup_manifest(restoring->backup);
+    const char *name = manifest_source(manifest);
+
+    if (request->to_source != NULL) {
+        restoring->work.target =
+            config_find_source(config, request->to_source, request->engine, NULL, error);
+        return restoring->work.target != NULL;
+    }
+    for (guint i = 0; i < config_source_count(config); i++) {
+        const ConfigSource *source = config_source(config, i);
+
+        if (strcmp(source->name, name) == 0 && strcmp(source->engine, request->engine) == 0) {
+            restoring->work.target = source;
+            return TRUE;
+        }
+    }
+    restoring->bare.name = (char *)name;
+    restoring->bare.engine = (char *)request->engine;
+    restoring->bare.conninfo = (char *)"";
+    restoring->bare.jobs = 2;
+    restoring->work.target = &restoring->bare;
+    log_write(LOG_WARNING, "no configuration has source %s; connecting as the environment says",
+              name);
+    return TRUE;
+}
+
+static gboolean open_backup(Restoring *restoring, GError **error)
+{
+    const RestoreRequest *request = restoring->request;
+    const char *engine;
+
+    restoring->backup = backup_open(restoring->context->repository, request->backup_id, error);
+    if (restoring->backup == NULL)
+        return FALSE;
+    engine = manifest_engine(backup_manifest(restoring->backup));
+    if (strcmp(engine, request->engine) != 0) {
+        error_set(error, ERROR_USAGE, "backup %s is one of %s", backup_id(restoring->backup),
+                  engine);
+        error_add_hint(error, "use holdfast restore %s", engine);
+        return FALSE;
+    }
+    restoring->engine = engine_find(engine, error);
+    return restoring->engine != NULL;
+}
+
+static void fill_work(Restoring *restoring, Progress *progress, GCancellable *cancellable)
+{
+    const RestoreRequest *request = restoring->request;
+    EngineRestore *work = &restoring->work;
+
+    work->backup = restoring->backup;
+    work->databases = request->databases;
+    work->to_database = request->to_database;
+    work->tables = request->tables;
+    work->replace = request->replace;
+    work->globals = request->globals;
+    work->no_owner = request->no_owner;
+    work->require_rows = request->require_rows;
+    work->tolerance = request->tolerance >= 0 ? request->tolerance : work->target->tolerance;
+    work->jobs = request->jobs > 0 ? request->jobs : work->target->jobs;
+    work->scratch_directory = operation_scratch_directory(restoring->context);
+    work->progress = progress;
+    work->cancellable = cancellable;
+}
+
+static Lease *take_lease(Restoring *restoring)
+{
+    const char *const uses[] = {backup_id(restoring->backup), NULL};
+    const LeaseRequest request = {.operation = "restore",
+                                  .source = manifest_source(backup_manifest(restoring->backup)),
+                                  .uses = uses,
+                                  .runtime_directory =
+                                      config_runtime_directory(restoring->context->config)};
+    g_autoptr(GError) problem = NULL;
+    Lease *lease = lease_acquire(restoring->context->repository, &request, &problem);
+
+    if (lease == NULL) {
+        g_autofree char *text = error_text(problem);
+
+        log_write(LOG_WARNING, "the restore goes on without a lease: %s", text);
+    }
+    return lease;
+}
+
+static void append_all(GPtrArray *to, const GPtrArray *from)
+{
+    for (guint i = 0; from != NULL && i < from->len; i++)
+        g_ptr_array_add(to, g_strdup(g_ptr_array_index(from, i)));
+}
+
+static void report_plan(RestoreReport *report, const EnginePlan *plan)
+{
+    append_all(report->steps, plan->steps);
+    append_all(report->problems, plan->problems);
+    append_all(report->warnings, plan->warnings);
+    report->summary = json_incref(plan->summary);
+}
+
+/* The first problem becomes the error; its text brings its hint along. */
+static void set_problem(const EnginePlan *plan, GError **error)
+{
+    error_set(error, (ErrorCode)plan->problem_code, "%s",
+              (const char *)g_ptr_array_index(plan->problems, 0));
+}
+
+static gboolean run_plan(Restoring *restoring, EnginePlan *plan, RestoreReport *report,
+                         GError **error)
+{
+    EngineResult result = {0};
+    gboolean done;
+
+    report_plan(report, plan);
+    if (plan->problems->len > 0) {
+        set_problem(plan, error);
+        return FALSE;
+    }
+    if (restoring->request->dry_run)
+        return TRUE;
+    done = restoring->engine->restore(plan, &result, error);
+    append_all(report->warnings, result.warnings);
+    if (result.summary != NULL) {
+        json_decref(report->summary);
+        report->summary = json_incref(result.summary);
+    }
+    engine_result_clear(&result);
+    return done;
+}
+
+static const char *result_word(const RestoreRequest *request, const GError *problem)
+{
+    if (problem == NULL)
+        return request->dry_run ? "planned" : "succeeded";
+    return error_info_of(problem)->code == ERROR_CANCELLED ? "cancelled" : "failed";
+}
+
+static json_t *list_json(const char *const *words)
+{
+    json_t *list = json_array();
+
+    for (; words != NULL && *words != NULL; words++)
+        json_array_append_new(list, json_text(*words));
+    return list;
+}
+
+static json_t *options_json(const RestoreRequest *request)
+{
+    json_t *options = json_object();
+
+    json_object_set_new(options, "databases", list_json(request->databases));
+    json_object_set_new(options, "to_database", json_text(request->to_database));
+    json_object_set_new(options, "tables", list_json(request->tables));
+    json_object_set_new(options, "replace", json_boolean(request->replace));
+    json_object_set_new(options, "globals", json_boolean(request->globals));
+    json_object_set_new(options, "no_owner", json_boolean(request->no_owner));
+    json_object_set_new(options, "require_rows", json_boolean(request->require_rows));
+    return options;
+}
+
+/* Who, when and where is added by record_write(). What was connected to is named by its source: connection strings may hold
+ * passwords. */
+static void file_record(const Restoring *restoring, const GError *problem, RestoreReport *report)
+{
+    const RestoreRequest *request = restoring->request;
+    g_autoptr(GError) trouble = NULL;
+    g_autoptr(json_t) body = json_object();
+    g_autofree char *message = problem != NULL ? error_text(problem) : NULL;
+    json_t *warnings = json_array();
+
+    for (guint i = 0; i < report->warnings->len; i++)
+        json_array_append_new(warnings, json_text(g_ptr_array_index(report->warnings, i)));
+    json_object_set_new(body, "backup", json_text(backup_id(restoring->backup)));
+    json_object_set_new(body, "source",
+                        json_text(manifest_source(backup_manifest(restoring->backup))));
+    json_object_set_new(body, "engine", json_text(request->engine));
+    json_object_set_new(body, "target", json_text(restoring->work.target->name));
+    json_object_set_new(body, "dry_run", json_boolean(request->dry_run));
+    json_object_set_new(body, "result", json_string(result_word(request, problem)));
+    json_object_set_new(body, "message", json_text(message));
+    json_object_set_new(body, "seconds", json_real((double)report->elapsed / (double)TIME_SECOND));
+    json_object_set_new(body, "options", options_json(request));
+    json_object_set(body, "summary", report->summary);
+    json_object_set_new(body, "warnings", warnings);
+    if (!record_write(restoring->context->repository, "restore", body, &report->record, &trouble) ||
+        !catalog_refresh(restoring->context->catalog, &trouble)) {
+        g_autofree char *text = error_text(trouble);
+
+        log_write(LOG_WARNING, "the restore is not on record: %s", text);
+    }
+}
+
+static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GError **error)
+{
+    g_autoptr(Lease) lease = take_lease(restoring);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *job_id = NULL;
+    gint64 began = time_monotonic();
+    EnginePlan *plan;
+    gboolean done;
+    Job *job;
+
+    plan = restoring->engine->plan(&restoring->work, error);
+    if (plan == NULL)
+        return FALSE;
+    job_id =
+        backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), "restore");
+    job = job_begin(restoring->context, job_id, "restore", restoring->work.target->name);
+    done = run_plan(restoring, plan, report, &problem);
+    progress_end(restoring->work.progress);
+    restoring->engine->plan_free(plan);
+    report->elapsed = time_monotonic() - began;
+    file_record(restoring, problem, report);
+    job_end(job, problem, report->summary);
+    if (!done)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return done;
+}
+
+gboolean operation_restore(OperationContext *context, const RestoreRequest *request,
+                           Progress *progress, GCancellable *cancellable, RestoreReport *ret_report,
+                           GError **error)
+{
+    Restoring restoring = {.context = context, .request = request};
+    gboolean done;
+
+    /* Filled in whatever happens: a plan with problems is reported as well. */
+    memset(ret_report, 0, sizeof(*ret_report));
+    ret_report->steps = g_ptr_array_new_with_free_func(g_free);
+    ret_report->problems = g_ptr_array_new_with_free_func(g_free);
+    ret_report->warnings = g_ptr_array_new_with_free_func(g_free);
+    done = open_backup(&restoring, error) && find_target(&restoring, error);
+    if (done) {
+        fill_work(&restoring, progress, cancellable);
+        done = plan_and_restore(&restoring, ret_report, error);
+    }
+    backup_unref(restoring.backup);
+    return done;
+}
