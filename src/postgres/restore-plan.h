@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The plan of a logical restore: which database becomes which, from which archives, by which way; and what is known of the
+ * target server. Made by restore-plan.c, carried out by restore-database.c (a whole database, or chosen tables, into a new
+ * database that is renamed at the end) and restore-merge.c (chosen tables into a database that is there).
+ */
+#ifndef HOLDFAST_POSTGRES_RESTORE_PLAN_H
+#define HOLDFAST_POSTGRES_RESTORE_PLAN_H
+
+#include "engine/engine.h"
+#include "postgres/inventory.h"
+#include "postgres/load.h"
+#include "postgres/restore-tables.h"
+
+/* One data archive, and what to take of it. */
+typedef struct {
+    const char *path; /* belongs to the details */
+    guint64 bytes;    /* plain */
+    const char *list; /* entries for --use-list, or NULL: all; belongs to the selection */
+} PgArchive;
+
+typedef struct {
+    const PgDatabase *source; /* belongs to the details */
+    char *target;             /* its name on the target server */
+    gboolean exists;          /* there is a database of that name */
+    gboolean disposable;      /* initdb's own, and nothing is in it: goes without --replace */
+    gboolean merge;           /* chosen tables go into the database that exists */
+    guint64 sessions;         /* connected to it now */
+    PgSelection *selection;   /* NULL: everything */
+    GPtrArray *tables;        /* const PgTable: those whose rows are restored and counted */
+    GPtrArray *archives;      /* PgArchive, biggest first */
+    guint64 rows, bytes;      /* over tables and archives */
+} PgDatabasePlan;
+
+typedef struct {
+    EnginePlan base;
+    const EngineRestore *request;
+    PgDetails *details;
+    PgConnection *connection; /* in a database that is not restored itself */
+    PgServer server;          /* the target */
+    char *pg_restore, *psql;
+    char **environment;   /* for the child programs */
+    GPtrArray *databases; /* PgDatabasePlan */
+    GPtrArray *globals;   /* PgGlobal; NULL without --globals */
+    GHashTable *roles;    /* names on the target; sets */
+    GHashTable *tablespaces;
+    gint64 longest_name; /* bytes of a name on the target */
+} PgRestorePlan;
+
+/* pg_restore's part in it, for archives of this backup. `conninfo` may be NULL. */
+PgLoad pg_restore_load(const PgRestorePlan *plan, const char *conninfo);
+
+/* Compares counted rows with the backup's, adds differences and empty tables to the result. FALSE with ERROR_COUNT_MISMATCH naming
+ * tables when one differs by more than the tolerance, or is empty with --require-rows. rows[i] belongs to tables[i]. */
+gboolean pg_restore_compare(const PgRestorePlan *plan, const PgDatabasePlan *database,
+                            const guint64 *rows, EngineResult *result,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Puts an error of a child program behind the server's own end, when that is what happened. */
+gboolean pg_restore_explain(const PgRestorePlan *plan, GError *reason,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* restore-checks.c: everything about the server that could make the restore fail goes into the plan as problem or warning. An
+ * error means that looking itself failed. */
+gboolean pg_restore_check_server(PgRestorePlan *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean pg_restore_check_database(PgRestorePlan *plan, const PgDatabasePlan *database,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* restore-database.c: drops databases that killed restores left, under a temporary name and with nobody holding their lock. */
+gboolean pg_restore_drop_leftovers(PgRestorePlan *plan, EngineResult *result,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A database under its temporary name, locked for as long as this lives. Freed before it was swapped in, it is dropped. */
+typedef struct PgNewDatabase PgNewDatabase;
+PgNewDatabase *pg_new_database_load(PgRestorePlan *plan, const PgDatabasePlan *database,
+                                    EngineResult *result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Gives it its name; the database that had it is dropped. */
+gboolean pg_new_database_swap(PgNewDatabase *fresh, EngineResult *result,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void pg_new_database_free(PgNewDatabase *fresh);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgNewDatabase, pg_new_database_free)
+
+/* restore-merge.c */
+gboolean pg_restore_merge(PgRestorePlan *plan, const PgDatabasePlan *database, EngineResult *result,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+#endif
