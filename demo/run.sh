@@ -105,9 +105,7 @@ for name in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do
 done
 export PGHOST="$work/server" PGPORT=5499 PGUSER=postgres
 export HOLDFAST_CONFIG="$work/holdfast.conf"
-export XDG_STATE_HOME="$work/state" XDG_RUNTIME_DIR="$work/run"
 export PATH="$root/build:$bin:$PATH"
-mkdir -m 700 "$work/run" "$work/state"
 
 tell "A PostgreSQL cluster, only for this demo" \
     "It lives in $work/server, listens on a unix socket there, and goes away with the demo." \
@@ -120,17 +118,26 @@ tell "Some 200 MB of market data" \
 run 'psql -X -q -v ON_ERROR_STOP=1 -f demo/market.sql market'
 run "psql -X -At -c \"select pg_size_pretty(pg_database_size('market'))\" market"
 
-tell "1. A repository and a configuration" \
-    "init creates both; the configuration explains every key. A source is three lines."
-run "holdfast init --repository $work/repository"
-show "cat >>\$HOLDFAST_CONFIG"
-cat <<END | tee -a "$HOLDFAST_CONFIG"
+tell "1. A configuration and a repository" \
+    "Without a configuration, init writes one that explains every key. This one is short, and keeps everything" \
+    "inside the demo's directory; init makes the repository that it names."
+show "cat >\$HOLDFAST_CONFIG"
+(umask 077 && cat <<END | tee "$HOLDFAST_CONFIG"
+[general]
+state_directory = $work/state
+runtime_directory = $work/run
+
+[repository]
+path = $work/repository
+
 [source market]
 engine = postgresql
 conninfo = host=$PGHOST port=$PGPORT user=$PGUSER
 databases = market
 method = logical
 END
+)
+run 'holdfast init'
 
 tell "2. Is everything there that a backup needs?" \
     "One line per fact; what is wrong comes with a hint."
