@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Market data for benchmarks, in parts that can be loaded side by side. With scale=1 the whole is 2 GB as pg_dump's text,
--- which zstd -1 makes 3 to 4 times smaller, as real ticks and news do.
+-- Market data for benchmarks, in parts that can be loaded side by side. With scale=1 the whole is 2 GB as
+-- pg_dump's text, which zstd -1 makes 3 to 4 times smaller, as real ticks and news do.
 --
 --   psql -v part=schema -f market-large.sql DB       first
 --   psql -v part=trades -v scale=1 -f …              then these, in any order: trades quotes bars news orders
@@ -26,7 +26,8 @@ create type market.side as enum ('buy', 'sell', 'unknown');
 
 create table market.instrument (id integer primary key, symbol text not null unique, name text not null, tags text[]);
 insert into market.instrument
-select n, upper(substr(md5(n::text), 1, 4)) || n, 'Company ' || md5('name' || n), array['tag' || n % 7, 'sector ' || n % 11]
+select n, upper(substr(md5(n::text), 1, 4)) || n, 'Company ' || md5('name' || n),
+       array['tag' || n % 7, 'sector ' || n % 11]
 from generate_series(1, 5000) as n;
 
 create table market.trade (
@@ -59,12 +60,14 @@ create table market."Orders & Fills" (
 \if :is_trades
 -- 10 million trades a year; their times rise by a random step, busy instruments come more often.
 insert into market.trade
-select timestamptz '2026-01-01 00:00+00' + n * (interval '364 days' / (10000000 * :scale)) + random() * interval '3 seconds',
+select timestamptz '2026-01-01 00:00+00' + n * (interval '364 days' / (10000000 * :scale))
+           + random() * interval '3 seconds',
        i, round(((20 + i % 480) * (1 + 0.2 * sin(n / 3e5 + i)) + random() * 2)::numeric, 2),
        (array[1, 5, 10, 50, 100, 100, 200, 300, 500, 1000])[1 + (random() * 9)::int],
        (array['buy', 'sell', 'unknown'])[1 + (random() * 2)::int]::market.side, (random() * 12)::int,
        case when random() < 0.3 then (random() * 1e10)::bigint end
-from (select n, 1 + (4999 * power(random(), 3))::int as i from generate_series(1, (10000000 * :scale)::bigint) as n) as tick;
+from (select n, 1 + (4999 * power(random(), 3))::int as i
+      from generate_series(1, (10000000 * :scale)::bigint) as n) as tick;
 \endif
 
 \if :is_quotes
@@ -79,8 +82,9 @@ from (select n, i, round(((20 + i % 480) * (1 + 0.2 * sin(n / 3e5 + i)) + random
 
 \if :is_bars
 insert into market.daily_bar
-select i, date '2016-01-04' + d, round((p * (1 + random() / 100))::numeric, 2), round((p * 1.01 + random())::numeric, 2),
-       round((p * 0.99 - random())::numeric, 2), round((p * (1 + random() / 100))::numeric, 2), (random() * 5e6)::bigint
+select i, date '2016-01-04' + d, round((p * (1 + random() / 100))::numeric, 2),
+       round((p * 1.01 + random())::numeric, 2), round((p * 0.99 - random())::numeric, 2),
+       round((p * (1 + random() / 100))::numeric, 2), (random() * 5e6)::bigint
 from (select i, d, (20 + i % 480) * (1 + 0.3 * sin(d / 200.0 + i)) as p
       from generate_series(1, (1900 * :scale)::int) as i, generate_series(0, 2599) as d) as a;
 \endif
@@ -103,8 +107,9 @@ group by 1;
 
 insert into news.article (published, headline, body, payload)
 select timestamptz '2025-01-01' + n * interval '7 minutes', min(s.text), string_agg(s.text, ' '),
-       jsonb_build_object('symbols', jsonb_build_array((random() * 5000)::int, (random() * 5000)::int), 'urgent', random() > 0.9,
-                          'score', round(random()::numeric, 4), 'source', 'wire ' || n % 9, 'editor', null)
+       jsonb_build_object('symbols', jsonb_build_array((random() * 5000)::int, (random() * 5000)::int),
+                          'urgent', random() > 0.9, 'score', round(random()::numeric, 4), 'source', 'wire ' || n % 9,
+                          'editor', null)
 from (select n, (59999 * random())::int as sentence
       from generate_series(1, (180000 * :scale)::int) as n, generate_series(1, 11 + n % 17)) as place
      join sentence as s on s.id = place.sentence
@@ -113,8 +118,9 @@ group by n;
 
 \if :is_orders
 insert into market."Orders & Fills"
-select md5(n::text)::uuid, (random() * 20000)::int, 1 + (random() * 4999)::int, timestamptz '2026-01-05' + n * interval '9 seconds',
-       round((random() * 1e6)::numeric, 2), case when n % 5 = 0 then 'filled in ' || (random() * 9)::int || ' parts at the open' end
+select md5(n::text)::uuid, (random() * 20000)::int, 1 + (random() * 4999)::int,
+       timestamptz '2026-01-05' + n * interval '9 seconds', round((random() * 1e6)::numeric, 2),
+       case when n % 5 = 0 then 'filled in ' || (random() * 9)::int || ' parts at the open' end
 from generate_series(1, (1650000 * :scale)::int) as n;
 \endif
 

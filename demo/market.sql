@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- A made-up market: some 200 MB of instruments, daily bars, trades, news and a back office, generated inside the server,
--- the same at every run. It uses most kinds of object that a real database has, so that a restore has something to prove.
+-- A made-up market: some 200 MB of instruments, daily bars, trades, news and a back office, generated
+-- inside the server, the same at every run. It uses most kinds of object that a real database has, so
+-- that a restore has something to prove.
 --
 -- Load it into an empty database:  psql -v ON_ERROR_STOP=1 -f market.sql market
 
@@ -14,12 +15,12 @@ set work_mem = '128MB';
 set maintenance_work_mem = '256MB';
 select setseed(0.20261122) \g /dev/null
 
--- Roles ---------------------------------------------------------------------------------------------------------------
+-- Roles -------------------------------------------------------------------------------------------
 
 create role market_analyst nologin;
 create role "feed handler" login;
 
--- Extensions, schemas, types ------------------------------------------------------------------------------------------
+-- Extensions, schemas, types ----------------------------------------------------------------------
 
 create extension pg_trgm;
 create extension btree_gist;
@@ -37,7 +38,7 @@ create type market.side as enum ('buy', 'sell', 'unknown');
 create type market.price_band as (low numeric(14, 4), high numeric(14, 4));
 create domain ref.isin as text check (value ~ '^[A-Z]{2}[A-Z0-9]{9}[0-9]$');
 
--- Reference data ------------------------------------------------------------------------------------------------------
+-- Reference data ----------------------------------------------------------------------------------
 
 create table ref.currency (
     code char(3) primary key,
@@ -109,14 +110,17 @@ select upper(left(first, 2) || left(second, 2)) || to_char(n, 'FM0000'),
        jsonb_build_object('sector', (array['energy', 'tech', 'finance', 'health', 'consumer'])[1 + n % 5],
                           'employees', (random() * 200000)::int,
                           'ratings', jsonb_build_array('AA', null, (random() * 10)::int),
-                          'index', case when n % 3 = 0 then jsonb_build_object('name', 'MX 500', 'weight', round(random()::numeric, 6)) end),
+                          'index', case when n % 3 = 0 then
+                              jsonb_build_object('name', 'MX 500', 'weight', round(random()::numeric, 6)) end),
        (array[1, 1, 1, 10, 100])[1 + n % 5]
 from (select (row_number() over () - 1)::integer as n, x.word as first, y.word as second
-      from unnest(string_to_array('Aldan Borealis Cobalt Delphi Ember Fjord Granite Harrow Indigo Juniper Kestrel Lumen '
+      from unnest(string_to_array('Aldan Borealis Cobalt Delphi Ember Fjord Granite Harrow Indigo Juniper '
+                                  'Kestrel Lumen '
                                   'Marlin Nimbus Orchid Paragon Quartz Raven Sable Tundra Umber Vector Willow Xenon '
                                   'Yarrow Zephyr Anchor Beacon Cinder Drift Echo Falcon Garnet Helix Ivory Jasper '
                                   'Keystone Lattice Meridian North', ' ')) as x (word),
-           unnest(string_to_array('Energy Systems Bank Foods Pharma Mining Robotics Airways Chemicals Water Optics Steel '
+           unnest(string_to_array('Energy Systems Bank Foods Pharma Mining Robotics Airways Chemicals Water '
+                                  'Optics Steel '
                                   'Media Logistics Insurance Motors Power Software Textiles Timber Shipping Telecom '
                                   'Materials Devices Biotech Retail Capital Paper Glass Rail Cement Semiconductor '
                                   'Aerospace Wind Solar Storage Data Health Housing Trust', ' ')) as y (word)) as names;
@@ -126,7 +130,7 @@ select 1 + n * 3, tstzrange(t, t + interval '20 minutes'), (array['volatility', 
 from generate_series(0, 399) as n,
      lateral (select timestamptz '2026-04-01 10:00+00' + n * interval '6 hours' as t) as start;
 
--- Daily bars: a random walk for each of 600 instruments over 650 trading days -------------------------------------------
+-- Daily bars: a random walk for each of 600 instruments over 650 trading days ---------------------
 
 create table market.daily_bar (
     instrument_id integer not null,
@@ -151,13 +155,15 @@ from generate_series(1, 600) as instrument_id,
 window w as (partition by instrument_id order by day);
 
 insert into market.daily_bar (instrument_id, day, open, high, low, close, volume, band)
-select instrument_id, day, round((close * (0.995 + a / 100))::numeric, 2), round((close * (1.005 + b / 50))::numeric, 2),
+select instrument_id, day,
+       round((close * (0.995 + a / 100))::numeric, 2), round((close * (1.005 + b / 50))::numeric, 2),
        round((close * (0.995 - c / 50))::numeric, 2), round(close::numeric, 2),
        (1000 * exp(5 * b + 3 * power(1 - instrument_id / 601.0, 4)))::bigint,
-       case when c < 0.05 then row (round((close * 0.8)::numeric, 2), round((close * 1.2)::numeric, 2))::market.price_band end
+       case when c < 0.05 then
+           row (round((close * 0.8)::numeric, 2), round((close * 1.2)::numeric, 2))::market.price_band end
 from walk;
 
--- Trades: partitioned by month, busy instruments more often ---------------------------------------------------------------
+-- Trades: partitioned by month, busy instruments more often ---------------------------------------
 
 create table market.trade (
     traded_at timestamptz not null,
@@ -170,17 +176,25 @@ create table market.trade (
     flags bit(8) not null default b'00000000'
 ) partition by range (traded_at);
 
-create table market.trade_2026_04 partition of market.trade for values from ('2026-04-01 00:00+00') to ('2026-05-01 00:00+00');
-create table market.trade_2026_05 partition of market.trade for values from ('2026-05-01 00:00+00') to ('2026-06-01 00:00+00');
-create table market.trade_2026_06 partition of market.trade for values from ('2026-06-01 00:00+00') to ('2026-07-01 00:00+00');
-create table market.trade_2026_07 partition of market.trade for values from ('2026-07-01 00:00+00') to ('2026-08-01 00:00+00');
-create table market.trade_2026_08 partition of market.trade for values from ('2026-08-01 00:00+00') to ('2026-09-01 00:00+00');
-create table market.trade_2026_09 partition of market.trade for values from ('2026-09-01 00:00+00') to ('2026-10-01 00:00+00');
+create table market.trade_2026_04 partition of market.trade
+    for values from ('2026-04-01 00:00+00') to ('2026-05-01 00:00+00');
+create table market.trade_2026_05 partition of market.trade
+    for values from ('2026-05-01 00:00+00') to ('2026-06-01 00:00+00');
+create table market.trade_2026_06 partition of market.trade
+    for values from ('2026-06-01 00:00+00') to ('2026-07-01 00:00+00');
+create table market.trade_2026_07 partition of market.trade
+    for values from ('2026-07-01 00:00+00') to ('2026-08-01 00:00+00');
+create table market.trade_2026_08 partition of market.trade
+    for values from ('2026-08-01 00:00+00') to ('2026-09-01 00:00+00');
+create table market.trade_2026_09 partition of market.trade
+    for values from ('2026-09-01 00:00+00') to ('2026-10-01 00:00+00');
 create table market.trade_other partition of market.trade default;
 
 insert into market.trade (traded_at, instrument_id, price, quantity, side, venue_id, order_ref, flags)
-select day + interval '8 hours' + make_interval(secs => round((30600 * (0.5 + 0.5 * sin(pi() * (r - 0.5))))::numeric, 3)::float8),
-       instrument_id, round((close * (0.99 + s / 50))::numeric, 2), (array[1, 10, 50, 100, 100, 200, 500])[1 + (r * 1000)::int % 7],
+select day + interval '8 hours'
+           + make_interval(secs => round((30600 * (0.5 + 0.5 * sin(pi() * (r - 0.5))))::numeric, 3)::float8),
+       instrument_id, round((close * (0.99 + s / 50))::numeric, 2),
+       (array[1, 10, 50, 100, 100, 200, 500])[1 + (r * 1000)::int % 7],
        (array['buy', 'sell', 'sell', 'buy', 'unknown'])[1 + (s * 1000)::int % 5]::market.side, 1 + instrument_id % 8,
        case when s < 0.15 then md5(r::text || s::text)::uuid end,
        ((r * 7)::int)::bit(8)
@@ -191,7 +205,7 @@ order by 1;
 
 drop table walk;
 
--- News: text search, jsonb, a web of links ------------------------------------------------------------------------------
+-- News: text search, jsonb, a web of links --------------------------------------------------------
 
 create table news.source (
     id serial primary key,
@@ -225,28 +239,33 @@ insert into news.source (name, website, trust) values
 
 create temporary table phrase as
 select array['beat expectations for the third quarter', 'cut its outlook on weaker demand in Asia',
-             'will buy back shares worth $2 billion', 'named a new chief executive', 'is said to explore a sale of its rail unit',
-             'raised its dividend for the twelfth year in a row', 'settled a patent dispute', 'opened a plant near Gdańsk',
+             'will buy back shares worth $2 billion', 'named a new chief executive',
+             'is said to explore a sale of its rail unit', 'raised its dividend for the twelfth year in a row',
+             'settled a patent dispute', 'opened a plant near Gdańsk',
              'recalled 40,000 units', 'won a ten-year supply contract', 'reported an outage at its largest data centre',
              'filed for approval of a new therapy', 'refinanced its 2029 notes', 'joined the MX 500 index'] as events,
        array['Analysts had expected less.', 'The shares rose in early trading, then gave back their gains.',
              'Two people familiar with the matter spoke on condition of anonymity.', 'The company declined to comment.',
              'Margins narrowed as freight and energy costs climbed.', 'Management spoke of "a year of transition".',
              'The order book stands at its highest since 2019.', 'Regulators in Brussels will decide by spring.',
-             'Currency effects took away three points of growth.', 'A spokesperson said that customers were not affected.',
+             'Currency effects took away three points of growth.',
+             'A spokesperson said that customers were not affected.',
              'The board will meet again on the 14th.', 'Inventories fell for the fifth month running.',
              'Short interest has doubled since March.', 'The bonds traded two points higher.',
              'Investors will look for detail on capital spending.', 'Peers fell in sympathy.',
-             'It is the third such move in the sector this year.', 'The result excludes a one-off tax gain.'] as sentences;
+             'It is the third such move in the sector this year.',
+             'The result excludes a one-off tax gain.'] as sentences;
 
 insert into news.article (source_id, published, headline, body, payload, sentiment)
 select 1 + n % 5, timestamptz '2025-01-01 06:00+00' + n * interval '51 minutes',
        i.name || ' ' || phrase.events[1 + (r * 13)::int], text.body,
        jsonb_build_object('symbols', jsonb_build_array(i.symbol), 'words', length(text.body), 'urgent', r > 0.93,
-                          'markets', jsonb_build_object('before', round((r * 100)::numeric, 2), 'after', round((r * 101)::numeric, 2)),
+                          'markets', jsonb_build_object('before', round((r * 100)::numeric, 2),
+                                                        'after', round((r * 101)::numeric, 2)),
                           'language', (array['en', 'en', 'fr', 'ja', 'en'])[1 + n % 5], 'editor', null),
        case when n % 11 = 0 then 'NaN' when n % 7 = 0 then null else sin(n) end
-from (select n, random() as r, 1 + (power(random(), 2) * 1599)::int as instrument_id from generate_series(1, 18000) as n) as a
+from (select n, random() as r, 1 + (power(random(), 2) * 1599)::int as instrument_id
+      from generate_series(1, 18000) as n) as a
      join ref.instrument as i on i.id = a.instrument_id, phrase,
      lateral (select string_agg(phrase.sentences[1 + (random() * 17)::int] || ' ' || i.name || ' traded at '
                                 || round((20 + random() * 180)::numeric, 2) || '.', E'\n' order by s) as body
@@ -260,7 +279,7 @@ select distinct on (1, 2) a.id, 1 + (a.id * k * 7919 % 1600)::int, 1.0 / k
 from news.article as a, generate_series(1, 3) as k
 order by 1, 2;
 
--- The back office: hostile names ------------------------------------------------------------------------------------------
+-- The back office: hostile names ------------------------------------------------------------------
 
 create table "Back Office"."Client Accounts" (
     "Account No" integer generated always as identity (increment by 7) primary key,
@@ -300,17 +319,22 @@ create table "Back Office".research_report (
     document oid not null
 );
 
-insert into "Back Office"."Client Accounts" ("Client's Name", "Credit ""hard"" limit", opened, "e-mail", secret, address)
-select (array['D''Arcy', 'Müller', 'O''Neil', 'Zhào', 'de la Cruz', 'Smith "Smitty"', E'Back\\slash', E'Tab\there'])[1 + n % 8] || ' ' || n,
+insert into "Back Office"."Client Accounts" ("Client's Name", "Credit ""hard"" limit", opened, "e-mail", secret,
+                                            address)
+select (array['D''Arcy', 'Müller', 'O''Neil', 'Zhào', 'de la Cruz', 'Smith "Smitty"', E'Back\\slash',
+              E'Tab\there'])[1 + n % 8] || ' ' || n,
        case when n % 9 = 0 then null else round((random() * 1e7)::numeric, 2) end, date '2009-05-04' + n % 6000,
        'client' || n || '@mail.example', decode(md5('secret' || n), 'hex'),
        ('10.' || n % 250 || '.' || n % 199 || '.' || n % 251)::inet
 from generate_series(1, 5000) as n;
 
 insert into "Back Office"."Orders & Fills"
-select md5('order' || n)::uuid, 1 + 7 * (n * 31 % 5000), 1 + n * 17 % 1600, timestamptz '2026-01-05 08:00+00' + n * interval '5 minutes',
-       (random() * 100000)::numeric::money, case when n % 4 = 0 then interval '1 mon 2 days 03:04:05.678' end,
-       case n % 50 when 0 then '' when 1 then E'two\nlines' when 2 then '\N' when 3 then 'ends with a backslash\' when 4 then 'naïve – 注文 – 🙂' end
+select md5('order' || n)::uuid, 1 + 7 * (n * 31 % 5000), 1 + n * 17 % 1600,
+       timestamptz '2026-01-05 08:00+00' + n * interval '5 minutes', (random() * 100000)::numeric::money,
+       case when n % 4 = 0 then interval '1 mon 2 days 03:04:05.678' end,
+       case n % 50
+           when 0 then '' when 1 then E'two\nlines' when 2 then '\N' when 3 then 'ends with a backslash\'
+           when 4 then 'naïve – 注文 – 🙂' end
 from generate_series(0, 59999) as n;
 
 -- A large object of 1 MB that does not compress, and a small one that does.
@@ -320,7 +344,7 @@ select 'Outlook 2027', lo_from_bytea(0, (select string_agg(decode(md5('page' || 
 insert into "Back Office".research_report (title, document)
 select 'Disclaimer', lo_from_bytea(0, convert_to(repeat('Past performance does not tell. ', 2000), 'UTF8'));
 
--- Functions, triggers, views ----------------------------------------------------------------------------------------------
+-- Functions, triggers, views ----------------------------------------------------------------------
 
 create function ref.instrument_id(wanted text) returns integer language sql stable strict
 return (select i.id from ref.instrument as i where i.symbol = wanted);
@@ -368,14 +392,14 @@ where active
 order by 2 desc nulls last limit 10;
 
 create materialized view market.monthly_summary as
-select instrument_id, date_trunc('month', day)::date as month, min(low) as low, max(high) as high, sum(volume) as volume,
-       market.vwap(close, volume) as vwap
+select instrument_id, date_trunc('month', day)::date as month, min(low) as low, max(high) as high,
+       sum(volume) as volume, market.vwap(close, volume) as vwap
 from market.daily_bar
 group by 1, 2;
 
 create rule no_delete as on delete to ref.currency do instead nothing;
 
--- Keys and indexes, after the load ------------------------------------------------------------------------------------------
+-- Keys and indexes, after the load ----------------------------------------------------------------
 
 alter table market.daily_bar add primary key (instrument_id, day);
 alter table market.daily_bar add foreign key (instrument_id) references ref.instrument;
@@ -392,7 +416,7 @@ create unique index "client by e-mail" on "Back Office"."Client Accounts" (lower
 create unique index on market.monthly_summary (instrument_id, month);
 create statistics market.bar_statistics (dependencies) on instrument_id, volume from market.daily_bar;
 
--- Owners, grants, row security ------------------------------------------------------------------------------------------------
+-- Owners, grants, row security --------------------------------------------------------------------
 
 alter table market.trade owner to "feed handler";
 grant usage on schema ref, market, news to market_analyst, "feed handler";

@@ -1,11 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every test, in one run: build, layering check, unit tests (plain, with address and undefined behaviour sanitizers, with
-# the thread sanitizer), short fuzz runs, system tests. Called by "./run test", which has installed what is needed.
-#
-# The sanitizers make the compiler see uninitialised variables where there are none, so only the plain build takes
-# warnings for errors.
+# Every test, in one run: build, layering check, unit tests (plain, with address and undefined behaviour
+# sanitizers, with the thread sanitizer), short fuzz runs, system tests. Called by "./run test", which has
+# installed what is needed.
 #
 # Each part leaves a file that a program can read (meson's testlog, JUnit XML, a list of steps) in build-results/;
 # tests/summary.py adds them up, prints what was skipped and why, and decides the exit status.
