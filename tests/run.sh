@@ -5,6 +5,9 @@
 # sanitizers, with the thread sanitizer), short fuzz runs, system tests. Called by "./run test", which has
 # installed what is needed.
 #
+# The sanitizers make the compiler see uninitialised variables where there are none, so only the plain build
+# takes warnings for errors.
+#
 # Each part leaves a file that a program can read (meson's testlog, JUnit XML, a list of steps) in build-results/;
 # tests/summary.py adds them up, prints what was skipped and why, and decides the exit status.
 
