@@ -126,7 +126,7 @@ static void take_as_damage(GError **error, GError *source, const char *id, const
     g_propagate_error(error, source);
 }
 
-static Checksums *read_checksums(Repository *repository, const char *id, GError **error)
+Checksums *backup_read_checksums(Repository *repository, const char *id, GError **error)
 {
     g_autofree char *name = name_in(id, CHECKSUMS_NAME);
     g_autoptr(GBytes) bytes =
@@ -197,7 +197,7 @@ static gboolean check_agreement(const char *id, const Manifest *manifest,
 
 static Backup *open_exactly(Repository *repository, const char *id, GError **error)
 {
-    g_autoptr(Checksums) checksums = read_checksums(repository, id, error);
+    g_autoptr(Checksums) checksums = backup_read_checksums(repository, id, error);
     g_autoptr(Manifest) manifest = NULL;
     Backup *backup;
 

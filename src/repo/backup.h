@@ -29,6 +29,10 @@ Backup *backup_ref(Backup *backup);
 void backup_unref(Backup *backup);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Backup, backup_unref)
 
+/* The checksums of a committed backup alone, its exact id given; needs no manifest. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+Checksums *backup_read_checksums(Repository *repository, const char *id,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 const char *backup_id(const Backup *backup);
 Repository *backup_repository(const Backup *backup);
 const Manifest *backup_manifest(const Backup *backup);

@@ -11,17 +11,27 @@
 #include "repo/backup-id.h"
 #include "repo/checksums.h"
 #include "repo/document.h"
+#include "repo/tombstone.h"
+
+#define SHARED_PREFIX "../../"
 
 struct BackupWriter {
     Repository *repository;
     Lease *lease; /* the caller's */
     char *id;
-    GMutex mutex;       /* guards what follows */
-    GHashTable *begun;  /* paths, so that no two threads write the same object */
-    GPtrArray *objects; /* ManifestObject, durable */
-    GPtrArray *remains; /* names that may be in the store, in the order of writing */
-    gboolean committed; /* or beyond taking back */
+    GMutex mutex;          /* guards what follows */
+    GHashTable *begun;     /* paths, so that no two threads write the same object */
+    GPtrArray *objects;    /* ManifestObject, durable */
+    GHashTable *externals; /* paths to External */
+    GPtrArray *remains;    /* names that may be in the store, in the order of writing */
+    gboolean committed;    /* or beyond taking back */
 };
+
+/* An object outside of the backup's folder. */
+typedef struct {
+    guint8 digest[SHA256_SIZE];
+    guint64 size;
+} External;
 
 struct ObjectWriter {
     BackupWriter *writer;
@@ -74,6 +84,7 @@ BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char
     g_mutex_init(&writer->mutex);
     writer->begun = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     writer->objects = g_ptr_array_new_with_free_func(manifest_object_free);
+    writer->externals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     writer->remains = g_ptr_array_new_with_free_func(g_free);
     return writer;
 }
@@ -119,6 +130,7 @@ void backup_writer_free(BackupWriter *writer)
         remove_remains(writer);
     g_hash_table_unref(writer->begun);
     g_ptr_array_unref(writer->objects);
+    g_hash_table_unref(writer->externals);
     g_ptr_array_unref(writer->remains);
     g_mutex_clear(&writer->mutex);
     g_free(writer->id);
@@ -249,6 +261,36 @@ gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec 
            object_writer_commit(object, NULL, error);
 }
 
+static gboolean is_external(const char *path)
+{
+    return g_str_has_prefix(path, SHARED_PREFIX "pool/") ||
+           g_str_has_prefix(path, SHARED_PREFIX "wal/");
+}
+
+gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
+                                    const guint8 digest[SHA256_SIZE], guint64 size, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    External *external;
+
+    if (!is_external(path) || !store_name_valid(path + strlen(SHARED_PREFIX))) {
+        error_set(error, ERROR_INTERNAL, "a backup cannot refer to %s", path);
+        return FALSE;
+    }
+    external = g_hash_table_lookup(writer->externals, path);
+    if (external != NULL) {
+        if (external->size == size && memcmp(external->digest, digest, SHA256_SIZE) == 0)
+            return TRUE;
+        error_set(error, ERROR_INTERNAL, "the backup refers to two different objects %s", path);
+        return FALSE;
+    }
+    external = g_new0(External, 1);
+    external->size = size;
+    memcpy(external->digest, digest, SHA256_SIZE);
+    g_hash_table_insert(writer->externals, g_strdup(path), external);
+    return TRUE;
+}
+
 /* --- Commit -------------------------------------------------------------------------------------------------------- */
 
 static int compare_objects(gconstpointer a, gconstpointer b)
@@ -259,26 +301,97 @@ static int compare_objects(gconstpointer a, gconstpointer b)
     return strcmp((*left)->path, (*right)->path);
 }
 
+static gboolean check_object(BackupWriter *writer, const char *name, guint64 size, GError **error)
+{
+    StoreInfo info;
+
+    if (!store_stat(repository_store(writer->repository), name, &info, error)) {
+        g_prefix_error(error, "the backup is not committed: ");
+        return FALSE;
+    }
+    if (info.size == size)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED,
+              "the backup is not committed: %s has %" G_GUINT64_FORMAT
+              " bytes, and %" G_GUINT64_FORMAT " were written",
+              name, info.size, size);
+    return FALSE;
+}
+
+static gboolean check_tombstone(BackupWriter *writer, const Tombstone *tombstone, GError **error)
+{
+    for (guint i = 0; i < tombstone->objects->len; i++) {
+        const char *name = tombstone->objects->pdata[i];
+        g_autofree char *path = g_strconcat(SHARED_PREFIX, name, NULL);
+
+        if (!g_hash_table_contains(writer->externals, path))
+            continue;
+        error_set(error, ERROR_VANISHED,
+                  "the backup is not committed: a cleanup is about to delete %s", name);
+        error_add_hint(error, "a backup that it was based on was deleted meanwhile: run it again");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* What lies outside of the folder may be swept. The order matters (see pool/sweep.c): a tombstone that is gone by the time
+ * of this look has done its work, and then its objects are missed below. */
+static gboolean check_externals(BackupWriter *writer, GError **error)
+{
+    g_autoptr(GPtrArray) tombstones = NULL;
+    GHashTableIter iterator;
+    gpointer path, external;
+
+    if (g_hash_table_size(writer->externals) == 0)
+        return TRUE;
+    if (!tombstone_list(writer->repository, &tombstones, error))
+        return FALSE;
+    for (guint i = 0; i < tombstones->len; i++) {
+        if (!check_tombstone(writer, tombstones->pdata[i], error))
+            return FALSE;
+    }
+    g_hash_table_iter_init(&iterator, writer->externals);
+    while (g_hash_table_iter_next(&iterator, &path, &external)) {
+        if (!check_object(writer, (const char *)path + strlen(SHARED_PREFIX),
+                          ((const External *)external)->size, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean check_objects(BackupWriter *writer, GError **error)
 {
     for (guint i = 0; i < writer->objects->len; i++) {
         const ManifestObject *object = writer->objects->pdata[i];
         g_autofree char *name = object_name(writer, object->path);
-        StoreInfo info;
 
-        if (!store_stat(repository_store(writer->repository), name, &info, error)) {
-            g_prefix_error(error, "the backup is not committed: ");
+        if (!check_object(writer, name, object->size, error))
             return FALSE;
-        }
-        if (info.size != object->size) {
-            error_set(error, ERROR_DAMAGED,
-                      "the backup is not committed: %s has %" G_GUINT64_FORMAT
-                      " bytes, and %" G_GUINT64_FORMAT " were written",
-                      name, info.size, object->size);
-            return FALSE;
-        }
     }
     return TRUE;
+}
+
+/* Enters the outside objects, and in the manifest the sum of those in the pool. */
+static void add_externals(BackupWriter *writer, Manifest *manifest, Checksums *sums)
+{
+    guint64 count = 0, bytes = 0;
+    GHashTableIter iterator;
+    gpointer path, value;
+
+    g_hash_table_iter_init(&iterator, writer->externals);
+    while (g_hash_table_iter_next(&iterator, &path, &value)) {
+        const External *external = value;
+
+        checksums_add(sums, path, external->digest);
+        if (!g_str_has_prefix(path, SHARED_PREFIX "pool/"))
+            continue;
+        count++;
+        bytes += external->size;
+    }
+    if (count > 0)
+        manifest_set_field(manifest, "pool",
+                           json_pack("{s:I, s:I}", "objects", (json_int_t)count, "bytes",
+                                     (json_int_t)bytes));
 }
 
 static gboolean put_manifest(BackupWriter *writer, Manifest *manifest, Checksums *sums,
@@ -327,6 +440,26 @@ static gboolean put_checksums(BackupWriter *writer, Checksums *sums, GError **er
     return writer->committed;
 }
 
+/* After the commit: while the lease lived, no sweep could take away what was checked before it. A process that was stopped in
+ * between for longer than the lease lives looks again, and takes the commit back where something is gone: a sweep that did
+ * not see the commit has left its tombstone, or deleted already. */
+static gboolean confirm_commit(BackupWriter *writer, GError **error)
+{
+    g_autofree char *name = NULL;
+
+    if (g_hash_table_size(writer->externals) == 0 || lease_check(writer->lease, NULL) ||
+        check_externals(writer, error))
+        return TRUE;
+    name = object_name(writer, CHECKSUMS_NAME);
+    if (store_delete(repository_store(writer->repository), name, NULL)) {
+        writer->committed = FALSE;
+        return FALSE;
+    }
+    g_prefix_error(error, "backup %s was committed and cannot be relied upon: ", writer->id);
+    error_add_hint(error, "delete it with: holdfast delete %s", writer->id);
+    return FALSE;
+}
+
 gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest, GError **error)
 {
     g_autoptr(Checksums) sums = checksums_new();
@@ -336,7 +469,7 @@ gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest, GError *
                   manifest_id(manifest));
         return FALSE;
     }
-    if (!check_objects(writer, error))
+    if (!check_objects(writer, error) || !check_externals(writer, error))
         return FALSE;
     g_ptr_array_sort(writer->objects, compare_objects);
     for (guint i = 0; i < writer->objects->len; i++) {
@@ -350,7 +483,8 @@ gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest, GError *
         }
         checksums_add(sums, object->path, digest);
     }
+    add_externals(writer, manifest, sums);
     /* The lease is asked last: while it holds, no sweep takes away what was checked above. */
     return put_manifest(writer, manifest, sums, error) && lease_check(writer->lease, error) &&
-           put_checksums(writer, sums, error);
+           put_checksums(writer, sums, error) && confirm_commit(writer, error);
 }

@@ -41,8 +41,15 @@ gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec 
                            const void *bytes, gsize length,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Adds all objects to the manifest, checks that each is in the store with its size and that the lease still lives, writes
- * manifest.json and SHA256SUMS. When the answer to the last write is lost, what stands there is read before the result is
+/* Makes an object that lies outside of the backup's folder, and is durable, a part of the backup: `path` begins with
+ * "../../pool/" or "../../wal/", `size` is its stored bytes. Pool objects appear in the manifest as totals only ("pool"). An
+ * object that is added again must be the same. */
+gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
+                                    const guint8 digest[SHA256_SIZE], guint64 size,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Adds all objects to the manifest, checks that each is in the store with its size and in no tombstone and that the lease
+ * still lives, writes manifest.json and SHA256SUMS. When the answer to the last write is lost, what stands there is read before the result is
  * said. After TRUE the backup exists. */
 gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

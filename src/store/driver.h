@@ -14,7 +14,8 @@
 typedef struct {
     const char *kind;
     void (*free)(Store *store);
-    /* Both members of the StoreWriter are filled in by store.c. */
+    /* Both members of the StoreWriter are filled in by store.c. A name that ends with "/" is only the prefix of the name that
+     * the writer has when it is committed. */
     StoreWriter *(*begin)(Store *store, const char *name, GError **error);
     gboolean (*write)(StoreWriter *writer, const void *bytes, gsize length, GError **error);
     gboolean (*commit)(StoreWriter *writer, GError **error);

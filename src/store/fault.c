@@ -88,7 +88,8 @@ static StoreWriter *fault_begin(Store *store, const char *name, GError **error)
         set_failure(store, kind, "begin", error);
         return NULL;
     }
-    inner = store_begin(fault->inner, name, error);
+    inner = g_str_has_suffix(name, "/") ? store_begin_below(fault->inner, name, error)
+                                        : store_begin(fault->inner, name, error);
     if (inner == NULL)
         return NULL;
     writer = g_new0(FaultWriter, 1);
@@ -110,12 +111,19 @@ static gboolean fault_write(StoreWriter *base, const void *bytes, gsize length, 
     return finish_call(base->store, kind, "write", result, &inner_error, error);
 }
 
+static gboolean commit_inner(FaultWriter *writer, GError **error)
+{
+    return g_str_has_suffix(writer->inner->name, "/")
+               ? store_commit_as(writer->inner, writer->writer.name, error)
+               : store_commit(writer->inner, error);
+}
+
 static gboolean fault_commit(StoreWriter *base, GError **error)
 {
     FaultWriter *writer = (FaultWriter *)base;
     StoreFault kind = count_call(base->store, TRUE);
     g_autoptr(GError) inner_error = NULL;
-    gboolean result = carried_out(kind) && store_commit(writer->inner, &inner_error);
+    gboolean result = carried_out(kind) && commit_inner(writer, &inner_error);
 
     return finish_call(base->store, kind, "commit", result, &inner_error, error);
 }

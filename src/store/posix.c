@@ -46,7 +46,6 @@ typedef struct {
 typedef struct {
     StoreWriter writer;
     int fd;
-    char *directory; /* "" is the root */
     char *temporary; /* relative to the root; NULL once it is gone */
     guint8 *buffer;  /* NULL until a small piece comes */
     gsize used;
@@ -224,7 +223,6 @@ static StoreWriter *posix_begin(Store *store, const char *name, GError **error)
         return NULL;
     writer = g_new0(PosixWriter, 1);
     writer->fd = fd;
-    writer->directory = g_steal_pointer(&directory);
     writer->temporary = g_steal_pointer(&temporary);
     return &writer->writer;
 }
@@ -320,6 +318,27 @@ static gboolean place(PosixStore *posix, const char *temporary, const char *name
     return place_by_link(posix, temporary, name);
 }
 
+/* The temporary file of an object whose name came late lies in another directory, so that a concurrent delete may take the
+ * object's own away: then it is made again. */
+static gboolean place_in(PosixStore *posix, const char *temporary, const char *directory,
+                         const char *name, GError **error)
+{
+    for (guint i = 0;; i++) {
+        g_autoptr(GError) local_error = NULL;
+
+        if (make_directory(posix, directory, &local_error)) {
+            if (place(posix, temporary, name))
+                return TRUE;
+            set_system_error(&posix->store, name, &local_error, "cannot put in place");
+        }
+        if (!error_is(local_error, ERROR_NOT_FOUND) || i == VANISH_LIMIT) {
+            g_propagate_error(error, g_steal_pointer(&local_error));
+            return FALSE;
+        }
+        forget_branch(posix, directory);
+    }
+}
+
 /* The directory could not be fsynced: the object is in place and may be gone after a power cut, so it must not be seen.
  * Where even taking it away fails, nothing that this process still sees in the store can be believed. */
 static void withdraw(PosixStore *posix, const char *name)
@@ -332,15 +351,13 @@ static gboolean posix_commit(StoreWriter *base, GError **error)
 {
     PosixWriter *writer = (PosixWriter *)base;
     PosixStore *posix = (PosixStore *)base->store;
+    g_autofree char *directory = parent_of(base->name);
 
-    if (!check_whole(posix, error) || !finish_file(writer, error))
+    if (!check_whole(posix, error) || !finish_file(writer, error) ||
+        !place_in(posix, writer->temporary, directory, base->name, error))
         return FALSE;
-    if (!place(posix, writer->temporary, base->name)) {
-        set_system_error(base->store, base->name, error, "cannot put in place");
-        return FALSE;
-    }
     g_clear_pointer(&writer->temporary, g_free);
-    if (!sync_directory(posix, writer->directory, error)) {
+    if (!sync_directory(posix, directory, error)) {
         withdraw(posix, base->name);
         return FALSE;
     }
@@ -356,7 +373,6 @@ static void posix_writer_free(StoreWriter *base)
     if (writer->temporary != NULL)
         (void)unlinkat(posix->root, writer->temporary, 0);
     g_free(writer->temporary);
-    g_free(writer->directory);
     g_free(writer->buffer);
     g_free(writer);
 }

@@ -89,18 +89,30 @@ void store_init(Store *store, const StoreDriver *driver, const char *location)
     g_atomic_ref_count_init(&store->references);
 }
 
-StoreWriter *store_begin(Store *store, const char *name, GError **error)
+static StoreWriter *begin(Store *store, const char *name, GError **error)
 {
-    StoreWriter *writer;
+    StoreWriter *writer = store->driver->begin(store, name, error);
 
-    if (!check_name(store, name, error))
-        return NULL;
-    writer = store->driver->begin(store, name, error);
     if (writer == NULL)
         return NULL;
     writer->store = store_ref(store);
     writer->name = g_strdup(name);
     return writer;
+}
+
+StoreWriter *store_begin(Store *store, const char *name, GError **error)
+{
+    return check_name(store, name, error) ? begin(store, name, error) : NULL;
+}
+
+StoreWriter *store_begin_below(Store *store, const char *prefix, GError **error)
+{
+    if (prefix[0] == '\0') {
+        error_set(error, ERROR_INTERNAL, "an object of %s was begun below nothing",
+                  store_location(store));
+        return NULL;
+    }
+    return check_prefix(store, prefix, error) ? begin(store, prefix, error) : NULL;
 }
 
 gboolean store_write(StoreWriter *writer, const void *bytes, gsize length, GError **error)
@@ -110,8 +122,31 @@ gboolean store_write(StoreWriter *writer, const void *bytes, gsize length, GErro
     return writer->store->driver->write(writer, bytes, length, error);
 }
 
+static gboolean is_named(const StoreWriter *writer)
+{
+    return !g_str_has_suffix(writer->name, "/");
+}
+
 gboolean store_commit(StoreWriter *writer, GError **error)
 {
+    if (!is_named(writer)) {
+        error_set(error, ERROR_INTERNAL, "an object below %s was given no name", writer->name);
+        return FALSE;
+    }
+    return writer->store->driver->commit(writer, error);
+}
+
+gboolean store_commit_as(StoreWriter *writer, const char *name, GError **error)
+{
+    if (is_named(writer) || !g_str_has_prefix(name, writer->name)) {
+        error_set(error, ERROR_INTERNAL, "an object that was begun as %s cannot become %s",
+                  writer->name, name);
+        return FALSE;
+    }
+    if (!check_name(writer->store, name, error))
+        return FALSE;
+    g_free(writer->name);
+    writer->name = g_strdup(name);
     return writer->store->driver->commit(writer, error);
 }
 

@@ -65,6 +65,14 @@ gboolean store_write(StoreWriter *writer, const void *bytes, gsize length,
 /* Puts the object in place. ERROR_EXISTS when the name is taken: the object there is left as it is. Whatever the result,
  * the writer can only be freed then. */
 gboolean store_commit(StoreWriter *writer, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for an object whose name is known only at its end, because it is made of the object's bytes: begun under a prefix
+ * that ends with "/", committed as a name below that prefix. */
+StoreWriter *store_begin_below(Store *store, const char *prefix,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean store_commit_as(StoreWriter *writer, const char *name,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Frees; an object that was not committed is forgotten. NULL is fine. */
 void store_writer_free(StoreWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoreWriter, store_writer_free)

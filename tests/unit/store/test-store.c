@@ -118,6 +118,40 @@ static void test_invisible_before_commit(StoreFixture *fixture, gconstpointer da
     g_assert_cmpuint(parts->len, ==, 1);
 }
 
+static void test_named_late(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(StoreWriter) writer = store_begin_below(fixture->store, "pool/", &error);
+    g_autoptr(StoreWriter) second = store_begin_below(fixture->store, "pool/", &error);
+    g_autoptr(StoreWriter) stray = store_begin_below(fixture->store, "pool/", &error);
+    g_autoptr(StoreWriter) dropped = store_begin_below(fixture->store, "pool/", &error);
+    g_autoptr(GBytes) bytes = NULL;
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+
+    g_assert_no_error(error);
+    g_assert_true(store_write(writer, "late", 4, &error));
+    g_assert_true(store_write(second, "other", 5, &error));
+    g_assert_true(store_write(dropped, "x", 1, &error));
+    before = list_names(fixture->store, "");
+    g_assert_cmpstr(before, ==, "");
+    g_assert_true(store_commit_as(writer, "pool/aa/x", &error));
+    g_assert_no_error(error);
+    bytes = store_get(fixture->store, "pool/aa/x", 100, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), "late", 4);
+    g_assert_false(store_commit_as(second, "pool/aa/x", &error));
+    g_assert_true(error_is(error, ERROR_EXISTS));
+    g_clear_error(&error);
+    g_assert_false(store_commit_as(stray, "elsewhere/x", &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+    g_clear_error(&error);
+    g_assert_false(store_commit(stray, &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+    after = list_names(fixture->store, "");
+    g_assert_cmpstr(after, ==, "pool/aa/x");
+}
+
 static guint8 pattern(gsize index)
 {
     return (guint8)((index * 2654435761u) >> 13);
@@ -344,6 +378,7 @@ int main(int argc, char **argv)
     add_store_test("/store/put-get", STORE_FAULTY_POSIX, test_put_get);
     add_store_test("/store/no-overwrite", STORE_FAULTY_POSIX, test_no_overwrite);
     add_store_test("/store/invisible", STORE_FAULTY_POSIX, test_invisible_before_commit);
+    add_store_test("/store/named-late", STORE_FAULTY_POSIX, test_named_late);
     add_store_test("/store/large", STORE_FAULTY_POSIX, test_large);
     add_store_test("/store/stream-stops", STORE_FAULTY_POSIX, test_stream_stops);
     add_store_test("/store/list-order", STORE_FAULTY_POSIX, test_list_order);
