@@ -34,16 +34,16 @@ static const char select_backups[] =
     "    AS pinned,"
     "  (SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
     "    ORDER BY time DESC, name DESC LIMIT 1) AS verify FROM backup)"
-    "SELECT state.id, source, engine, type, method, base, server_version, start, stop, plain_size,"
-    "  stored_size, tables, rows, partial, warnings, pinned,"
-    "  unreadable IS NOT NULL OR coalesce(record.damaged, 0) AS damaged,"
-    "  coalesce(unreadable, record.problem), coalesce(record.time, 0)"
-    " FROM state LEFT JOIN record ON record.name = state.verify"
+    ", judged AS (SELECT state.*, unreadable IS NOT NULL OR coalesce(record.damaged, 0) AS bad,"
+    "  coalesce(unreadable, record.problem) AS reason, coalesce(record.time, 0) AS verified"
+    " FROM state LEFT JOIN record ON record.name = state.verify)"
+    "SELECT id, source, engine, type, method, base, server_version, start, stop, plain_size,"
+    "  stored_size, tables, rows, partial, warnings, pinned, bad, reason, verified FROM judged"
     " WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
     "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start < ?5)"
-    "  AND CASE ?6 WHEN 'good' THEN NOT damaged WHEN 'damaged' THEN damaged"
+    "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
     "    WHEN 'pinned' THEN pinned ELSE 1 END"
-    " ORDER BY start DESC, state.id DESC";
+    " ORDER BY start DESC, id DESC";
 
 static CatalogBackup *read_backup(Statement *row)
 {

@@ -63,6 +63,7 @@ gboolean catalog_execute(Catalog *catalog, const char *sql, GError **error)
 static int bind_next(Statement *statement, int index, char type, va_list *values)
 {
     const char *text;
+    guint64 size;
 
     switch (type) {
     case 's':
@@ -73,8 +74,8 @@ static int bind_next(Statement *statement, int index, char type, va_list *values
         return sqlite3_bind_int64(statement, index, va_arg(*values, gint64));
     case 'u':
         /* Sizes come from documents; what does not fit SQLite's integers is shown as the largest. */
-        return sqlite3_bind_int64(statement, index,
-                                  (gint64)MIN(va_arg(*values, guint64), (guint64)G_MAXINT64));
+        size = va_arg(*values, guint64);
+        return sqlite3_bind_int64(statement, index, (gint64)MIN(size, (guint64)G_MAXINT64));
     default:
         return sqlite3_bind_int(statement, index, va_arg(*values, gboolean));
     }
