@@ -66,12 +66,24 @@ typedef struct {
     guint8 out[CODEC_CHUNK];
 } Encoder;
 
+/* Level 1 is made for small inputs and small caches. A dump is long: a larger table and window make it 9% smaller for 15% more
+ * time of this step, which level 2 or 3 do not reach (COPY text of ticks, bars and quotes: 186 MB by level 1, 175 by 2,
+ * 172 by 3, 169 like this; level 3 takes 40% more time). */
+static void tune_for_streams(ZSTD_CCtx *context)
+{
+    ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 22);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 17);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 6);
+}
+
 static gpointer encoder_new(int level)
 {
     Encoder *encoder = g_new(Encoder, 1);
 
     encoder->context = new_compression();
     ZSTD_CCtx_setParameter(encoder->context, ZSTD_c_compressionLevel, level);
+    if (level == 1)
+        tune_for_streams(encoder->context);
     return encoder;
 }
 
