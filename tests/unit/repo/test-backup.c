@@ -476,12 +476,18 @@ static void test_every_fault(StoreFixture *fixture, gconstpointer data)
         gboolean through = FALSE;
 
         for (; !through; nth += step) {
-            StoreFixture fresh;
+            StoreFixture fresh = *fixture;
 
             g_assert_cmpuint(nth, <, 1000);
-            store_fixture_open(&fresh, data);
+            if (fixture->kind == STORE_FAULTY_MEMORY)
+                fresh.store = store_new_fault(store_new_memory());
+            else
+                store_fixture_open(&fresh, data);
             through = run_with_fault(&fresh, faults[i], nth);
-            store_fixture_close(&fresh, data);
+            if (fixture->kind == STORE_FAULTY_MEMORY)
+                store_unref(fresh.store);
+            else
+                store_fixture_close(&fresh, data);
         }
         /* The scenario is not trivially short. */
         g_assert_cmpuint(nth, >, 40);

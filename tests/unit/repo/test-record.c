@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records: written, read in order, bad ones passed over but never silently.
+ */
+#include "../stores.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "repo/record.h"
+
+static guint warnings;
+
+static void count_warning(LogLevel level, const char *text, gpointer data)
+{
+    warnings++;
+}
+
+static Repository *make_repository(Store *store)
+{
+    g_autoptr(GError) error = NULL;
+    Repository *repository = repository_create(store, COMPRESS_DEFAULT, &error);
+
+    g_assert_no_error(error);
+    return repository;
+}
+
+static gboolean collect(const char *name, const char *kind, gint64 when, const json_t *body,
+                        gpointer data, GError **error)
+{
+    GString *text = data;
+
+    g_assert_cmpint(ABS(when - time_now()), <, TIME_MINUTE);
+    g_assert_true(g_str_has_prefix(name, "records/"));
+    g_assert_cmpstr(json_get_string(body, "kind", NULL), ==, kind);
+    g_assert_cmpstr(json_get_string(body, "tool_version", NULL), ==, HOLDFAST_VERSION);
+    g_assert_nonnull(json_get_string(body, "user", NULL));
+    g_assert_nonnull(json_get_string(body, "host", NULL));
+    g_string_append_printf(text, "%s:%s ", kind, json_get_string(body, "backup", "-"));
+    return TRUE;
+}
+
+static char *all_records(Repository *repository)
+{
+    GString *text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(record_each(repository, collect, text, &error));
+    g_assert_no_error(error);
+    return g_string_free(text, FALSE);
+}
+
+static void test_write_read(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(GError) error = NULL;
+    /* What a record says of itself is not for its writer to say. */
+    g_autoptr(json_t) body = json_pack("{s:s, s:s}", "backup", "b1", "kind", "forged");
+    g_autoptr(json_t) empty = json_object();
+    g_autofree char *id = NULL;
+    g_autofree char *name = NULL;
+    g_autofree char *text = NULL;
+    StoreInfo info;
+
+    g_assert_true(record_write(repository, "pin", body, &id, &error));
+    g_assert_no_error(error);
+    name = g_strdup_printf("records/%s.json", id);
+    g_assert_true(store_stat(fixture->store, name, &info, &error));
+    g_assert_nonnull(strstr(id, "-pin-"));
+    g_assert_cmpuint(json_object_size(body), ==, 2);
+    g_assert_true(record_write(repository, "verify", empty, NULL, &error));
+    text = all_records(repository);
+    g_assert_nonnull(strstr(text, "pin:b1 "));
+    g_assert_nonnull(strstr(text, "verify:- "));
+    g_assert_false(record_write(repository, "a/b", empty, NULL, &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+}
+
+static void test_bad_records(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) body = json_object();
+    g_autofree char *text = NULL;
+
+    put_text(fixture->store, "records/1.json", "");
+    put_text(fixture->store, "records/2.json", "{\"format_version\": 1}");
+    put_text(fixture->store, "records/3.json", "{\"format_version\": 2}");
+    put_text(fixture->store, "records/4.json",
+             "{\"format_version\": 1, \"id\": \"5\", \"kind\": \"pin\", \"time\": "
+             "\"2026-11-22T02:00:00Z\"}");
+    put_text(fixture->store, "records/6.json",
+             "{\"format_version\": 1, \"id\": \"6\", \"kind\": \"pin\", \"time\": \"noon\"}");
+    g_assert_true(record_write(repository, "pin", body, NULL, &error));
+    warnings = 0;
+    text = all_records(repository);
+    g_assert_cmpstr(text, ==, "pin:- ");
+    g_assert_cmpuint(warnings, ==, 5);
+}
+
+static gboolean stop(const char *name, const char *kind, gint64 when, const json_t *body,
+                     gpointer data, GError **error)
+{
+    error_set(error, ERROR_VANISHED, "enough");
+    return FALSE;
+}
+
+/* A store that fails must not hide a pin. */
+static void test_store_fails(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) body = json_object();
+
+    g_assert_true(record_write(repository, "pin", body, NULL, &error));
+    for (guint64 nth = 1; nth <= 3; nth++) {
+        GString *text = g_string_new(NULL);
+
+        store_fault_arm(fixture->store, STORE_FAULT_ERROR, nth, ERROR_IO);
+        g_assert_false(record_each(repository, collect, text, &error));
+        g_assert_true(error_is(error, ERROR_IO));
+        g_clear_error(&error);
+        g_string_free(text, TRUE);
+    }
+    g_assert_false(record_each(repository, stop, NULL, &error));
+    g_assert_true(error_is(error, ERROR_VANISHED));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    log_set_writer(count_warning, NULL);
+    add_store_test("/repo/record/write-read", STORE_MEMORY, test_write_read);
+    add_store_test("/repo/record/bad", STORE_MEMORY, test_bad_records);
+    g_test_add("/repo/record/store-fails", StoreFixture, GINT_TO_POINTER(STORE_FAULTY_MEMORY),
+               store_fixture_open, test_store_fails, store_fixture_close);
+    return g_test_run();
+}
