@@ -33,10 +33,14 @@ gboolean wal_name_parse(const char *name, WalName *ret_name);
 /* Segment sizes are powers of two from 1 MiB to 1 GiB. */
 gboolean wal_segment_size_valid(guint64 size);
 guint64 wal_segment_number(const WalName *name, guint32 segment_size);
-/* "000000010000000000000042"; free with g_free(). */
+/* FALSE where no segment of this size has such a name. */
+gboolean wal_name_fits(const WalName *name, guint32 segment_size);
+/* "000000010000000000000042" and "00000002.history"; free with g_free(). */
 char *wal_segment_format(guint32 timeline, guint64 number, guint32 segment_size);
+char *wal_history_format(guint32 timeline);
 
-/* What the long header of a segment's first page says. */
+/* What the long header of a segment's first page says. Numbers are in the byte order of the machine, as PostgreSQL writes
+ * them: WAL does not travel between machines of different order. */
 typedef struct {
     guint16 magic;
     guint32 timeline;
