@@ -4,10 +4,11 @@
  *
  * A backup is: the files of the data directory and of the tablespaces in the pool (pool/pool.h), backup_label and tablespace_map as the
  * stop call gave them, and the WAL from start to stop in the archive. The details of a physical backup (docs/formats.md):
- *   details.json          one object: "server", "position", "tablespaces", "databases", "settings", "packs", "hash_key", "page_checksum_failures"
+ *   details.json          one object: "server", "position", "host", "tablespaces", "databases", "settings", "packs", "hash_key",
+ *                         "page_checksum_failures"
  *   details-files.jsonl   a line a file, directory or link, sorted by path
  *   details-tables.jsonl  a line a table with estimated rows and sizes
- *   data/backup_label, data/tablespace_map   byte for byte
+ *   data/backup_label, data/tablespace_map   byte for byte; the second only where the server gave one
  *
  * Paths are relative to the data directory; tablespaces appear as pg_tblspc/<oid>/….
  */
@@ -19,14 +20,20 @@
 #include "postgres/control.h"
 #include "postgres/inventory.h"
 
+#define PG_BACKUP_LABEL_PATH   "data/backup_label"
+#define PG_TABLESPACE_MAP_PATH "data/tablespace_map"
+
 typedef enum { PG_FILE_REGULAR, PG_FILE_DIRECTORY, PG_FILE_LINK } PgFileKind;
 
 typedef struct {
-    char *path;
+    char *path; /* bytes as the file system has them, not always UTF-8 */
     PgFileKind kind;
-    guint32 mode; /* permission bits */
+    guint32 mode;     /* permission bits */
+    gboolean settled; /* its times can be compared with those of a later backup; see pg_file_settle() */
     gint64
         modified; /* microseconds, by the host's file system: when it was looked at before it was read */
+    gint64 changed;   /* the inode's change time, likewise; 0: not known (stream) */
+    guint64 inode;    /* 63 bits of it; 0: not known (stream) */
     guint32 crc32c;   /* of the content, for PostgreSQL's backup_manifest */
     char *target;     /* of a link (pg_wal); tablespace links stand in `tablespaces` */
     PoolFile content; /* of a regular file */
@@ -54,7 +61,9 @@ typedef struct {
     gboolean from_standby;
     char *access; /* "local", "stream" */
     char *
-        host_id; /* machine-id and device of the data directory: files can be compared by time only on the same */
+        host_id; /* machine and device of the data directory: files can be compared by time only on the same; NULL: stream */
+    char *boot_id; /* with it: the boot, and how far the wall clock was ahead of the */
+    gint64 clock_offset; /* time since the boot: a clock that was set back shows in it */
     gboolean page_checksums;
     GPtrArray *tablespaces; /* PgTablespace */
     GPtrArray *databases;   /* char * "oid\tname" */
@@ -63,18 +72,36 @@ typedef struct {
     GPtrArray *failures; /* PgPageFailure */
     guint64 hash_key;
     PoolReader *reader; /* over the pack table; when read from a backup */
-    GPtrArray *files;   /* PgFile, sorted by path */
+    GPtrArray *files;   /* PgFile, sorted by path (strcmp) */
 } PgPhysical;
 
 PgPhysical *pg_physical_new(void);
 void pg_physical_free(PgPhysical *physical);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgPhysical, pg_physical_free)
 
+/* Appends copies. */
+void pg_physical_add_tablespace(PgPhysical *physical, guint32 oid, const char *name,
+                                const char *location);
+void pg_physical_add_failure(PgPhysical *physical, const char *path, guint32 block);
+
 /* physical-details.c */
+
+/* details-files.jsonl and details.json. After pool_writer_finish(). The files must be sorted. */
 gboolean pg_physical_write(const PgPhysical *physical, PoolWriter *pool, BackupWriter *writer,
                            CompressSpec spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Everything but the tables, checked: paths are relative, without "." and ".." and without a doubled slash, strictly ascending; the blocks
+ * and sizes are ones that PostgreSQL knows. */
 gboolean pg_physical_read(Backup *backup, PgPhysical **ret_physical,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same without the files, whose list may be long; then the files one by one, in order. func takes the file. */
+gboolean pg_physical_read_head(Backup *backup, PgPhysical **ret_physical,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef gboolean (*PgFileFunc)(PgFile *file, gpointer data, GError **error);
+gboolean pg_physical_read_files(Backup *backup, const PgPhysical *physical, PgFileFunc func,
+                                gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 json_t *pg_physical_describe(Backup *backup, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* physical-backup.c: full or incremental, local or stream. request->base (NULL: full) is the base backup. Clear manifest fields that it sets: method,
