@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packs: their header, and writing them.
+ */
+#include "pool/private.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* Written to the store in pieces of at least so many bytes. */
+#define FLUSH_SIZE ((gsize)1024 * 1024)
+
+static const guint8 magic[8] = {'H', 'F', 'P', 'A', 'C', 'K', '\r', '\n'};
+#define PACK_VERSION 1
+
+char *pool_object_name(const guint8 digest[SHA256_SIZE])
+{
+    char hex[SHA256_HEX_SIZE];
+
+    sha256_to_hex(digest, hex);
+    return g_strdup_printf(POOL_PREFIX "%.2s/%s", hex, hex);
+}
+
+guint pool_digest_hash(gconstpointer digest)
+{
+    guint hash;
+
+    /* Any part of a SHA-256 is as good as another. */
+    memcpy(&hash, digest, sizeof hash);
+    return hash;
+}
+
+gboolean pool_digest_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, SHA256_SIZE) == 0;
+}
+
+/* --- The header ----------------------------------------------------------------------------------------------------
+ *
+ *    0  8  magic
+ *    8  4  format version, little-endian as all numbers
+ *   12  4  length of this header
+ *   16  8  number of the pack in its backup
+ *   24  8  zero
+ *   32 96  id of the backup that wrote it, padded with NUL
+ */
+
+static void put_u32(guint8 *out, guint32 value)
+{
+    value = GUINT32_TO_LE(value);
+    memcpy(out, &value, sizeof value);
+}
+
+static guint32 get_u32(const guint8 *bytes)
+{
+    guint32 value;
+
+    memcpy(&value, bytes, sizeof value);
+    return GUINT32_FROM_LE(value);
+}
+
+void pack_header_write(const PackHeader *header, guint8 out[PACK_HEADER_SIZE])
+{
+    guint64 number = GUINT64_TO_LE(header->number);
+
+    memset(out, 0, PACK_HEADER_SIZE);
+    memcpy(out, magic, sizeof magic);
+    put_u32(out + 8, PACK_VERSION);
+    put_u32(out + 12, PACK_HEADER_SIZE);
+    memcpy(out + 16, &number, sizeof number);
+    g_strlcpy((char *)out + 32, header->backup_id, PACK_ID_SIZE);
+}
+
+gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
+                          PackHeader *ret_header, GError **error)
+{
+    guint64 number;
+
+    if (length < PACK_HEADER_SIZE || memcmp(bytes, magic, sizeof magic) != 0) {
+        error_set(error, ERROR_DAMAGED, "%s is no pack", what);
+        return FALSE;
+    }
+    if (get_u32(bytes + 8) > PACK_VERSION) {
+        error_set(error, ERROR_NEWER_FORMAT,
+                  "%s has format version %u, and this program knows up to %d", what,
+                  get_u32(bytes + 8), PACK_VERSION);
+        error_add_hint(error, "update holdfast to the version that wrote it, or a newer one");
+        return FALSE;
+    }
+    if (get_u32(bytes + 8) == 0 || get_u32(bytes + 12) != PACK_HEADER_SIZE ||
+        memchr(bytes + 32, '\0', PACK_ID_SIZE) == NULL) {
+        error_set(error, ERROR_DAMAGED, "%s has a broken header", what);
+        return FALSE;
+    }
+    memcpy(&number, bytes + 16, sizeof number);
+    ret_header->number = GUINT64_FROM_LE(number);
+    g_strlcpy(ret_header->backup_id, (const char *)bytes + 32, PACK_ID_SIZE);
+    return TRUE;
+}
+
+/* --- Making a sealed pack durable ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    Store *store;
+    StoreWriter *target;
+    guint8 digest[SHA256_SIZE];
+    guint64 size;
+    GError *error;
+} Commit;
+
+static gboolean hash_piece(const void *bytes, gsize length, gpointer data, GError **error)
+{
+    sha256_update(data, bytes, length);
+    return TRUE;
+}
+
+/* What is found in place of a pack counts only when all of it is what was to be written: the answer to the commit may have been
+ * lost, or the disk may hold something else. */
+static gboolean is_in_place(const Commit *commit, const char *name)
+{
+    g_autoptr(Sha256) hash = sha256_new();
+    guint8 digest[SHA256_SIZE];
+    StoreInfo info;
+
+    if (!store_stat(commit->store, name, &info, NULL) || info.size != commit->size ||
+        !store_stream(commit->store, name, hash_piece, hash, NULL, NULL))
+        return FALSE;
+    sha256_finish(hash, digest);
+    return memcmp(digest, commit->digest, SHA256_SIZE) == 0;
+}
+
+static gpointer run_commit(gpointer data)
+{
+    Commit *commit = data;
+    g_autofree char *name = pool_object_name(commit->digest);
+
+    if (!store_commit_as(commit->target, name, &commit->error) && is_in_place(commit, name))
+        g_clear_error(&commit->error);
+    return commit;
+}
+
+static void commit_free(Commit *commit)
+{
+    store_writer_free(commit->target);
+    g_clear_error(&commit->error);
+    g_free(commit);
+}
+
+/* --- Writing ------------------------------------------------------------------------------------------------------- */
+
+struct PackWriter {
+    Store *store;
+    gsize room;
+    guint8 *buffer; /* FLUSH_SIZE + room */
+    gsize used;
+    guint64 flushed;
+    Sha256 *hash;
+    StoreWriter *target; /* NULL: no pack is open */
+    GThread *committing; /* of the pack that was sealed last, or NULL */
+};
+
+PackWriter *pack_writer_new(Store *store, gsize room)
+{
+    PackWriter *pack = g_new0(PackWriter, 1);
+
+    pack->store = store_ref(store);
+    pack->room = room;
+    pack->buffer = g_malloc(FLUSH_SIZE + room);
+    pack->hash = sha256_new();
+    return pack;
+}
+
+void pack_writer_free(PackWriter *pack)
+{
+    if (pack == NULL)
+        return;
+    if (pack->committing != NULL)
+        commit_free(g_thread_join(pack->committing));
+    store_writer_free(pack->target);
+    sha256_free(pack->hash);
+    g_free(pack->buffer);
+    store_unref(pack->store);
+    g_free(pack);
+}
+
+gboolean pack_writer_is_open(const PackWriter *pack)
+{
+    return pack->target != NULL;
+}
+
+guint64 pack_writer_size(const PackWriter *pack)
+{
+    return pack->flushed + pack->used;
+}
+
+gboolean pack_writer_begin(PackWriter *pack, const PackHeader *header, GError **error)
+{
+    pack->target = store_begin_below(pack->store, POOL_PREFIX, error);
+    if (pack->target == NULL)
+        return FALSE;
+    sha256_reset(pack->hash);
+    pack->flushed = 0;
+    pack_header_write(header, pack->buffer);
+    pack->used = PACK_HEADER_SIZE;
+    return TRUE;
+}
+
+static gboolean flush(PackWriter *pack, GError **error)
+{
+    gsize used = pack->used;
+
+    if (used == 0)
+        return TRUE;
+    sha256_update(pack->hash, pack->buffer, used);
+    pack->flushed += used;
+    pack->used = 0;
+    return store_write(pack->target, pack->buffer, used, error);
+}
+
+guint8 *pack_writer_room(PackWriter *pack, gsize length, GError **error)
+{
+    g_assert(length <= pack->room);
+    if (pack->used >= FLUSH_SIZE && !flush(pack, error))
+        return NULL;
+    return pack->buffer + pack->used;
+}
+
+void pack_writer_advance(PackWriter *pack, gsize length)
+{
+    pack->used += length;
+}
+
+gboolean pack_writer_append(PackWriter *pack, const void *bytes, gsize length, GError **error)
+{
+    while (length > 0) {
+        gsize piece = MIN(length, pack->room);
+        guint8 *room = pack_writer_room(pack, piece, error);
+
+        if (room == NULL)
+            return FALSE;
+        memcpy(room, bytes, piece);
+        pack_writer_advance(pack, piece);
+        bytes = (const guint8 *)bytes + piece;
+        length -= piece;
+    }
+    return TRUE;
+}
+
+gboolean pack_writer_wait(PackWriter *pack, GError **error)
+{
+    Commit *commit;
+    gboolean result;
+
+    if (pack->committing == NULL)
+        return TRUE;
+    commit = g_thread_join(g_steal_pointer(&pack->committing));
+    result = commit->error == NULL;
+    if (!result)
+        g_propagate_error(error, g_steal_pointer(&commit->error));
+    commit_free(commit);
+    return result;
+}
+
+gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guint64 *ret_size,
+                          GError **error)
+{
+    Commit *commit;
+
+    if (!flush(pack, error) || !pack_writer_wait(pack, error))
+        return FALSE;
+    commit = g_new0(Commit, 1);
+    commit->store = pack->store;
+    commit->target = g_steal_pointer(&pack->target);
+    commit->size = pack->flushed;
+    sha256_finish(pack->hash, commit->digest);
+    memcpy(ret_digest, commit->digest, SHA256_SIZE);
+    *ret_size = commit->size;
+    pack->committing = g_thread_new("pack", run_commit, commit);
+    return TRUE;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pack table of a backup that is being written. A pack has its handle from the moment it is begun, so that extents can be
+ * referred to at once, and its digest when it is sealed.
+ */
+#include "pool/private.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+typedef struct {
+    guint8 digest[SHA256_SIZE];
+    guint64 size;
+    guint64 alive;    /* bytes that complete files refer to */
+    gboolean written; /* by this backup */
+    gboolean sealed;
+    gboolean durable;
+} Pack;
+
+struct PoolWriter {
+    BackupWriter *backup; /* the caller's */
+    Store *store;
+    char *backup_id;
+    CompressSpec compression;
+    guint64 hash_key;
+    GMutex mutex; /* guards what follows */
+    GArray *packs;
+    GHashTable *by_digest; /* of the base's packs: digest to handle */
+    GHashTable *left;      /* digests of packs that are left behind */
+    guint64 next_number;
+    PoolStats stats;
+};
+
+PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
+{
+    PoolWriter *writer;
+
+    if (strlen(options->backup_id) >= PACK_ID_SIZE) {
+        error_set(error, ERROR_INTERNAL, "the id %s is too long for a pack", options->backup_id);
+        return NULL;
+    }
+    writer = g_new0(PoolWriter, 1);
+    writer->backup = options->backup;
+    writer->store = store_ref(repository_store(backup_writer_repository(options->backup)));
+    writer->backup_id = g_strdup(options->backup_id);
+    writer->compression = options->compression;
+    writer->hash_key = options->hash_key;
+    g_mutex_init(&writer->mutex);
+    writer->packs = g_array_new(FALSE, TRUE, sizeof(Pack));
+    writer->by_digest = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
+    writer->left = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
+    return writer;
+}
+
+void pool_writer_free(PoolWriter *writer)
+{
+    if (writer == NULL)
+        return;
+    g_hash_table_unref(writer->left);
+    g_hash_table_unref(writer->by_digest);
+    g_array_unref(writer->packs);
+    g_mutex_clear(&writer->mutex);
+    g_free(writer->backup_id);
+    store_unref(writer->store);
+    g_free(writer);
+}
+
+Store *pool_writer_store(const PoolWriter *writer)
+{
+    return writer->store;
+}
+
+CompressSpec pool_writer_compression(const PoolWriter *writer)
+{
+    return writer->compression;
+}
+
+guint64 pool_writer_hash_key(const PoolWriter *writer)
+{
+    return writer->hash_key;
+}
+
+/* --- The table ----------------------------------------------------------------------------------------------------- */
+
+static Pack *get_pack(PoolWriter *writer, guint32 pack)
+{
+    return &g_array_index(writer->packs, Pack, pack);
+}
+
+guint32 pool_writer_open_pack(PoolWriter *writer, PackHeader *ret_header)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    Pack pack = {.written = TRUE};
+
+    g_strlcpy(ret_header->backup_id, writer->backup_id, PACK_ID_SIZE);
+    ret_header->number = writer->next_number++;
+    g_array_append_val(writer->packs, pack);
+    return writer->packs->len - 1;
+}
+
+void pool_writer_seal_pack(PoolWriter *writer, guint32 pack, const guint8 digest[SHA256_SIZE],
+                           guint64 size)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    Pack *entry = get_pack(writer, pack);
+
+    memcpy(entry->digest, digest, SHA256_SIZE);
+    entry->size = size;
+    entry->sealed = TRUE;
+}
+
+void pool_writer_pack_durable(PoolWriter *writer, guint32 pack)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+
+    get_pack(writer, pack)->durable = TRUE;
+    writer->stats.packs_written++;
+}
+
+gboolean pool_writer_refer(PoolWriter *writer, PoolReader *reader, guint32 pack, guint32 *ret_pack)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    Pack entry = {.size = pool_reader_pack_size(reader, pack), .sealed = TRUE, .durable = TRUE};
+    gpointer handle;
+
+    pool_reader_pack_digest(reader, pack, entry.digest);
+    if (g_hash_table_contains(writer->left, entry.digest))
+        return FALSE;
+    if (!g_hash_table_lookup_extended(writer->by_digest, entry.digest, NULL, &handle)) {
+        handle = GUINT_TO_POINTER(writer->packs->len);
+        g_array_append_val(writer->packs, entry);
+        g_hash_table_insert(writer->by_digest, g_memdup2(entry.digest, SHA256_SIZE), handle);
+    }
+    *ret_pack = GPOINTER_TO_UINT(handle);
+    return TRUE;
+}
+
+gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE])
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    const Pack *entry = get_pack(writer, pack);
+
+    if (!entry->sealed)
+        return FALSE;
+    memcpy(ret_digest, entry->digest, SHA256_SIZE);
+    return TRUE;
+}
+
+void pool_writer_leave(PoolWriter *writer, PoolReader *reader, guint32 pack)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    guint8 *digest = g_malloc(SHA256_SIZE);
+
+    pool_reader_pack_digest(reader, pack, digest);
+    g_hash_table_add(writer->left, digest);
+}
+
+guint pool_writer_leave_sparse(PoolWriter *writer, PoolReader *reader)
+{
+    guint count = 0;
+
+    for (guint32 i = 0; i < pool_reader_pack_count(reader); i++) {
+        guint64 alive = pool_reader_pack_alive(reader, i);
+
+        if (alive == 0 || alive >= pool_reader_pack_size(reader, i) / 2)
+            continue;
+        pool_writer_leave(writer, reader, i);
+        count++;
+    }
+    return count;
+}
+
+void pool_writer_account(PoolWriter *writer, const PoolFile *file, const PoolStats *stats)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+
+    for (guint32 i = 0; i < file->use_count; i++)
+        get_pack(writer, file->uses[i].pack)->alive += file->uses[i].bytes;
+    writer->stats.plain += stats->plain;
+    writer->stats.stored += stats->stored;
+    writer->stats.reused_plain += stats->reused_plain;
+    writer->stats.reused_stored += stats->reused_stored;
+}
+
+void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+
+    *ret_stats = writer->stats;
+    ret_stats->packs_total = 0;
+    for (guint i = 0; i < writer->packs->len; i++)
+        ret_stats->packs_total += get_pack(writer, i)->alive > 0;
+}
+
+/* --- The end ------------------------------------------------------------------------------------------------------- */
+
+gboolean pool_writer_finish(PoolWriter *writer, GError **error)
+{
+    for (guint i = 0; i < writer->packs->len; i++) {
+        const Pack *pack = get_pack(writer, i);
+        g_autofree char *name = NULL;
+        g_autofree char *path = NULL;
+
+        if (pack->alive == 0)
+            continue;
+        if (!pack->durable) {
+            error_set(error, ERROR_INTERNAL, "a pack of backup %s was not closed",
+                      writer->backup_id);
+            return FALSE;
+        }
+        name = pool_object_name(pack->digest);
+        path = g_strconcat("../../", name, NULL);
+        if (!backup_writer_add_external(writer->backup, path, pack->digest, pack->size, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+json_t *pool_writer_packs_to_json(PoolWriter *writer)
+{
+    json_t *packs = json_array();
+
+    for (guint i = 0; i < writer->packs->len; i++) {
+        const Pack *pack = get_pack(writer, i);
+        char hex[SHA256_HEX_SIZE];
+
+        sha256_to_hex(pack->digest, hex);
+        json_array_append_new(packs,
+                              json_pack("{s:s, s:I, s:I}", "sha256", hex, "size",
+                                        (json_int_t)pack->size, "alive", (json_int_t)pack->alive));
+    }
+    return packs;
+}
