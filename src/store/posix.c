@@ -8,7 +8,6 @@
  */
 #include "store/driver.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "store/entries.h"
 
 /* Backups hold what the database holds: nobody but the owner and the group may look. */
 #define OBJECT_MODE    0440
@@ -379,11 +379,6 @@ static void posix_writer_free(StoreWriter *base)
 
 /* --- Reading ------------------------------------------------------------------------------------------------------- */
 
-static gint64 modified_of(const struct stat *info)
-{
-    return (gint64)info->st_mtim.tv_sec * TIME_SECOND + info->st_mtim.tv_nsec / 1000;
-}
-
 static void set_no_object(Store *store, const char *name, GError **error)
 {
     error_set(error, ERROR_NOT_FOUND, "no object %s in %s", name, store_location(store));
@@ -407,7 +402,7 @@ static gboolean posix_stat(Store *store, const char *name, StoreInfo *ret_info, 
         set_no_object(store, name, error);
         return FALSE;
     }
-    *ret_info = (StoreInfo){.size = (guint64)info.st_size, .modified = modified_of(&info)};
+    *ret_info = (StoreInfo){.size = (guint64)info.st_size, .modified = entries_modified(&info)};
     return TRUE;
 }
 
@@ -494,92 +489,19 @@ static gboolean posix_stream(Store *store, const char *name, StoreSink sink, gpo
 
 /* --- Lists --------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    char *
-        name; /* with "/" behind it where it is a directory: then sorting entries sorts whole names */
-    gboolean temporary;
-    StoreInfo info;
-} Entry;
-
-static void entry_free(gpointer data)
-{
-    Entry *entry = data;
-
-    g_free(entry->name);
-    g_free(entry);
-}
-
-static int compare_entries(gconstpointer a, gconstpointer b)
-{
-    const Entry *const *left = a;
-    const Entry *const *right = b;
-
-    return strcmp((*left)->name, (*right)->name);
-}
-
-/* Adds an entry that is worth looking at: what is neither file nor directory, or has a name that no object has, is not ours.
- * FALSE with errno where that cannot be told. */
-static gboolean add_entry(GPtrArray *entries, int directory_fd, const char *name, gboolean is_root)
-{
-    gboolean temporary = g_str_has_prefix(name, STORE_TEMPORARY_PREFIX);
-    struct stat info;
-    Entry *entry;
-
-    if (!temporary && !store_name_valid(name))
-        return TRUE;
-    /* A file system of its own has this one, which only root may open. */
-    if (is_root && strcmp(name, "lost+found") == 0)
-        return TRUE;
-    if (fstatat(directory_fd, name, &info, 0) != 0)
-        return errno == ENOENT; /* deleted meanwhile */
-    if (!S_ISREG(info.st_mode) && !(S_ISDIR(info.st_mode) && !temporary))
-        return TRUE;
-    entry = g_new0(Entry, 1);
-    entry->name = g_strconcat(name, S_ISDIR(info.st_mode) ? "/" : "", NULL);
-    entry->temporary = temporary;
-    entry->info.size = (guint64)info.st_size;
-    entry->info.modified = modified_of(&info);
-    g_ptr_array_add(entries, entry);
-    return TRUE;
-}
-
-static gboolean entry_is_directory(const Entry *entry)
-{
-    return g_str_has_suffix(entry->name, "/");
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
-/* The entries of one directory ("" or with "/" at its end), sorted. One that is not there has none. */
+/* The entries of one directory ("" or with "/" at its end). One that is not there has none. */
 static GPtrArray *read_directory(PosixStore *posix, const char *prefix, GError **error)
 {
-    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
-    g_autoptr(DIR) stream = NULL;
-    int fd = open_directory(posix, prefix);
+    FILE_AUTO_FD fd = open_directory(posix, prefix);
+    GPtrArray *entries = NULL;
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return g_steal_pointer(&entries);
+        return g_ptr_array_new();
     if (fd >= 0)
-        stream = fdopendir(fd);
-    if (stream == NULL) {
+        entries = entries_read(fd, prefix[0] == '\0');
+    if (entries == NULL)
         set_system_error(&posix->store, prefix, error, "cannot read the directory");
-        file_close_fd(&fd);
-        return NULL;
-    }
-    for (;;) {
-        const struct dirent *found;
-
-        errno = 0;
-        found = readdir(stream);
-        if (found == NULL || !add_entry(entries, fd, found->d_name, prefix[0] == '\0'))
-            break;
-    }
-    if (errno != 0) {
-        set_system_error(&posix->store, prefix, error, "cannot read the directory");
-        return NULL;
-    }
-    g_ptr_array_sort(entries, compare_entries);
-    return g_steal_pointer(&entries);
+    return entries;
 }
 
 typedef struct {
@@ -596,10 +518,10 @@ static gboolean walk(const Walk *context, const char *prefix, GError **error)
     if (entries == NULL)
         return FALSE;
     for (guint i = 0; i < entries->len; i++) {
-        const Entry *entry = entries->pdata[i];
+        const StoreEntry *entry = entries->pdata[i];
         g_autofree char *name = g_strconcat(prefix, entry->name, NULL);
 
-        if (entry_is_directory(entry)) {
+        if (entry->is_directory) {
             if (!walk(context, name, error))
                 return FALSE;
         } else if (entry->temporary == context->temporaries) {
@@ -658,10 +580,10 @@ static gboolean posix_list_parts(Store *store, const char *prefix, GPtrArray **r
     if (entries == NULL)
         return FALSE;
     for (guint i = 0; i < entries->len; i++) {
-        const Entry *entry = entries->pdata[i];
+        const StoreEntry *entry = entries->pdata[i];
         gboolean counts = !entry->temporary;
 
-        if (entry_is_directory(entry)) {
+        if (entry->is_directory) {
             g_autofree char *name = g_strconcat(prefix, entry->name, NULL);
 
             if (!has_object(posix, name, &counts, error))
@@ -730,7 +652,7 @@ static gboolean posix_time(Store *store, gint64 *ret_now, GError **error)
         set_system_error(store, "", error, "cannot look at");
         return FALSE;
     }
-    *ret_now = modified_of(&info);
+    *ret_now = entries_modified(&info);
     return TRUE;
 }
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The entries of one directory of a store of files. Only store/ includes this.
+ */
+#ifndef HOLDFAST_STORE_ENTRIES_H
+#define HOLDFAST_STORE_ENTRIES_H
+
+#include <sys/stat.h>
+
+#include "store/store.h"
+
+typedef struct {
+    char *name; /* "/" is added to directories: then sorting entries sorts whole names */
+    gboolean is_directory;
+    gboolean temporary; /* an unfinished object */
+    StoreInfo info;
+} StoreEntry;
+
+/* The files and directories that an open directory holds, sorted by strcmp(); an array of
+ * StoreEntry. What is neither, or has a name that no object has, is not ours and left out. NULL
+ * with errno when the directory cannot be read. */
+GPtrArray *entries_read(int directory_fd, gboolean is_root) G_GNUC_WARN_UNUSED_RESULT;
+
+/* When a file was last written, in microseconds. */
+gint64 entries_modified(const struct stat *info);
+
+#endif
