@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A backup written, committed, read and deleted; damaged in every way; and with every call to the store failing once.
+ * A backup written, committed, read and deleted; damaged in every way; and with every call to the
+ * store failing once.
  */
 #include "../stores.h"
 
@@ -278,6 +279,34 @@ static void test_delete(StoreFixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_NOT_FOUND));
 }
 
+/* coreutils are the judge: the backup's folder is checked without us. */
+static gboolean sha256sum_agrees(const StoreFixture *fixture)
+{
+    const char *argv[] = {"sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", NULL};
+    g_autofree char *folder = fixture_path(fixture, "store/backups/" ID);
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    g_assert_true(
+        g_spawn_sync(folder, (char **)argv, NULL,
+                     G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
+                     NULL, NULL, NULL, NULL, &status, &error));
+    g_assert_no_error(error);
+    return g_spawn_check_wait_status(status, NULL);
+}
+
+static void test_sha256sum(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(write_backup(repository, fixture, ID, &error));
+    g_assert_true(sha256sum_agrees(fixture));
+    g_assert_true(store_delete(fixture->store, "backups/" ID "/data/globals.sql", &error));
+    put_text(fixture->store, "backups/" ID "/data/globals.sql", "create role b;\n");
+    g_assert_false(sha256sum_agrees(fixture));
+}
+
 /* Puts other bytes in an object's place. */
 static void swap(Store *store, const char *name, const guint8 *bytes, gsize length)
 {
@@ -381,6 +410,31 @@ static void test_wrong_folder(StoreFixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_DAMAGED));
 }
 
+/* A newer Holdfast's backup is whole, and refused all the same, with the advice to update. */
+static void test_newer(StoreFixture *fixture, gconstpointer data)
+{
+    static const char newer[] = "{\"format_version\": 2, \"id\": \"" ID "\", \"novel\": []}";
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(Checksums) sums = checksums_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) ids = NULL;
+    g_autofree char *text = NULL;
+    guint8 digest[SHA256_SIZE];
+    gsize length;
+
+    sha256_buffer(newer, strlen(newer), digest);
+    checksums_add(sums, "manifest.json", digest);
+    text = checksums_write(sums, &length);
+    put_text(fixture->store, "backups/" ID "/manifest.json", newer);
+    put_text(fixture->store, "backups/" ID "/SHA256SUMS", text);
+    g_assert_null(backup_open(repository, ID, &error));
+    g_assert_true(error_is(error, ERROR_NEWER_FORMAT));
+    g_assert_nonnull(strstr(error_hint(error), "update"));
+    /* It is in the list: what is there is not hidden. */
+    g_assert_true(backup_list(repository, &ids, NULL));
+    g_assert_cmpuint(ids->len, ==, 1);
+}
+
 static gboolean refuse(const void *bytes, gsize length, gpointer data, GError **error)
 {
     error_set(error, ERROR_VANISHED, "the reader went away");
@@ -421,8 +475,9 @@ static gboolean read_all(Repository *repository, GError **error)
     return TRUE;
 }
 
-/* Write, read, delete with the Nth call to the store failing: afterwards the backup is there and whole, or not at all, and
- * the return values say which. TRUE when the whole scenario went through without meeting the fault. */
+/* Write, read, delete with the Nth call to the store failing: afterwards the backup is there and
+ * whole, or not at all, and the return values say which. TRUE when the whole scenario went through
+ * without meeting the fault. */
 static gboolean run_with_fault(StoreFixture *fixture, StoreFault fault, guint64 nth)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -510,7 +565,10 @@ int main(int argc, char **argv)
     add_store_test("/repo/backup/commit-checks", STORE_MEMORY, test_commit_checks);
     add_store_test("/repo/backup/delete", STORE_MEMORY, test_delete);
     add_store_test("/repo/backup/damage", STORE_MEMORY, test_damage);
+    g_test_add("/repo/backup/sha256sum", StoreFixture, GINT_TO_POINTER(STORE_POSIX),
+               store_fixture_open, test_sha256sum, store_fixture_close);
     add_store_test("/repo/backup/wrong-folder", STORE_MEMORY, test_wrong_folder);
+    add_store_test("/repo/backup/newer", STORE_MEMORY, test_newer);
     add_store_test("/repo/backup/sink-error", STORE_MEMORY, test_sink_error);
     g_test_add("/repo/backup/every-fault/memory", StoreFixture,
                GINT_TO_POINTER(STORE_FAULTY_MEMORY), store_fixture_open, test_every_fault,
