@@ -7,7 +7,8 @@
 
 #include <glib.h>
 
-/* `source` is a valid source name, `type` is "full" or "incremental" (shortened to "incr"). Free with g_free(). */
+/* `source` is a valid source name, `type` is "full" or "incremental" (shortened to "incr"). Free
+ * with g_free(). */
 char *backup_id_make(gint64 start, const char *source, const char *type);
 
 /* True for a well-formed id; says nothing about whether such a backup exists. */

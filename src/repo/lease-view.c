@@ -16,7 +16,7 @@
 #define PREFIX     "leases/"
 #define SIZE_LIMIT (4 * 1024 * 1024)
 
-/* --- This machine -------------------------------------------------------------------------------------------------- */
+/* --- This machine ----------------------------------------------------------------------------- */
 
 static char *read_word(const char *path)
 {
@@ -46,7 +46,7 @@ const LeaseIdentity *lease_identity(void)
     return g_once(&once, read_identity, NULL);
 }
 
-/* --- One lease ----------------------------------------------------------------------------------------------------- */
+/* --- One lease -------------------------------------------------------------------------------- */
 
 /* What the names and dates of a lease's objects tell. */
 typedef struct {
@@ -90,9 +90,9 @@ static gboolean known_equal(const char *a, const char *b)
     return a != NULL && a[0] != '\0' && strcmp(a, b) == 0;
 }
 
-/* Whether the holder is known to be gone, by what this machine can see. A run file that is missing proves nothing (another
- * mount namespace), nor does one that holds another lease's id. Machine ids are copied with disk images: only together with
- * the host's name does one say "this machine". */
+/* Whether the holder is known to be gone, by what this machine can see. A run file that is missing
+ * proves nothing (another mount namespace), nor does one that holds another lease's id. Machine ids
+ * are copied with disk images: only together with the host's name does one say "this machine". */
 static gboolean holder_is_dead(const json_t *document, const char *id)
 {
     const LeaseIdentity *self = lease_identity();
@@ -202,7 +202,7 @@ char *lease_id_of_name(const char *name)
     return id;
 }
 
-/* --- All leases ---------------------------------------------------------------------------------------------------- */
+/* --- All leases ------------------------------------------------------------------------------- */
 
 static gboolean collect(const char *name, const StoreInfo *info, gpointer data, GError **error)
 {

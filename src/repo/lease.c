@@ -2,20 +2,23 @@
  *
  * Leases: taking, renewing, giving back. Reading those of others is in lease-view.c.
  *
- * Why at most one holds an exclusive key, with no lock and no compare-and-swap: a contender first puts its own lease and
- * then lists, and it has won only with a listing, begun after its put was done, that shows no other live lease with the key.
- * Suppose that two have won and that A's put was done before B's. B's winning listing began after B's put, so after A's; A's
- * lease was in the store all the time, so B saw it, and did not win. For "all the time" a renewal never takes away the
- * newest object that a listing could have begun to look for: it puts the next one and deletes the one before the last, so
- * that some object of the lease stands unchanged through every listing that is shorter than a renewal's period.
+ * Why at most one holds an exclusive key, with no lock and no compare-and-swap: a contender first
+ * puts its own lease and then lists, and it has won only with a listing, begun after its put was
+ * done, that shows no other live lease with the key. Suppose that two have won and that A's put was
+ * done before B's. B's winning listing began after B's put, so after A's; A's lease was in the
+ * store all the time, so B saw it, and did not win. For "all the time" a renewal never takes away
+ * the newest object that a listing could have begun to look for: it puts the next one and deletes
+ * the one before the last, so that some object of the lease stands unchanged through every listing
+ * that is shorter than a renewal's period.
  *
- * Two that see each other must not both give up for ever: the one with the larger id withdraws at once, the one with the
- * smaller waits a moment for that. An established holder never withdraws, so who waits in vain withdraws too. Ids begin with
- * the time, so that against an established holder it is nearly always the newcomer that gives up, without waiting.
+ * Two that see each other must not both give up for ever: the one with the larger id withdraws at
+ * once, the one with the smaller waits a moment for that. An established holder never withdraws, so
+ * who waits in vain withdraws too. Ids begin with the time, so that against an established holder
+ * it is nearly always the newcomer that gives up, without waiting.
  *
- * A lease that looked dead to others must not come back to life (the machine was suspended, the network was down): others may
- * have deleted by then. When two successive objects are further apart, by the store's clock, than a lease may be silent, the
- * lease is lost for good.
+ * A lease that looked dead to others must not come back to life (the machine was suspended, the
+ * network was down): others may have deleted by then. When two successive objects are further
+ * apart, by the store's clock, than a lease may be silent, the lease is lost for good.
  */
 #include "repo/lease.h"
 
@@ -30,7 +33,8 @@
 #include "repo/document.h"
 #include "repo/lease-identity.h"
 
-/* Others take a lease for dead after LEASE_EXPIRY; its holder stops trusting it this much earlier. */
+/* Others take a lease for dead after LEASE_EXPIRY; its holder stops trusting it this much
+ * earlier. */
 #define SAFETY_MARGIN (2 * TIME_MINUTE)
 #define RETRY_PERIOD  (10 * TIME_SECOND)
 #define WAIT_LIMIT    (2 * TIME_SECOND)
@@ -69,7 +73,7 @@ const char *lease_id(const Lease *lease)
     return lease->id;
 }
 
-/* --- Objects ------------------------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static json_t *make_document(const Lease *lease, const LeaseRequest *request, gint64 started)
 {
@@ -135,7 +139,7 @@ static gboolean remove_objects_before(Lease *lease, guint64 end)
     return TRUE;
 }
 
-/* --- Renewal ------------------------------------------------------------------------------------------------------- */
+/* --- Renewal ---------------------------------------------------------------------------------- */
 
 static gboolean renew(Lease *lease, GError **error)
 {
@@ -197,7 +201,7 @@ gboolean lease_check(Lease *lease, GError **error)
     return FALSE;
 }
 
-/* --- Taking -------------------------------------------------------------------------------------------------------- */
+/* --- Taking ----------------------------------------------------------------------------------- */
 
 typedef enum { CONTEND_WON, CONTEND_WAIT, CONTEND_LOST } Contend;
 
@@ -300,8 +304,8 @@ Lease *lease_acquire(Repository *repository, const LeaseRequest *request, GError
     return g_steal_pointer(&lease);
 }
 
-/* Where the lease stays in the store, the run file stays too, free: so others on this machine see at once that the lease is
- * dead, instead of waiting for its expiry. */
+/* Where the lease stays in the store, the run file stays too, free: so others on this machine see
+ * at once that the lease is dead, instead of waiting for its expiry. */
 static void leave_behind(Lease *lease)
 {
     g_autofree char *path = g_strdup(run_file_path(lease->run));

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Leases: small write-once objects under leases/ that say "this is running" and "I am using these backups". They are what
- * keeps two hosts out of each other's way: correctness never depends on a lock.
+ * Leases: small write-once objects under leases/ that say "this is running" and "I am using these
+ * backups". They are what keeps two hosts out of each other's way: correctness never depends on a
+ * lock.
  *
- * A lease names host, boot and a locked run file. It is dead at once when its run file is there and nobody holds it, or when
- * the same machine has booted since; otherwise when it was not renewed for ten minutes of the store's time. A thread renews
- * it every two minutes by writing a new object and deleting the old one.
+ * A lease names host, boot and a locked run file. It is dead at once when its run file is there and
+ * nobody holds it, or when the same machine has booted since; otherwise when it was not renewed for
+ * ten minutes of the store's time. A thread renews it every two minutes by writing a new object and
+ * deleting the one before the last.
  *
  * Threads: a Lease belongs to one thread but for its own renewing one.
  */
@@ -20,22 +22,22 @@
 typedef struct Lease Lease;
 
 typedef struct {
-    const char *operation; /* "backup", "restore", "verify", "delete", "cleanup" */
-    const char *source;    /* or NULL */
-    const char *type;      /* "full", "incremental"; or NULL */
-    const char
-        *exclusive; /* a key that only one live lease may have ("backup/market/full"), or NULL */
+    const char *operation;   /* "backup", "restore", "verify", "delete", "cleanup" */
+    const char *source;      /* or NULL */
+    const char *type;        /* "full", "incremental"; or NULL */
+    const char *exclusive;   /* for one live lease only: "backup/market/full"; or NULL */
     const char *backup;      /* the id of the backup that is being written, or NULL */
     const char *const *uses; /* ids of backups that are being read, NULL-terminated, or NULL */
     const char *runtime_directory; /* where the run file goes */
 } LeaseRequest;
 
-/* Takes a lease. ERROR_BUSY, naming holder, host and start, when the exclusive key is held by a live one. Of two that come
- * at the same moment at most one wins. */
+/* Takes a lease. ERROR_BUSY, naming holder, host and start, when the exclusive key is held by a
+ * live one. Of two that come at the same moment at most one wins. */
 Lease *lease_acquire(Repository *repository, const LeaseRequest *request,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* How often leases are renewed, in microseconds; 0 puts LEASE_RENEWAL back. For tests, before leases are taken. */
+/* How often leases are renewed, in microseconds; 0 puts LEASE_RENEWAL back. For tests, before
+ * leases are taken. */
 void lease_set_renewal_period(gint64 period);
 
 /* Takes the lease off the store and the run file away. NULL is fine. */
@@ -44,7 +46,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lease, lease_release)
 
 const char *lease_id(const Lease *lease);
 
-/* FALSE when the lease could not be renewed in time: what was written under it must not be committed. ERROR_TIMEOUT. */
+/* FALSE when the lease could not be renewed in time: what was written under it must not be
+ * committed. ERROR_TIMEOUT. */
 gboolean lease_check(Lease *lease, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
@@ -58,15 +61,15 @@ typedef struct {
     char *host;
     gint64 started; /* by the store's clock; 0 where it cannot be read */
     gboolean live;
-    gboolean readable; /* else only id and live mean something: while it lives, nobody knows what it protects */
+    gboolean readable; /* else only id and live mean something: it may protect anything */
 } LeaseView;
 void lease_view_free(LeaseView *view);
 
 /* The id of the lease that an object below leases/ belongs to. Free with g_free(). */
 char *lease_id_of_name(const char *name);
 
-/* All leases, dead ones included; an array of LeaseView. Leases that cannot be read count as live, unless expired: who does
- * not know must not delete. */
+/* All leases, dead ones included; an array of LeaseView. Leases that cannot be read count as live,
+ * unless expired: who does not know must not delete. */
 gboolean lease_list(Repository *repository, GPtrArray **ret_views,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The manifest. The JSON document itself is kept as the truth, so that fields that this version does not know survive; what
- * is asked often (objects, times) is kept beside it.
+ * The manifest. The JSON document itself is kept as the truth, so that fields that this version
+ * does not know survive; what is asked often (objects, times) is kept beside it.
  */
 #include "repo/manifest.h"
 
@@ -88,7 +88,7 @@ void manifest_free(Manifest *manifest)
     g_free(manifest);
 }
 
-/* --- Fields -------------------------------------------------------------------------------------------------------- */
+/* --- Fields ----------------------------------------------------------------------------------- */
 
 const char *manifest_id(const Manifest *manifest)
 {
@@ -236,9 +236,10 @@ void manifest_set_field(Manifest *manifest, const char *key, json_t *value)
     json_object_set_new(manifest->document, key, value);
 }
 
-/* --- Objects ------------------------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
-/* Enters an object into the lists beside the document. FALSE when the path is there already or a sum does not fit. */
+/* Enters an object into the lists beside the document. FALSE when the path is there already or a
+ * sum does not fit. */
 static gboolean index_object(Manifest *manifest, const ManifestObject *object)
 {
     ManifestObject *copy;
@@ -295,7 +296,7 @@ guint64 manifest_plain_size(const Manifest *manifest)
     return manifest->plain_size;
 }
 
-/* --- Writing and reading ------------------------------------------------------------------------------------------- */
+/* --- Writing and reading ---------------------------------------------------------------------- */
 
 json_t *manifest_json(const Manifest *manifest)
 {
@@ -424,7 +425,8 @@ static gboolean check_optional(const Manifest *manifest, const char *what, GErro
             return FALSE;
         }
     }
-    /* A partial backup that is taken for a whole one would be a lie: no default for what cannot be understood. */
+    /* A partial backup that is taken for a whole one would be a lie: no default for what cannot be
+     * understood. */
     if (partial != NULL && !json_is_boolean(partial)) {
         error_set(error, ERROR_FORMAT, "%s has a partial that is neither true nor false", what);
         return FALSE;

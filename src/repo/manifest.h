@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The manifest: the clear part of the truth about a backup (id, source, type, times, sizes, objects), without names of
- * tables. What has names (tables, counts, schema) stands in the details, which the engine writes. Format: docs/formats.md.
- * Unknown fields are kept: manifest_json() has everything that was read.
+ * The manifest: the clear part of the truth about a backup (id, source, type, times, sizes,
+ * objects), without names of tables. What has names (tables, counts, schema) stands in the details,
+ * which the engine writes. Format: docs/formats.md. Unknown fields are kept: manifest_json() has
+ * everything that was read.
  */
 #ifndef HOLDFAST_REPO_MANIFEST_H
 #define HOLDFAST_REPO_MANIFEST_H

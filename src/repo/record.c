@@ -120,7 +120,8 @@ static gboolean visit_record(const char *name, const StoreInfo *info, gpointer d
 
     if (document != NULL && check_record(name, document, &kind, &when, &local_error))
         return visit->func(name, kind, when, document, visit->data, error);
-    /* A store that fails is another matter than one bad record: a pin must not be overlooked for it. */
+    /* A store that fails is another matter than one bad record: a pin must not be overlooked for
+     * it. */
     if (document == NULL && !error_is(local_error, ERROR_FORMAT) &&
         !error_is(local_error, ERROR_NEWER_FORMAT) && !error_is(local_error, ERROR_LIMIT) &&
         !error_is(local_error, ERROR_NOT_FOUND)) {

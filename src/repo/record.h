@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records: write-once JSON objects under records/ that tell what happened: pins, audits of restores and deletions, results
- * of verify. Names sort by time: records/20261122T020000Z-restore-k3f9a2.json.
+ * Records: write-once JSON objects under records/ that tell what happened: pins, audits of restores
+ * and deletions, results of verify. Names sort by time:
+ * records/20261122T020000Z-restore-k3f9a2.json.
  */
 #ifndef HOLDFAST_REPO_RECORD_H
 #define HOLDFAST_REPO_RECORD_H
@@ -9,13 +10,14 @@
 #include "base/json.h"
 #include "repo/repository.h"
 
-/* Writes a record of a kind ("restore", "delete", "verify", "pin", "unpin"; lower-case letters). format_version, id, kind,
- * time, user, host and tool version are added to `body`, which stays the caller's. *ret_id may be NULL. */
+/* Writes a record of a kind ("restore", "delete", "verify", "pin", "unpin"; lower-case letters).
+ * format_version, id, kind, time, user, host and tool version are added to `body`, which stays the
+ * caller's. *ret_id may be NULL. */
 gboolean record_write(Repository *repository, const char *kind, const json_t *body, char **ret_id,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Calls func for every record, oldest first. Records that cannot be read are passed over with a line in the log: they must
- * not hide the others. `name` is the object's. */
+/* Calls func for every record, oldest first. Records that cannot be read are passed over with a
+ * line in the log: they must not hide the others. `name` is the object's. */
 typedef gboolean (*RecordFunc)(const char *name, const char *kind, gint64 when, const json_t *body,
                                gpointer data, GError **error);
 gboolean record_each(Repository *repository, RecordFunc func, gpointer data,

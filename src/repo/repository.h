@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A repository: a store with a header, repository.json, that says what it is. Formats: docs/formats.md.
+ * A repository: a store with a header, repository.json, that says what it is. Formats:
+ * docs/formats.md.
  *
  * Threads: a Repository does not change once it is open and may be used from many threads.
  */
@@ -13,12 +14,13 @@
 
 typedef struct Repository Repository;
 
-/* Writes repository.json into an empty store. ERROR_EXISTS when there is one; ERROR_REFUSED when the store holds other
- * things already. */
+/* Writes repository.json into an empty store. ERROR_EXISTS when there is one; ERROR_REFUSED when
+ * the store holds other things already. */
 Repository *repository_create(Store *store, CompressSpec compression,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* ERROR_UNREACHABLE when there is no repository.json (not mounted, wrong path), ERROR_NEWER_FORMAT, ERROR_FORMAT. */
+/* ERROR_UNREACHABLE when there is no repository.json (not mounted, wrong path), ERROR_NEWER_FORMAT,
+ * ERROR_FORMAT. */
 Repository *repository_open(Store *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 Repository *repository_ref(Repository *repository);

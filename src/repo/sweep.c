@@ -2,9 +2,10 @@
  *
  * Removing what interrupted runs left.
  *
- * Nothing that a running backup of another host has written may go. A backup takes its lease before it writes and gives it
- * back after its commit. So the folders are listed first, then the leases, and only then is SHA256SUMS looked for: a folder
- * that was seen, is named by no live lease after that and still has no SHA256SUMS belongs to nobody.
+ * Nothing that a running backup of another host has written may go. A backup takes its lease before
+ * it writes and gives it back after its commit. So the folders are listed first, then the leases,
+ * and only then is SHA256SUMS looked for: a folder that was seen, is named by no live lease after
+ * that and still has no SHA256SUMS belongs to nobody.
  */
 #include "repo/sweep.h"
 
@@ -49,7 +50,7 @@ static gboolean learn_leases(Sweep *sweep, GError **error)
     return TRUE;
 }
 
-/* --- Unfinished backups -------------------------------------------------------------------------------------------- */
+/* --- Unfinished backups ----------------------------------------------------------------------- */
 
 typedef struct {
     GPtrArray *names;
@@ -107,7 +108,7 @@ static gboolean sweep_folders(Sweep *sweep, const GPtrArray *ids, GError **error
     return TRUE;
 }
 
-/* --- Leases and temporary files ------------------------------------------------------------------------------------ */
+/* --- Leases and temporary files --------------------------------------------------------------- */
 
 static gboolean collect_dead(const char *name, const StoreInfo *info, gpointer data, GError **error)
 {
@@ -135,7 +136,8 @@ static gboolean sweep_leases(Sweep *sweep, GError **error)
     return TRUE;
 }
 
-/* A live backup's temporary file may be old: its database is slow. None is older than the backup's lease. */
+/* A live backup's temporary file may be old: its database is slow. None is older than the backup's
+ * lease. */
 static gboolean sweep_temporaries(Sweep *sweep, GError **error)
 {
     guint64 count, bytes;

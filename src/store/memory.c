@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A store in memory, for tests. It behaves like S3: flat names, an object is there at once and whole when it is committed,
- * lists come in pages and see what other threads do between two pages.
+ * A store in memory, for tests. It behaves like S3: flat names, an object is there at once and
+ * whole when it is committed, lists come in pages and see what other threads do between two pages.
  */
 #include "store/driver.h"
 

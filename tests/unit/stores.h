@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stores that tests run over: a function is registered once for each kind and receives a fresh one.
+ * The stores that tests run over: a function is registered once for each kind and receives a fresh
+ * one.
  */
 #ifndef HOLDFAST_TESTS_UNIT_STORES_H
 #define HOLDFAST_TESTS_UNIT_STORES_H

@@ -209,7 +209,8 @@ static void test_renewal(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpstr(after, ==, "");
 }
 
-/* A renewal that fails is tried again; nothing is left behind in the end, not even of the failed ones. */
+/* A renewal that fails is tried again; nothing is left behind in the end, not even of the failed
+ * ones. */
 static void test_renewal_fails(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);

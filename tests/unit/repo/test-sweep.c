@@ -169,7 +169,8 @@ static void test_temporaries(StoreFixture *fixture, gconstpointer data)
     }
 }
 
-/* Whatever call fails: nothing that lives or was committed is touched, and a second run ends the work. */
+/* Whatever call fails: nothing that lives or was committed is touched, and a second run ends the
+ * work. */
 static void test_every_fault(StoreFixture *fixture, gconstpointer data)
 {
     gboolean through = FALSE;

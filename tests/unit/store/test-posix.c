@@ -119,7 +119,8 @@ static void test_clean(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpstr(names, ==, "a/d");
 }
 
-/* Pipes, odd names, dangling links and a file system's own directory are nobody's objects, and block nobody. */
+/* Pipes, odd names, dangling links and a file system's own directory are nobody's objects, and
+ * block nobody. */
 static void test_neighbours(StoreFixture *fixture, gconstpointer data)
 {
     g_autofree char *pipe = fixture_path(fixture, "store/pipe");
