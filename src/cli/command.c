@@ -189,7 +189,7 @@ const Command *command_match(char **words, guint *ret_used, GError **error)
 /* Signals are taken by a thread of their own: whatever the command is waiting for, it only sees its cancellable. */
 typedef struct {
     GMainContext *context;
-    GMainLoop *loop;
+    gint done; /* atomic */
     GThread *thread;
     GCancellable *cancellable;
 } SignalWatch;
@@ -209,9 +209,9 @@ static gpointer run_signals(gpointer data)
 {
     SignalWatch *watch = data;
 
-    g_main_context_push_thread_default(watch->context);
-    g_main_loop_run(watch->loop);
-    g_main_context_pop_thread_default(watch->context);
+    /* Not a GMainLoop: a short command may be over before the thread gets to run it, and its quit would be lost. */
+    while (!g_atomic_int_get(&watch->done))
+        (void)g_main_context_iteration(watch->context, TRUE);
     return NULL;
 }
 
@@ -222,7 +222,6 @@ static void watch_start(SignalWatch *watch, GCancellable *cancellable)
     signal(SIGPIPE, SIG_IGN);
     watch->cancellable = cancellable;
     watch->context = g_main_context_new();
-    watch->loop = g_main_loop_new(watch->context, FALSE);
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++) {
         g_autoptr(GSource) source = g_unix_signal_source_new(signals[i]);
 
@@ -234,9 +233,9 @@ static void watch_start(SignalWatch *watch, GCancellable *cancellable)
 
 static void watch_stop(SignalWatch *watch)
 {
-    g_main_loop_quit(watch->loop);
+    g_atomic_int_set(&watch->done, TRUE);
+    g_main_context_wakeup(watch->context);
     (void)g_thread_join(watch->thread);
-    g_main_loop_unref(watch->loop);
     g_main_context_unref(watch->context);
 }
 
