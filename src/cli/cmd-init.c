@@ -110,9 +110,9 @@ static void print_setup(Output *output, const Setup *setup)
                           "configuration_created", setup->config_made, "repository",
                           json_text(setup->repository_path), "repository_created",
                           setup->repository_made));
-    output_line(output, "%s configuration %s", setup->config_made ? "wrote" : "kept the",
+    output_line(output, "%s the configuration %s", setup->config_made ? "wrote" : "kept",
                 setup->config_path);
-    output_line(output, "%s repository    %s", setup->repository_made ? "made " : "kept the",
+    output_line(output, "%s the repository %s", setup->repository_made ? "made" : "kept",
                 setup->repository_path);
     if (!setup->config_made && !setup->repository_made)
         output_line(output, "everything was there already; nothing was changed");

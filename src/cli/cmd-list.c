@@ -75,7 +75,8 @@ static char *status_of(const CatalogBackup *backup)
 
 static void add_row(OutputTable *table, const CatalogBackup *backup)
 {
-    char **cells = g_new0(char *, 10);
+    char **cells = g_new0(char *, 11);
+    g_autofree char *verified = describe_time(backup->verified);
 
     cells[0] = g_strdup(backup->id);
     cells[1] = g_strdup(backup->source != NULL ? backup->source : "");
@@ -85,15 +86,17 @@ static void add_row(OutputTable *table, const CatalogBackup *backup)
     cells[5] = count_format(backup->rows);
     cells[6] = size_format(backup->stored_size);
     cells[7] = duration_format(backup->stop - backup->start);
-    cells[8] = status_of(backup);
+    cells[8] = g_strdup(verified[0] != '\0' ? verified : "never");
+    cells[9] = status_of(backup);
     output_table_add(table, cells);
 }
 
 static void print_backups(Output *output, GPtrArray *backups)
 {
-    static const char *const headings[] = {"BACKUP", "SOURCE", "TYPE", "METHOD", "TABLES",
-                                           "ROWS",   "SIZE",   "TOOK", "STATUS", NULL};
-    g_autoptr(OutputTable) table = output_table_new(headings, "llllrrrrl");
+    static const char *const headings[] = {"BACKUP",   "SOURCE", "TYPE", "METHOD",
+                                           "TABLES",   "ROWS",   "SIZE", "TOOK",
+                                           "VERIFIED", "STATUS", NULL};
+    g_autoptr(OutputTable) table = output_table_new(headings, "llllrrrrll");
 
     for (guint i = 0; i < backups->len; i++)
         add_row(table, g_ptr_array_index(backups, i));
@@ -129,12 +132,20 @@ static gboolean run_list_backups(CommandRun *run, GError **error)
 
 /* --- Recoveries ---------------------------------------------------------------------------------------------------- */
 
+/* A record's time without its fraction; a text that is no time as it is. */
+static char *seconds_only(const char *text)
+{
+    gint64 when;
+
+    return time_parse(text, NULL, &when, NULL) ? describe_time(when) : g_strdup(text);
+}
+
 static void add_recovery(OutputTable *table, const json_t *record)
 {
     char **cells = g_new0(char *, 8);
     double seconds = json_number_value(json_object_get(record, "seconds"));
 
-    cells[0] = g_strdup(json_get_string(record, "time", ""));
+    cells[0] = seconds_only(json_get_string(record, "time", ""));
     cells[1] = g_strdup(json_get_string(record, "backup", ""));
     cells[2] = g_strdup(json_get_string(record, "target", ""));
     cells[3] = g_strdup(json_get_bool(record, "dry_run", FALSE) ? "dry run" : "restore");

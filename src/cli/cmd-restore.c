@@ -40,6 +40,8 @@ static json_t *report_json(const RestoreReport *report)
 static void print_report(Output *output, const RestoreReport *report, gboolean done)
 {
     g_autofree char *took = duration_format(report->elapsed);
+    g_autofree char *tables = count_format(json_get_uint(report->summary, "tables", 0));
+    g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
 
     output_json(output, report_json(report));
     if (options.dry_run || output_is_verbose(output)) {
@@ -54,7 +56,10 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
     if (done && options.dry_run)
         output_line(output, "dry run: it can be done; nothing was changed");
     else if (done)
-        output_line(output, "restored in %s, rows compared with the backup", took);
+        output_line(output,
+                    "restored %s tables with %s rows in %s; counted and compared with the "
+                    "backup",
+                    tables, rows, took);
 }
 
 static gboolean fill_request(RestoreRequest *request, GError **error)

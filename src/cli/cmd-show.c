@@ -43,19 +43,19 @@ static void print_sizes(Output *output, const Manifest *manifest)
 
 static void print_state(Output *output, const Manifest *manifest, const CatalogBackup *row)
 {
-    g_autofree char *verified = row->verified != 0 ? time_format(row->verified) : NULL;
+    g_autofree char *verified = describe_time(row->verified);
 
     output_line(output, "%-16s %s%s%s%s", "status", row->damaged ? "damaged" : "good",
                 row->pinned ? ", pinned" : "", manifest_partial(manifest) ? ", partial" : "",
-                verified != NULL ? "" : ", not verified yet");
+                row->verified != 0 ? "" : ", not verified yet");
     print_field(output, "verified", verified);
     print_field(output, "problem", row->problem);
 }
 
 static void print_manifest(Output *output, const Manifest *manifest, const CatalogBackup *row)
 {
-    g_autofree char *start = time_format(manifest_start(manifest));
-    g_autofree char *stop = time_format(manifest_stop(manifest));
+    g_autofree char *start = describe_time(manifest_start(manifest));
+    g_autofree char *stop = describe_time(manifest_stop(manifest));
     g_autofree char *took = duration_format(manifest_stop(manifest) - manifest_start(manifest));
 
     print_field(output, "backup", manifest_id(manifest));
@@ -75,11 +75,10 @@ static void print_manifest(Output *output, const Manifest *manifest, const Catal
         print_field(output, "warning", manifest_warning(manifest, i));
 }
 
-static void print_tables(Output *output, const json_t *details)
+static void print_tables(Output *output, const json_t *tables)
 {
     static const char *const headings[] = {"DATABASE", "TABLE", "ROWS", NULL};
     g_autoptr(OutputTable) table = output_table_new(headings, "llr");
-    const json_t *tables = json_object_get(details, "tables");
     const json_t *entry;
     gsize index;
 
@@ -140,6 +139,7 @@ static gboolean run_show(CommandRun *run, GError **error)
     g_autoptr(GPtrArray) rows = NULL;
     g_autoptr(Backup) backup = NULL;
     g_autoptr(json_t) details = NULL;
+    g_autoptr(json_t) tables = NULL;
     const CatalogBackup *row;
     const Manifest *manifest;
     json_t *json;
@@ -149,15 +149,19 @@ static gboolean run_show(CommandRun *run, GError **error)
     backup = backup_open(context->repository, run->arguments[0], error);
     if (backup == NULL || !read_details(backup, run->output, &details, error))
         return FALSE;
+    tables = json_incref(json_object_get(details, "tables"));
     manifest = backup_manifest(backup);
     row = find_row(rows, backup_id(backup));
     json = manifest_json(manifest);
     if (row != NULL)
         describe_state(json, row);
+    json_object_set(json, "tables", tables != NULL ? tables : json_null());
+    if (details != NULL)
+        json_object_del(details, "tables");
     json_object_set(json, "details", details != NULL ? details : json_null());
     output_json(run->output, json);
     print_manifest(run->output, manifest, row);
-    print_tables(run->output, details);
+    print_tables(run->output, tables);
     if (output_is_verbose(run->output))
         print_objects(run->output, manifest);
     return TRUE;

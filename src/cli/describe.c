@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Backups as JSON.
+ * Backups as JSON and as words.
  */
 #include "cli/describe.h"
 
@@ -42,6 +42,11 @@ json_t *describe_backup(const CatalogBackup *backup)
     json_object_set_new(object, "warnings", json_integer(backup->warnings));
     describe_state(object, backup);
     return object;
+}
+
+char *describe_time(gint64 when)
+{
+    return when != 0 ? time_format(when - when % TIME_SECOND) : g_strdup("");
 }
 
 json_t *describe_texts(const GPtrArray *texts)

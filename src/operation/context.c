@@ -31,6 +31,14 @@ gboolean operation_check_config(const Config *config, GError **error)
     return TRUE;
 }
 
+/* A catalog that knows what the repository has. */
+static Catalog *open_fresh(Repository *repository, const char *state_directory, GError **error)
+{
+    g_autoptr(Catalog) catalog = catalog_open(repository, state_directory, error);
+
+    return catalog != NULL && catalog_refresh(catalog, error) ? g_steal_pointer(&catalog) : NULL;
+}
+
 /* The catalog only makes things quick: where it cannot be kept, one in memory serves. */
 static Catalog *open_catalog(Repository *repository, const Config *config, GError **error)
 {
@@ -39,13 +47,17 @@ static Catalog *open_catalog(Repository *repository, const Config *config, GErro
     Catalog *catalog;
 
     if (config_path(config) == NULL)
-        return catalog_open(repository, NULL, error);
-    catalog = catalog_open(repository, config_state_directory(config), &problem);
+        return open_fresh(repository, NULL, error);
+    catalog = open_fresh(repository, config_state_directory(config), &problem);
     if (catalog != NULL)
         return catalog;
+    if (error_is(problem, ERROR_UNREACHABLE)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
     text = error_text(problem);
     log_write(LOG_WARNING, "%s; working without a catalog, jobs are not noted", text);
-    return catalog_open(repository, NULL, error);
+    return open_fresh(repository, NULL, error);
 }
 
 static char *make_scratch(const Config *config)
@@ -72,7 +84,7 @@ OperationContext *operation_context_open(Config *config, GError **error)
     if (context->repository == NULL)
         return NULL;
     context->catalog = open_catalog(context->repository, config, error);
-    if (context->catalog == NULL || !catalog_refresh(context->catalog, error))
+    if (context->catalog == NULL)
         return NULL;
     context->scratch_directory = make_scratch(config);
     return g_steal_pointer(&context);
