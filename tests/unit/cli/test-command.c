@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command table and how words are found in it.
+ */
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/help.h"
+#include "cli/words.h"
+
+static void assert_no_match(const char *line, const char *message, const char *hint)
+{
+    g_auto(GStrv) words = g_strsplit(line, " ", -1);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    guint used;
+
+    g_assert_null(command_match(words, &used, &error));
+    g_assert_true(error_is(error, ERROR_USAGE));
+    text = error_text(error);
+    g_assert_cmpstr(text, ==, message);
+    g_assert_cmpstr(error_hint(error), ==, hint);
+}
+
+static void test_match(void)
+{
+    g_auto(GStrv) words = g_strsplit("show X --json", " ", -1);
+    g_autoptr(GError) error = NULL;
+    guint used;
+
+    for (guint i = 0; command_table[i] != NULL; i++) {
+        g_auto(GStrv) own = g_strsplit(command_table[i]->words, " ", -1);
+
+        g_assert_true(command_match(own, &used, &error) == command_table[i]);
+        g_assert_cmpuint(used, ==, g_strv_length(own));
+    }
+    g_assert_cmpstr(command_match(words, &used, &error)->words, ==, "show");
+    g_assert_cmpuint(used, ==, 1);
+    assert_no_match("shwo", "there is no command \"shwo\"", "did you mean holdfast show?");
+    assert_no_match("backup postgres full", "there is no command \"backup postgres\"",
+                    "did you mean holdfast backup postgresql?");
+    assert_no_match("backup postgresql", "\"holdfast backup postgresql\" is not a whole command",
+                    "holdfast backup postgresql goes on with: full");
+    assert_no_match("list zzzzzzz", "there is no command \"list zzzzzzz\"",
+                    "holdfast list goes on with: backups, recoveries");
+    assert_no_match("zzzzzzzzz", "there is no command \"zzzzzzzzz\"",
+                    "holdfast --help lists the commands");
+}
+
+/* Every command can be explained, and no option hides one that all commands have. */
+static void test_table(void)
+{
+    static const char *const common[] = {"config", "json", "quiet", "verbose", "help", NULL};
+    static const GOptionEntry none[] = {{NULL}};
+
+    for (guint i = 0; command_table[i] != NULL; i++) {
+        const Command *command = command_table[i];
+        g_autofree char *help = help_command(command, none);
+
+        g_assert_nonnull(command->run);
+        g_assert_cmpuint(command->minimum, <=, command->maximum);
+        g_assert_true(g_ascii_islower(command->summary[0]));
+        g_assert_nonnull(strstr(help, command->summary));
+        g_assert_true(g_str_has_prefix(command->example, "holdfast "));
+        for (const GOptionEntry *entry = command->options;
+             entry != NULL && entry->long_name != NULL; entry++) {
+            g_assert_false(g_strv_contains(common, entry->long_name));
+            g_assert_true(entry->arg != G_OPTION_ARG_STRING);
+            g_assert_nonnull(strstr(help, entry->long_name));
+        }
+    }
+}
+
+static void test_help(void)
+{
+    g_autofree char *all = help_overview("");
+    g_autofree char *group = help_overview("backup");
+
+    for (guint i = 0; command_table[i] != NULL; i++)
+        g_assert_nonnull(strstr(all, command_table[i]->words));
+    g_assert_nonnull(strstr(group, "backup postgresql full"));
+    g_assert_null(strstr(group, "restore"));
+}
+
+static void test_words(void)
+{
+    char *values[] = {(char *)"a,b\\,c", (char *)"d\\\\", NULL};
+    char *patterns[] = {(char *)"a.\\*,b\\,c.*", NULL};
+    char *bad[] = {(char *)"a,,b", NULL};
+    g_auto(GStrv) words = NULL;
+    g_auto(GStrv) kept = NULL;
+    char **none = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(words_split("--x", values, &words, &error));
+    g_assert_cmpuint(g_strv_length(words), ==, 3);
+    g_assert_cmpstr(words[1], ==, "b,c");
+    g_assert_cmpstr(words[2], ==, "d\\");
+    g_assert_true(words_split_patterns("--x", patterns, &kept, &error));
+    g_assert_cmpuint(g_strv_length(kept), ==, 2);
+    g_assert_cmpstr(kept[0], ==, "a.\\*");
+    g_assert_cmpstr(kept[1], ==, "b\\,c.*");
+    g_assert_true(words_split("--x", NULL, &none, &error));
+    g_assert_null(none);
+    g_assert_no_error(error);
+    g_assert_false(words_split("--x", bad, &none, &error));
+    g_assert_true(error_is(error, ERROR_USAGE));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cli/command/match", test_match);
+    g_test_add_func("/cli/command/table", test_table);
+    g_test_add_func("/cli/command/help", test_help);
+    g_test_add_func("/cli/command/words", test_words);
+    return g_test_run();
+}
