@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The operations, with an engine that keeps no database: what they promise whatever the engine does.
+ */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "operation/backup.h"
+#include "operation/cleanup.h"
+#include "operation/delete.h"
+#include "operation/restore.h"
+#include "operation/verify.h"
+#include "repo/lease.h"
+#include "repo/record.h"
+
+/* --- An engine that does as it is told ----------------------------------------------------------------------------- */
+
+static struct {
+    gboolean backup_fails, plan_has_problem, restore_differs;
+    GCancellable *cancel_in_backup;
+    guint backups, restores;
+    const char *target;
+    double tolerance;
+} fake;
+
+static gboolean fake_backup(const EngineBackup *request, GError **error)
+{
+    fake.backups++;
+    if (!backup_writer_put(request->writer, "data/a", request->compression, "rows", 4, error))
+        return FALSE;
+    if (fake.cancel_in_backup != NULL)
+        g_cancellable_cancel(fake.cancel_in_backup);
+    if (fake.backup_fails) {
+        error_set(error, ERROR_VANISHED, "database x went away");
+        return FALSE;
+    }
+    manifest_set_counts(request->manifest, 1, 4);
+    return TRUE;
+}
+
+static gboolean fake_check_object(Backup *backup, const char *path, GCancellable *cancellable,
+                                  GError **error)
+{
+    return TRUE;
+}
+
+static EnginePlan *fake_plan(const EngineRestore *request, GError **error)
+{
+    EnginePlan *plan = g_new0(EnginePlan, 1);
+
+    engine_plan_init(plan);
+    engine_plan_step(plan, "restore %s", "x");
+    engine_plan_warn(plan, "careful");
+    fake.target = request->target->name;
+    fake.tolerance = request->tolerance;
+    if (fake.plan_has_problem) {
+        GError *problem = NULL;
+
+        error_set(&problem, ERROR_EXISTS, "database x exists");
+        error_add_hint(&problem, "use --replace");
+        engine_plan_problem(plan, problem);
+    }
+    return plan;
+}
+
+static gboolean fake_restore(EnginePlan *plan, EngineResult *ret_result, GError **error)
+{
+    fake.restores++;
+    ret_result->summary = json_pack("{s:i}", "rows", 4);
+    if (!fake.restore_differs)
+        return TRUE;
+    error_set(error, ERROR_COUNT_MISMATCH, "table a has 3 rows instead of 4");
+    return FALSE;
+}
+
+static void fake_plan_free(EnginePlan *plan)
+{
+    engine_plan_clear(plan);
+    g_free(plan);
+}
+
+static const Engine fake_engine = {.name = "postgresql",
+                                   .backup = fake_backup,
+                                   .check_object = fake_check_object,
+                                   .plan = fake_plan,
+                                   .restore = fake_restore,
+                                   .plan_free = fake_plan_free};
+
+/* --- A place to work in -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *directory;
+    OperationContext *context;
+    guint logged;
+} Fixture;
+
+static void count_log(LogLevel level, const char *text, gpointer data)
+{
+    Fixture *fixture = data;
+
+    fixture->logged++;
+}
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Store) store = NULL;
+    g_autoptr(Repository) repository = NULL;
+    g_autofree char *path = NULL;
+    g_autofree char *text = NULL;
+    Config *config;
+
+    memset(&fake, 0, sizeof(fake));
+    fixture->directory = g_dir_make_tmp("holdfast-operation-XXXXXX", &error);
+    path = g_build_filename(fixture->directory, "r", NULL);
+    g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+    text = g_strdup_printf("[general]\nstate_directory = %s/s\nruntime_directory = %s/run\n"
+                           "[repository]\npath = %s\n"
+                           "[source market]\nengine = postgresql\nmethod = logical\n"
+                           "tolerance = 5%%\ndatabases = a,b\n"
+                           "[source copy]\nengine = postgresql\n",
+                           fixture->directory, fixture->directory, path);
+    store = store_open_posix(path, &error);
+    repository = repository_create(store, COMPRESS_DEFAULT, &error);
+    g_assert_no_error(error);
+    config = config_parse(text, strlen(text), "test", &error);
+    g_assert_no_error(error);
+    fixture->context = operation_context_open(config, &error);
+    g_assert_no_error(error);
+    log_set_writer(count_log, fixture);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    log_set_writer(NULL, NULL);
+    operation_context_free(fixture->context);
+    g_assert_true(directory_remove(fixture->directory, &error));
+    g_free(fixture->directory);
+}
+
+static gboolean make_backup(Fixture *fixture, const char *const *databases,
+                            GCancellable *cancellable, Manifest **ret_manifest, GError **error)
+{
+    const BackupRequest request = {.engine = "postgresql",
+                                   .source = "market",
+                                   .type = BACKUP_FULL,
+                                   .databases = databases};
+
+    return operation_backup(fixture->context, &request, NULL, cancellable, ret_manifest, error);
+}
+
+static Manifest *need_backup(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    Manifest *manifest = NULL;
+
+    g_assert_true(make_backup(fixture, NULL, NULL, &manifest, &error));
+    g_assert_no_error(error);
+    return manifest;
+}
+
+static guint count_backups(Fixture *fixture)
+{
+    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(backup_list(fixture->context->repository, &ids, &error));
+    return ids->len;
+}
+
+static void assert_job(Fixture *fixture, const char *operation, const char *state)
+{
+    g_autoptr(GPtrArray) jobs = NULL;
+    g_autoptr(GError) error = NULL;
+    const CatalogJob *job;
+
+    g_assert_true(catalog_jobs(fixture->context->catalog, 1, &jobs, &error));
+    g_assert_cmpuint(jobs->len, ==, 1);
+    job = g_ptr_array_index(jobs, 0);
+    g_assert_cmpstr(job->operation, ==, operation);
+    g_assert_cmpstr(job->state, ==, state);
+}
+
+/* --- Backup -------------------------------------------------------------------------------------------------------- */
+
+static void test_backup(Fixture *fixture, gconstpointer data)
+{
+    static const char *const all[] = {"b", "a", NULL};
+    static const char *const some[] = {"a", NULL};
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    g_autoptr(Manifest) whole = NULL;
+    g_autoptr(Manifest) part = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(manifest_source(manifest), ==, "market");
+    g_assert_cmpstr(manifest_method(manifest), ==, "logical");
+    g_assert_cmpint(manifest_stop(manifest), >=, manifest_start(manifest));
+    g_assert_false(manifest_partial(manifest));
+    g_assert_cmpuint(manifest_warning_count(manifest), ==, 0);
+    assert_job(fixture, "backup", "succeeded");
+    g_assert_true(make_backup(fixture, all, NULL, &whole, &error));
+    g_assert_false(manifest_partial(whole));
+    g_assert_true(make_backup(fixture, some, NULL, &part, &error));
+    g_assert_true(manifest_partial(part));
+    g_assert_cmpuint(count_backups(fixture), ==, 3);
+    g_assert_cmpuint(fixture->logged, ==, 0);
+}
+
+static void test_backup_fails(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(Manifest) manifest = NULL;
+    g_autoptr(GPtrArray) left = NULL;
+    g_autoptr(GError) error = NULL;
+
+    fake.backup_fails = TRUE;
+    g_assert_false(make_backup(fixture, NULL, NULL, &manifest, &error));
+    g_assert_true(error_is(error, ERROR_VANISHED));
+    assert_job(fixture, "backup", "failed");
+    g_clear_error(&error);
+    /* The engine did not notice the cancel: nothing is committed all the same. */
+    fake.backup_fails = FALSE;
+    fake.cancel_in_backup = cancellable;
+    g_assert_false(make_backup(fixture, NULL, cancellable, &manifest, &error));
+    g_assert_true(error_is(error, ERROR_CANCELLED));
+    g_clear_error(&error);
+    g_assert_null(manifest);
+    g_assert_true(store_list_parts(repository_store(fixture->context->repository), "backups/",
+                                   &left, &error));
+    g_assert_cmpuint(left->len, ==, 0);
+}
+
+static void test_backup_busy(Fixture *fixture, gconstpointer data)
+{
+    const LeaseRequest request = {.operation = "backup",
+                                  .exclusive = "backup/market/full",
+                                  .runtime_directory =
+                                      config_runtime_directory(fixture->context->config)};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Lease) lease = lease_acquire(fixture->context->repository, &request, &error);
+    g_autoptr(Manifest) manifest = NULL;
+
+    g_assert_no_error(error);
+    g_assert_false(make_backup(fixture, NULL, NULL, &manifest, &error));
+    g_assert_true(error_is(error, ERROR_BUSY));
+    g_assert_cmpuint(fake.backups, ==, 0);
+}
+
+/* --- Verify -------------------------------------------------------------------------------------------------------- */
+
+static void test_verify(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    g_autofree char *name = NULL;
+    g_autoptr(VerifyReport) good = NULL;
+    g_autoptr(VerifyReport) bad = NULL;
+    g_autoptr(GPtrArray) backups = NULL;
+    g_autoptr(GError) error = NULL;
+    Store *store = repository_store(fixture->context->repository);
+    const VerifyDamage *damage;
+
+    g_assert_true(
+        operation_verify(fixture->context, manifest_id(manifest), 2, NULL, NULL, &good, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(good->damage->len, ==, 0);
+    g_assert_cmpuint(good->objects, ==, 2); /* data/a and manifest.json */
+    g_assert_true(good->structure);
+    name = g_strdup_printf("backups/%s/data/a.zst", manifest_id(manifest));
+    g_assert_true(store_delete(store, name, &error));
+    g_assert_true(store_put(store, name, "other", 5, &error));
+    g_assert_true(
+        operation_verify(fixture->context, manifest_id(manifest), 2, NULL, NULL, &bad, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(bad->damage->len, ==, 1);
+    damage = g_ptr_array_index(bad->damage, 0);
+    g_assert_cmpstr(damage->object, ==, "data/a.zst");
+    g_assert_true(catalog_backups(fixture->context->catalog, &(CatalogFilter){.status = "damaged"},
+                                  &backups, &error));
+    g_assert_cmpuint(backups->len, ==, 1);
+}
+
+/* --- Delete -------------------------------------------------------------------------------------------------------- */
+
+static gboolean try_delete(Fixture *fixture, const Manifest *manifest, gboolean yes, int code)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean done = operation_delete(fixture->context, manifest_id(manifest), yes, NULL, &error);
+
+    g_assert_true(done ? error == NULL : error_is(error, (ErrorCode)code));
+    return done;
+}
+
+static void test_delete(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) older = need_backup(fixture);
+    g_autoptr(Manifest) newest = NULL;
+    g_autoptr(json_t) pin = json_pack("{s:s}", "backup", manifest_id(older));
+    g_autoptr(GError) error = NULL;
+    const char *uses[] = {manifest_id(older), NULL};
+    const LeaseRequest request = {.operation = "restore",
+                                  .uses = uses,
+                                  .runtime_directory =
+                                      config_runtime_directory(fixture->context->config)};
+    Lease *lease;
+
+    g_usleep(2000); /* the newest is told by its start */
+    newest = need_backup(fixture);
+    g_assert_false(try_delete(fixture, newest, FALSE, ERROR_REFUSED));
+    lease = lease_acquire(fixture->context->repository, &request, &error);
+    g_assert_no_error(error);
+    g_assert_false(try_delete(fixture, older, TRUE, ERROR_BUSY));
+    lease_release(lease);
+    g_assert_true(record_write(fixture->context->repository, "pin", pin, NULL, &error));
+    g_assert_false(try_delete(fixture, older, TRUE, ERROR_PINNED));
+    g_assert_true(record_write(fixture->context->repository, "unpin", pin, NULL, &error));
+    g_assert_true(try_delete(fixture, older, FALSE, 0));
+    g_assert_true(try_delete(fixture, newest, TRUE, 0));
+    g_assert_false(try_delete(fixture, newest, TRUE, ERROR_NOT_FOUND));
+    g_assert_cmpuint(count_backups(fixture), ==, 0);
+}
+
+/* --- Restore ------------------------------------------------------------------------------------------------------- */
+
+static gboolean restore(Fixture *fixture, const RestoreRequest *request, RestoreReport *report,
+                        GError **error)
+{
+    return operation_restore(fixture->context, request, NULL, NULL, report, error);
+}
+
+static const json_t *newest_recovery(Fixture *fixture, GPtrArray **records)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(catalog_recoveries(fixture->context->catalog, records, &error));
+    g_assert_cmpuint((*records)->len, >, 0);
+    return g_ptr_array_index(*records, 0);
+}
+
+static void test_restore(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    RestoreRequest request = {.engine = "postgresql",
+                              .backup_id = manifest_id(manifest),
+                              .tolerance = -1,
+                              .dry_run = TRUE};
+    RestoreReport report;
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(restore(fixture, &request, &report, &error));
+    g_assert_cmpuint(fake.restores, ==, 0);
+    g_assert_cmpuint(report.steps->len, ==, 1);
+    g_assert_cmpstr(fake.target, ==, "market");
+    g_assert_cmpfloat_with_epsilon(fake.tolerance, 0.05, 1e-9);
+    g_assert_cmpstr(json_get_string(newest_recovery(fixture, &records), "result", ""), ==,
+                    "planned");
+    restore_report_clear(&report);
+    request.dry_run = FALSE;
+    request.to_source = "copy";
+    request.tolerance = 0;
+    g_assert_true(restore(fixture, &request, &report, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(fake.restores, ==, 1);
+    g_assert_cmpstr(fake.target, ==, "copy");
+    g_assert_cmpuint(json_get_uint(report.summary, "rows", 0), ==, 4);
+    g_assert_nonnull(report.record);
+    restore_report_clear(&report);
+    request.to_source = "nowhere";
+    g_assert_false(restore(fixture, &request, &report, &error));
+    g_assert_true(error_is(error, ERROR_NOT_FOUND));
+    restore_report_clear(&report);
+}
+
+/* What goes wrong is on record as well, and the report is filled in. */
+static void test_restore_fails(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    const RestoreRequest request = {.engine = "postgresql", .backup_id = manifest_id(manifest)};
+    RestoreReport report;
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) error = NULL;
+
+    fake.plan_has_problem = TRUE;
+    g_assert_false(restore(fixture, &request, &report, &error));
+    g_assert_true(error_is(error, ERROR_EXISTS));
+    g_assert_cmpstr(error_hint(error), ==, "use --replace");
+    g_assert_cmpuint(report.problems->len, ==, 1);
+    g_assert_cmpuint(fake.restores, ==, 0);
+    restore_report_clear(&report);
+    g_clear_error(&error);
+    fake.plan_has_problem = FALSE;
+    fake.restore_differs = TRUE;
+    g_assert_false(restore(fixture, &request, &report, &error));
+    g_assert_true(error_is(error, ERROR_COUNT_MISMATCH));
+    g_assert_cmpuint(json_get_uint(report.summary, "rows", 0), ==, 4);
+    restore_report_clear(&report);
+    g_assert_cmpstr(json_get_string(newest_recovery(fixture, &records), "result", ""), ==,
+                    "failed");
+    assert_job(fixture, "restore", "failed");
+}
+
+/* --- The rest ------------------------------------------------------------------------------------------------------ */
+
+static void test_resolve(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) first = need_backup(fixture);
+    g_autoptr(Manifest) second = need_backup(fixture);
+    const char *id = manifest_id(first);
+    g_autofree char *by_end = operation_resolve_backup(fixture->context, id + strlen(id) - 4, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(by_end, ==, id);
+    g_assert_null(operation_resolve_backup(fixture->context, "20", &error));
+    g_assert_true(error_is(error, ERROR_USAGE));
+    g_clear_error(&error);
+    g_assert_null(operation_resolve_backup(fixture->context, "", &error));
+    g_assert_true(error_is(error, ERROR_NOT_FOUND));
+}
+
+static void test_config(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const char *texts[] = {"[general]\n", "[repository]\npath = /r\nkey = key-file=/k\n"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(Config) config = config_parse(texts[i], strlen(texts[i]), "test", &error);
+
+        g_assert_no_error(error);
+        g_assert_false(operation_check_config(config, &error));
+        g_assert_true(error_is(error, ERROR_CONFIG));
+        g_clear_error(&error);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    engine_register(&fake_engine);
+#define ADD(name, function)                                                                        \
+    g_test_add("/operation/" name, Fixture, NULL, set_up, function, tear_down)
+    ADD("backup", test_backup);
+    ADD("backup-fails", test_backup_fails);
+    ADD("backup-busy", test_backup_busy);
+    ADD("verify", test_verify);
+    ADD("delete", test_delete);
+    ADD("restore", test_restore);
+    ADD("restore-fails", test_restore_fails);
+    ADD("resolve", test_resolve);
+    ADD("config", test_config);
+    return g_test_run();
+}
