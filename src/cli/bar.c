@@ -39,7 +39,8 @@ static char *draw(const ProgressView *view)
     g_autofree char *rate = size_format((guint64)view->rate);
 
     g_string_append(text, view->phase);
-    if (fraction >= 0) {
+    /* Totals are often estimates: at the end of a phase a bar that is not full would look like something missing. */
+    if (fraction >= 0 && !view->final) {
         int full = (int)(fraction * BAR_WIDTH);
 
         g_string_append(text, "  [");

@@ -215,6 +215,14 @@ static gpointer run_signals(gpointer data)
     return NULL;
 }
 
+/* nohup's wish: go on when the terminal is gone. */
+static gboolean is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void watch_start(SignalWatch *watch, GCancellable *cancellable)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -223,8 +231,11 @@ static void watch_start(SignalWatch *watch, GCancellable *cancellable)
     watch->cancellable = cancellable;
     watch->context = g_main_context_new();
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++) {
-        g_autoptr(GSource) source = g_unix_signal_source_new(signals[i]);
+        g_autoptr(GSource) source = NULL;
 
+        if (signals[i] == SIGHUP && is_ignored(SIGHUP))
+            continue;
+        source = g_unix_signal_source_new(signals[i]);
         g_source_set_callback(source, on_signal, cancellable, NULL);
         g_source_attach(source, watch->context);
     }
