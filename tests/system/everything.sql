@@ -76,7 +76,7 @@ CREATE TABLE app.child (id int PRIMARY KEY, k int REFERENCES app.parent ON DELET
                         EXCLUDE USING gist (int4range(id, id, '[]') WITH &&));
 INSERT INTO app.child SELECT i, 5 + i % 100 FROM generate_series(1, 1000) i;
 CREATE TABLE app.heir (extra text) INHERITS (app.parent);
-INSERT INTO app.heir (name, extra) VALUES ('heir', 'e');
+INSERT INTO app.heir (k, name, extra) VALUES (1000, 'heir', 'e');
 CREATE UNLOGGED TABLE app.unlogged (i int);
 INSERT INTO app.unlogged VALUES (1);
 
