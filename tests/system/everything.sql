@@ -96,7 +96,7 @@ CREATE RULE no_delete AS ON DELETE TO app.parents DO INSTEAD NOTHING;
 CREATE MATERIALIZED VIEW app.summary AS SELECT count(*) AS n FROM app.parent;
 CREATE UNIQUE INDEX summary_n ON app.summary (n);
 CREATE MATERIALIZED VIEW app.empty_summary AS SELECT 1 AS one WITH NO DATA;
-CREATE RECURSIVE VIEW app.numbers (n) AS SELECT 1 UNION ALL SELECT n + 1 FROM app.numbers WHERE n < 3;
+CREATE RECURSIVE VIEW app.numbers (n) AS SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3;
 CREATE TABLE app.nothing_in_it ();
 CREATE FUNCTION app.watcher() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION app.watcher();

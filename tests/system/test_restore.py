@@ -92,7 +92,7 @@ def test_what_belongs_to_the_database_itself(cluster, database, holdfast):
     holdfast.restore(backup, "--to-database", copy)
     facts = """SELECT pg_get_userbyid(datdba), datconnlimit, datacl::text, encoding, datcollate,
         shobj_description(oid, 'pg_database'), (SELECT array_agg(setrole::regrole || ':' ||
-        setconfig::text ORDER BY 1) FROM pg_db_role_setting WHERE setdatabase = d.oid)
+        setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid)
         FROM pg_database d WHERE datname = %s"""
     try:
         assert cluster.sql("postgres", facts, [copy]) == cluster.sql("postgres", facts, [database])
