@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define VIEW_RULE "rule _RETURN on "
+
 /* What goes with the relations in $1: everything that depends on them as a part of them, and so on. */
 #define DROPPED                                                                                    \
     "WITH RECURSIVE gone(classid, objid) AS ("                                                     \
@@ -72,10 +74,14 @@ static gboolean find_blockers(PgConnection *connection, const char *oids, Engine
         return FALSE;
     for (int row = 0; row < PQntuples(blockers); row++) {
         g_autoptr(GError) problem = NULL;
+        const char *blocker = pg_text(blockers, row, 0);
 
+        /* A view is a rule to PostgreSQL, and to nobody else. */
+        if (g_str_has_prefix(blocker, VIEW_RULE))
+            blocker += strlen(VIEW_RULE);
         error_set(&problem, ERROR_REFUSED,
                   "%s cannot be replaced: %s depends on it and is not restored with it",
-                  pg_text(blockers, row, 1), pg_text(blockers, row, 0));
+                  pg_text(blockers, row, 1), blocker);
         error_add_hint(&problem,
                        "choose that table or view too, drop what depends, or restore into "
                        "another database (--to-database)");

@@ -128,7 +128,7 @@ class Cluster:
             cursor.execute(
                 "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) "
                 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', "
+                "WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname NOT IN ('pg_catalog', "
                 "'information_schema') AND n.nspname !~ '^pg_toast' ORDER BY 1, 2")
             for schema, table, name in cursor.fetchall():
                 cursor.execute(f"SELECT count(*), md5(coalesce(string_agg(t::text, E'\\n' "

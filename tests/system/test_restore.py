@@ -263,7 +263,7 @@ def test_a_dry_run_changes_nothing(cluster, database, holdfast):
     backup = holdfast.backup()
     before = cluster.everything()
     for arguments in (["--replace"], ["--to-database", database + "_copy"],
-                      ["--tables", "app.parent,app.heir,app.child", "--replace"],
+                      ["--tables", "app.parent*,app.heir,app.child,app.summary", "--replace"],
                       ["--tables", "app.*", "--to-database", database + "_copy", "--globals"]):
         result = holdfast.restore(backup, "--dry-run", "--json", *arguments).json
         assert result["dry_run"] and result["steps"]
