@@ -92,6 +92,7 @@ static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *dat
     const PgSelection *selection = database->selection;
     PgLoad load = pg_restore_load(plan, NULL);
     PgArchive schema = {.path = database->source->schema_archive, .list = selection->schema_list};
+    PgArchive attach = {.path = schema.path, .list = selection->attach_list};
 
     if (!send_text(psql, "BEGIN;\n", cancellable, error))
         return FALSE;
@@ -109,6 +110,8 @@ static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *dat
     progress_begin(request->progress, "building indexes", 0, 0);
     return send_checks(plan, database->tables, psql, error) &&
            send_archive(&load, &schema, "post-data", scratch, psql, cancellable, error) &&
+           (attach.list == NULL ||
+            send_archive(&load, &attach, "pre-data", scratch, psql, cancellable, error)) &&
            send_text(psql, "SET LOCAL synchronous_commit = on;\nCOMMIT;\n", cancellable, error);
 }
 

@@ -15,6 +15,7 @@ void pg_selection_free(PgSelection *selection)
         return;
     g_ptr_array_unref(selection->tables);
     g_free(selection->schema_list);
+    g_free(selection->attach_list);
     g_free(selection->rest_list);
     g_ptr_array_unref(selection->extensions);
     g_ptr_array_unref(selection->drops);
@@ -310,9 +311,8 @@ static gboolean wants_entry(const Closure *closure, const PgTocEntry *entry)
     case PG_TOC_ROW_SECURITY:
         return state_of(closure, PG_CLASS_RELATION, entry->oid) == STATE_IN;
     case PG_TOC_APPENDIX:
-        return has_depends(closure, entry, FALSE);
     case PG_TOC_ATTACH:
-        return has_depends(closure, entry, TRUE);
+        return has_depends(closure, entry, FALSE);
     case PG_TOC_SEQUENCE_OWNER:
         return has_owner(closure, entry);
     default:
@@ -337,9 +337,28 @@ static void want_shell_types(Closure *closure)
     }
 }
 
-static char *make_schema_list(Closure *closure)
+/* A partition of a table that comes along has been dealt with. One of a table that is there is attached when all its own indexes
+ * are built: attached before, it would be given copies of the table's, and its own would be too many. Its indexes join
+ * those of the table by themselves then. */
+static void look_at_attach(Closure *closure, const PgTocEntry *entry, GString *attach)
+{
+    if (entry->kind != PG_TOC_ATTACH || is_wanted(closure, entry->dump_id) ||
+        !g_str_has_prefix(entry->text, "TABLE ATTACH ") || entry->depends == NULL ||
+        entry->depends->len == 0 || !is_wanted(closure, g_array_index(entry->depends, guint32, 0)))
+        return;
+    if (has_depends(closure, entry, TRUE))
+        g_string_append_printf(attach, "%u;\n", entry->dump_id);
+    else
+        engine_plan_warn(closure->request->plan,
+                         "a partition comes as a table of its own (%s): its partitioned table is "
+                         "neither chosen nor there",
+                         entry->text + strlen("TABLE ATTACH "));
+}
+
+static void make_schema_list(Closure *closure)
 {
     GString *list = g_string_new(NULL);
+    g_autoptr(GString) attach = g_string_new(NULL);
 
     /* An entry comes behind those that it depends on. */
     for (guint i = 0; i < closure->toc->entries->len; i++) {
@@ -347,14 +366,7 @@ static char *make_schema_list(Closure *closure)
 
         if (wants_entry(closure, entry))
             g_hash_table_add(closure->wanted, GUINT_TO_POINTER(entry->dump_id));
-        else if (entry->kind == PG_TOC_ATTACH && has_depends(closure, entry, FALSE) == FALSE &&
-                 entry->depends != NULL && entry->depends->len > 0 &&
-                 g_str_has_prefix(entry->text, "TABLE ") &&
-                 is_wanted(closure, g_array_index(entry->depends, guint32, 0)))
-            engine_plan_warn(closure->request->plan,
-                             "a partition comes as a table of its own (%s): its partitioned "
-                             "table is neither chosen nor there",
-                             entry->text);
+        look_at_attach(closure, entry, attach);
     }
     want_shell_types(closure);
     for (guint i = 0; i < closure->toc->entries->len; i++) {
@@ -363,7 +375,9 @@ static char *make_schema_list(Closure *closure)
         if (is_wanted(closure, entry->dump_id))
             g_string_append_printf(list, "%u;\n", entry->dump_id);
     }
-    return g_string_free(list, FALSE);
+    closure->selection->schema_list = g_string_free(list, FALSE);
+    if (attach->len > 0)
+        closure->selection->attach_list = g_string_free(g_steal_pointer(&attach), FALSE);
 }
 
 /* --- entries of the archive of the rest ---------------------------------------------------------------------------- */
@@ -578,7 +592,7 @@ gboolean pg_selection_make(const PgSelectionRequest *request, const GPtrArray *t
     if (!look_at_target(&closure, error) || !add_chosen(&closure, error))
         return FALSE;
     look_at_foreign_keys(&closure);
-    closure.selection->schema_list = make_schema_list(&closure);
+    make_schema_list(&closure);
     if (!make_rest_list(&closure, error))
         return FALSE;
     tell_of_company(&closure);

@@ -15,7 +15,9 @@
 typedef struct {
     GPtrArray *tables; /* const PgTable: chosen, their partitions included; belong to the details */
     char *schema_list; /* for pg_restore --use-list: entries of the schema archive */
-    char *rest_list;   /* and of the archive of the rest; NULL: none */
+    char *
+        attach_list; /* of the schema archive, but to be run last: partitions of a table that is there */
+    char *rest_list;       /* and of the archive of the rest; NULL: none */
     GPtrArray *extensions; /* char *: names of those that come along */
     GPtrArray *drops;      /* char *: SQL that removes what is replaced, in order */
 } PgSelection;

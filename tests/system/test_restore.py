@@ -440,7 +440,7 @@ def test_tables_bring_what_they_need_into_a_fresh_database(cluster, database, ho
     backup = holdfast.backup()
     hashes = cluster.hashes(database)
     for number, tables in enumerate(["app.every_type", "app.parent", "app.heir", "app.trades",
-                                     "app.child,app.parent", "app.summary,app.parent",
+                                     "app.child,app.parent", "app.summary,app.parent,app.heir",
                                      "app.trades_2026", "app.remote", "app.parents", "app.*"]):
         copy = f"{database}_{number}"
         holdfast.restore(backup, "--tables", tables, "--to-database", copy)
