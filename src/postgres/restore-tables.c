@@ -250,26 +250,73 @@ static State state_of(const Closure *closure, guint32 catalog, guint32 oid)
     return index != PG_GRAPH_NONE ? (State)closure->states[index] : STATE_OUT;
 }
 
-/* An entry that depends on others: wanted ones, or at least such as are there. */
-static gboolean has_depends(const Closure *closure, const PgTocEntry *entry, gboolean there_will_do)
+/* The object of an entry that another depends on; PG_GRAPH_NONE where it is none. */
+static guint depends_on(const Closure *closure, const PgTocEntry *entry, guint place)
+{
+    guint32 id = g_array_index(entry->depends, guint32, place);
+    const PgTocEntry *other = pg_toc_find(closure->toc, id);
+
+    return other != NULL ? pg_graph_find(closure->graph, other->catalog, other->oid)
+                         : PG_GRAPH_NONE;
+}
+
+/* An appendix belongs to what it depends on: all of that must come. */
+static gboolean has_depends(const Closure *closure, const PgTocEntry *entry)
 {
     guint wanted = 0;
 
     for (guint i = 0; entry->depends != NULL && i < entry->depends->len; i++) {
         guint32 id = g_array_index(entry->depends, guint32, i);
-        const PgTocEntry *other = pg_toc_find(closure->toc, id);
-        guint index = other != NULL ? pg_graph_find(closure->graph, other->catalog, other->oid)
-                                    : PG_GRAPH_NONE;
 
-        if (other == NULL)
+        if (pg_toc_find(closure->toc, id) == NULL)
             continue;
-        if (is_wanted(closure, id))
-            wanted++;
-        else if (!there_will_do || index == PG_GRAPH_NONE ||
-                 !stays_there(closure, pg_graph_object(closure->graph, index)))
+        if (!is_wanted(closure, id))
             return FALSE;
+        wanted++;
     }
     return wanted > 0;
+}
+
+static gboolean is_partition_of(const Closure *closure, guint table, guint parent)
+{
+    guint count;
+    const PgEdge *edges = pg_graph_needs(closure->graph, table, &count);
+
+    for (guint i = 0; i < count; i++)
+        if (edges[i].other == parent && edges[i].type == 'a')
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean has_state(const Closure *closure, guint index, State state)
+{
+    const PgObject *object = pg_graph_object(closure->graph, index);
+
+    if (!is_table(object))
+        return FALSE;
+    if (state == STATE_THERE)
+        return closure->states[index] != STATE_IN && stays_there(closure, object);
+    return (State)closure->states[index] == state;
+}
+
+/* Attaching a partition, or an index of it, depends on the partition and its table among others (pg_dump adds what stands behind a
+ * primary key, further up too). True when the partition comes along and its table is in that state. */
+static gboolean attaches_to(const Closure *closure, const PgTocEntry *entry, State state)
+{
+    for (guint i = 0; entry->depends != NULL && i < entry->depends->len; i++) {
+        guint table = depends_on(closure, entry, i);
+
+        if (table == PG_GRAPH_NONE || !has_state(closure, table, STATE_IN))
+            continue;
+        for (guint k = 0; k < entry->depends->len; k++) {
+            guint parent = depends_on(closure, entry, k);
+
+            if (parent != PG_GRAPH_NONE && has_state(closure, parent, state) &&
+                is_partition_of(closure, table, parent))
+                return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 /* OWNED BY names the table too; it comes, or is there. */
@@ -311,8 +358,9 @@ static gboolean wants_entry(const Closure *closure, const PgTocEntry *entry)
     case PG_TOC_ROW_SECURITY:
         return state_of(closure, PG_CLASS_RELATION, entry->oid) == STATE_IN;
     case PG_TOC_APPENDIX:
+        return has_depends(closure, entry);
     case PG_TOC_ATTACH:
-        return has_depends(closure, entry, FALSE);
+        return attaches_to(closure, entry, STATE_IN);
     case PG_TOC_SEQUENCE_OWNER:
         return has_owner(closure, entry);
     default:
@@ -346,7 +394,7 @@ static void look_at_attach(Closure *closure, const PgTocEntry *entry, GString *a
         !g_str_has_prefix(entry->text, "TABLE ATTACH ") || entry->depends == NULL ||
         entry->depends->len == 0 || !is_wanted(closure, g_array_index(entry->depends, guint32, 0)))
         return;
-    if (has_depends(closure, entry, TRUE))
+    if (attaches_to(closure, entry, STATE_THERE))
         g_string_append_printf(attach, "%u;\n", entry->dump_id);
     else
         engine_plan_warn(closure->request->plan,
@@ -538,6 +586,14 @@ static gboolean add_chosen(Closure *closure, GError **error)
     return TRUE;
 }
 
+static gboolean publishes_wanted(const Closure *closure, const PgTocEntry *entry)
+{
+    for (guint i = 0; entry->depends != NULL && i < entry->depends->len; i++)
+        if (is_wanted(closure, g_array_index(entry->depends, guint32, i)))
+            return TRUE;
+    return FALSE;
+}
+
 /* What the user may not expect: tables that come as a definition only, and what never comes. */
 static void tell_of_company(Closure *closure)
 {
@@ -560,8 +616,8 @@ static void tell_of_company(Closure *closure)
     for (guint i = 0; i < closure->toc->entries->len; i++) {
         const PgTocEntry *entry = g_ptr_array_index(closure->toc->entries, i);
 
-        if (entry->kind == PG_TOC_PUBLICATION && has_depends(closure, entry, TRUE))
-            engine_plan_warn(plan, "a publication's table is not published anew (%s)", entry->text);
+        if (entry->kind == PG_TOC_PUBLICATION && publishes_wanted(closure, entry))
+            engine_plan_warn(plan, "a table is not published anew (%s)", entry->text);
     }
     if (closure->request->database->large_objects > 0)
         engine_plan_warn(plan, "large objects are not restored with single tables");
