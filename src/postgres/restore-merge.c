@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Chosen tables into a database that is there: all in one transaction of one psql, so that a failure or a kill at any moment leaves
- * what was there. The transaction is begun and ended by the script itself: psql commits nothing of its own when its input ends too
- * early.
+ * what was there. The transaction is begun and ended by what we send: psql commits nothing of its own when its input ends too early. And
+ * the end is sent only when psql has said that it has done all before it: a whole script that waits in a pipe would be carried
+ * out although we are gone.
  */
 #include "postgres/restore-plan.h"
 
@@ -16,6 +17,8 @@
 
 /* The beginning of the error that the script raises when rows differ: told apart from all other errors by it. */
 #define MISMATCH "holdfast: restored rows differ: "
+/* What psql says when it has done everything but the commit. */
+#define READY "holdfast-ready"
 /* Tables a block of checks: keeps a statement to some ten thousand bytes. */
 #define CHECKS_A_BLOCK 100
 
@@ -94,7 +97,7 @@ static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *dat
     PgArchive schema = {.path = database->source->schema_archive, .list = selection->schema_list};
     PgArchive attach = {.path = schema.path, .list = selection->attach_list};
 
-    if (!send_text(psql, "BEGIN;\n", cancellable, error))
+    if (!send_text(psql, "\\o /dev/null\nBEGIN;\n", cancellable, error))
         return FALSE;
     for (guint i = 0; i < selection->drops->len; i++)
         if (!send_text(psql, g_ptr_array_index(selection->drops, i), cancellable, error) ||
@@ -112,6 +115,33 @@ static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *dat
            send_archive(&load, &schema, "post-data", scratch, psql, cancellable, error) &&
            (attach.list == NULL ||
             send_archive(&load, &attach, "pre-data", scratch, psql, cancellable, error)) &&
+           send_text(psql, "\\echo " READY "\n", cancellable, error);
+}
+
+/* Everything but the word goes to /dev/null. When psql ends instead, it has a reason, which its end tells. */
+static gboolean await_ready(Process *psql, GCancellable *cancellable, GError **error)
+{
+    char text[sizeof READY] = "";
+    gsize length = 0, got;
+
+    while (length < sizeof text - 1) {
+        if (!process_read(psql, text + length, sizeof text - 1 - length, &got, cancellable, error))
+            return FALSE;
+        if (got == 0)
+            break;
+        length += got;
+    }
+    if (strcmp(text, READY) == 0)
+        return TRUE;
+    error_set(error, ERROR_SUBPROCESS, "psql ended before its script did");
+    return FALSE;
+}
+
+static gboolean commit(const PgRestorePlan *plan, Process *psql, GError **error)
+{
+    GCancellable *cancellable = plan->request->cancellable;
+
+    return await_ready(psql, cancellable, error) &&
            send_text(psql, "SET LOCAL synchronous_commit = on;\nCOMMIT;\n", cancellable, error);
 }
 
@@ -123,7 +153,7 @@ static Process *start_psql(const PgRestorePlan *plan, const char *database, GErr
         "--dbname", NULL,          NULL};
     ProcessSpec spec = {.argv = argv,
                         .environment = (const char *const *)plan->environment,
-                        .flags = PROCESS_STDIN_PIPE,
+                        .flags = PROCESS_STDIN_PIPE | PROCESS_STDOUT_PIPE,
                         .keep_fd = -1};
 
     if (!pg_child_conninfo(plan->connection, database, &conninfo, error))
@@ -177,7 +207,7 @@ static gboolean run_script(PgRestorePlan *plan, const PgDatabasePlan *database, 
 
     if (psql == NULL)
         return FALSE;
-    if (!send_script(plan, database, psql, &reason)) {
+    if (!send_script(plan, database, psql, &reason) || !commit(plan, psql, &reason)) {
         GError *better = NULL;
 
         (void)explain_script(psql, reason, cancellable, &better);

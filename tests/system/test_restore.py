@@ -327,6 +327,7 @@ def test_killed_at_any_moment_the_old_database_stays(cluster, database, holdfast
 def test_killed_while_merging_tables_the_old_tables_stay(cluster, database, holdfast):
     big_tables(cluster, database)
     backup = holdfast.backup()
+    whole = cluster.hashes(database)
     cluster.sql(database, "DELETE FROM b WHERE i % 2 = 0")
     before, oids = cluster.hashes(database), cluster.table_oids(database)
     arguments = ["restore", "postgresql", "full", "--backup-id", backup, "--tables", "public.b",
@@ -335,15 +336,18 @@ def test_killed_while_merging_tables_the_old_tables_stay(cluster, database, hold
         child = holdfast.start(*arguments)
         time.sleep(random.uniform(0.02, 0.5))
         child.send_signal(signal.SIGKILL)
-        if child.wait() == 0:
-            pytest.skip("this machine restores too fast to be interrupted")
+        child.wait()
         assert wait_until(lambda: cluster.value(
             "postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = %s "
             "AND application_name <> ''", [database]) == 0)
+        # Nothing has happened, or (a kill behind the commit) all of it.
+        if cluster.table_oids(database) != oids:
+            assert cluster.hashes(database) == whole
+            cluster.sql(database, "DELETE FROM b WHERE i % 2 = 0")
+            oids = cluster.table_oids(database)
         assert cluster.hashes(database) == before
-        assert cluster.table_oids(database) == oids
     holdfast.ok(*arguments)
-    assert cluster.value(database, "SELECT count(*) FROM b") == 60000
+    assert cluster.hashes(database) == whole
 
 
 def test_a_restore_that_runs_is_no_leftover(cluster, database, holdfast):
