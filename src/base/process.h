@@ -4,7 +4,8 @@
  * go through the environment or a pipe, never through arguments. What the child prints on standard error is drained by a
  * thread into a bounded buffer, so that a talkative child never blocks, and its last lines become part of the error.
  *
- * Threads: one Process may be used by one thread at a time, except for process_kill().
+ * Threads: one Process may be used by one thread at a time, except that one may write while another reads, and for
+ * process_kill().
  */
 #ifndef HOLDFAST_BASE_PROCESS_H
 #define HOLDFAST_BASE_PROCESS_H

@@ -173,14 +173,24 @@ static void check_tablespace(PgRestorePlan *plan, const PgDatabase *source, cons
                 "tablespace %s of database %s is not there", name, source->name);
 }
 
+/* Which of a database's tablespaces single tables need is not recorded: there a missing one may not matter. */
 static void check_tablespaces(PgRestorePlan *plan, const PgDatabasePlan *database)
 {
     const PgDatabase *source = database->source;
 
     if (!database->merge)
         check_tablespace(plan, source, source->tablespace);
-    for (guint i = 0; database->selection == NULL && i < source->tablespaces->len; i++)
-        check_tablespace(plan, source, g_ptr_array_index(source->tablespaces, i));
+    for (guint i = 0; i < source->tablespaces->len; i++) {
+        const char *name = g_ptr_array_index(source->tablespaces, i);
+
+        if (database->selection == NULL)
+            check_tablespace(plan, source, name);
+        else if (!g_hash_table_contains(plan->tablespaces, name))
+            engine_plan_warn(&plan->base,
+                             "tablespace %s is not there: tables of database %s that were in it "
+                             "cannot be restored",
+                             name, source->name);
+    }
 }
 
 /* Identities are quoted where a name needs it. */

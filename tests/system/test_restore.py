@@ -102,6 +102,27 @@ def test_what_belongs_to_the_database_itself(cluster, database, holdfast):
         cluster.sql("postgres", f"DROP ROLE {role}")
 
 
+def test_encodings_and_locales(cluster, database, tmp_path):
+    cluster.sql("postgres", f"CREATE DATABASE {database}_latin TEMPLATE template0 ENCODING 'LATIN1' "
+                            "LC_COLLATE 'C' LC_CTYPE 'C'")
+    cluster.sql(f"{database}_latin", "CREATE TABLE t AS SELECT 'é' AS t")
+    names = [f"{database}_latin"]
+    if cluster.value("postgres", "SHOW server_version_num") >= "150000":
+        cluster.sql("postgres", f"CREATE DATABASE {database}_icu TEMPLATE template0 "
+                                "LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'")
+        cluster.sql(f"{database}_icu", "CREATE TABLE t AS SELECT 'ä' AS t; CREATE INDEX ON t (t)")
+        names.append(f"{database}_icu")
+    holdfast = Holdfast(tmp_path, cluster, extra=f"databases = {','.join(names)}\n")
+    backup = holdfast.backup()
+    facts = "SELECT to_jsonb(d) - 'oid' - 'datname' - 'datfrozenxid' - 'datminmxid' " \
+            "FROM pg_database d WHERE datname = %s"
+    for name in names:
+        holdfast.restore(backup, "--databases", name, "--to-database", name + "_copy")
+        assert_same(cluster, name, name + "_copy")
+        assert cluster.sql("postgres", facts, [name]) == cluster.sql("postgres", facts,
+                                                                     [name + "_copy"])
+
+
 def test_an_existing_database_is_refused_and_replaced_only_on_request(cluster, database, holdfast):
     cluster.sql(database, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS i")
     backup = holdfast.backup()

@@ -49,7 +49,7 @@ static void test_kinds(void)
     g_autoptr(PgToc) toc = pg_toc_parse(sample, strlen(sample), "sample", &error);
 
     g_assert_no_error(error);
-    g_assert_cmpuint(toc->entries->len, ==, 17);
+    g_assert_cmpuint(toc->entries->len, ==, 16);
     g_assert_cmpint(kind_of(toc, 3645), ==, PG_TOC_OTHER);
     g_assert_cmpint(kind_of(toc, 9), ==, PG_TOC_OBJECT);
     g_assert_cmpint(kind_of(toc, 3651), ==, PG_TOC_APPENDIX);
