@@ -9,7 +9,20 @@
 #include "repo/backup-id.h"
 #include "repo/lease.h"
 
-gboolean operation_cleanup(OperationContext *context, gboolean dry_run, SweepResult *ret_result,
+static gboolean sweep(OperationContext *context, gboolean dry_run, CleanupResult *ret_result,
+                      GError **error)
+{
+    gint64 grace = operation_grace(context);
+    CleanupResult result;
+
+    if (!sweep_remains(context->repository, grace, dry_run, &result.remains, error) ||
+        !pool_sweep(context->repository, grace, dry_run, &result.pool, error))
+        return FALSE;
+    *ret_result = result;
+    return TRUE;
+}
+
+gboolean operation_cleanup(OperationContext *context, gboolean dry_run, CleanupResult *ret_result,
                            GError **error)
 {
     const LeaseRequest request = {.operation = "cleanup",
@@ -22,15 +35,13 @@ gboolean operation_cleanup(OperationContext *context, gboolean dry_run, SweepRes
     Job *job;
 
     if (dry_run)
-        return sweep_remains(context->repository, operation_grace(context), TRUE, ret_result,
-                             error);
+        return sweep(context, TRUE, ret_result, error);
     lease = lease_acquire(context->repository, &request, error);
     if (lease == NULL)
         return FALSE;
     id = backup_id_make(time_now(), "cleanup", "full");
     job = job_begin(context, id, "cleanup", NULL);
-    done =
-        sweep_remains(context->repository, operation_grace(context), FALSE, ret_result, &problem);
+    done = sweep(context, FALSE, ret_result, &problem);
     job_end(job, problem, NULL);
     if (!done)
         g_propagate_error(error, g_steal_pointer(&problem));

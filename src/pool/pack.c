@@ -22,6 +22,21 @@ char *pool_object_name(const guint8 digest[SHA256_SIZE])
     return g_strdup_printf(POOL_PREFIX "%.2s/%s", hex, hex);
 }
 
+gboolean pool_object_digest(const char *name, guint8 ret_digest[SHA256_SIZE])
+{
+    g_autofree char *again = NULL;
+    guint8 digest[SHA256_SIZE];
+    const char *hex = strrchr(name, '/');
+
+    if (hex == NULL || strlen(hex + 1) != SHA256_HEX_SIZE - 1 || !sha256_from_hex(hex + 1, digest))
+        return FALSE;
+    again = pool_object_name(digest);
+    if (strcmp(again, name) != 0)
+        return FALSE;
+    memcpy(ret_digest, digest, SHA256_SIZE);
+    return TRUE;
+}
+
 guint pool_digest_hash(gconstpointer digest)
 {
     guint hash;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "repo/tombstone.h"
 
 typedef struct {
     guint8 digest[SHA256_SIZE];
@@ -32,9 +33,29 @@ struct PoolWriter {
     PoolStats stats;
 };
 
+/* What a sweep may be about to delete is not referred to: its content is copied. See pool/sweep.c. */
+static gboolean leave_tombstones(PoolWriter *writer, Repository *repository, GError **error)
+{
+    g_autoptr(GPtrArray) tombstones = NULL;
+    guint8 digest[SHA256_SIZE];
+
+    if (!tombstone_list(repository, &tombstones, error))
+        return FALSE;
+    for (guint i = 0; i < tombstones->len; i++) {
+        const Tombstone *tombstone = tombstones->pdata[i];
+
+        for (guint j = 0; j < tombstone->objects->len; j++) {
+            if (pool_object_digest(tombstone->objects->pdata[j], digest))
+                g_hash_table_add(writer->left, g_memdup2(digest, SHA256_SIZE));
+        }
+    }
+    return TRUE;
+}
+
 PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
 {
-    PoolWriter *writer;
+    Repository *repository = backup_writer_repository(options->backup);
+    g_autoptr(PoolWriter) writer = NULL;
 
     if (strlen(options->backup_id) >= PACK_ID_SIZE) {
         error_set(error, ERROR_INTERNAL, "the id %s is too long for a pack", options->backup_id);
@@ -42,7 +63,7 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     }
     writer = g_new0(PoolWriter, 1);
     writer->backup = options->backup;
-    writer->store = store_ref(repository_store(backup_writer_repository(options->backup)));
+    writer->store = store_ref(repository_store(repository));
     writer->backup_id = g_strdup(options->backup_id);
     writer->compression = options->compression;
     writer->hash_key = options->hash_key;
@@ -50,7 +71,9 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     writer->packs = g_array_new(FALSE, TRUE, sizeof(Pack));
     writer->by_digest = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
     writer->left = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
-    return writer;
+    if (!leave_tombstones(writer, repository, error))
+        return NULL;
+    return g_steal_pointer(&writer);
 }
 
 void pool_writer_free(PoolWriter *writer)

@@ -75,6 +75,7 @@ typedef struct {
     guint64 hash_key; /* of the repository's chain of backups: an incremental takes its base's */
 } PoolWriterOptions;
 
+/* Under the backup's lease: packs that a sweep may be about to delete are left behind from the start. */
 PoolWriter *pool_writer_new(const PoolWriterOptions *options,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pool_writer_free(PoolWriter *writer);

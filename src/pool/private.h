@@ -21,6 +21,9 @@
 /* The name of the pool object with this digest: "pool/<aa>/<sha-256>". Free with g_free(). */
 char *pool_object_name(const guint8 digest[SHA256_SIZE]);
 
+/* And back. FALSE for any other name: what lies in the pool under it is not ours and is never touched. */
+gboolean pool_object_digest(const char *name, guint8 ret_digest[SHA256_SIZE]);
+
 /* For hash tables whose keys are digests (SHA256_SIZE bytes, copied by g_memdup2()). */
 guint pool_digest_hash(gconstpointer digest);
 gboolean pool_digest_equal(gconstpointer a, gconstpointer b);
