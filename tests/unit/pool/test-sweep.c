@@ -18,8 +18,9 @@
 #define SECOND "20261122T030000Z-market-incr-bbbb"
 #define THIRD  "20261122T040000Z-market-full-cccc"
 
-#define MIB  (1024 * 1024)
-#define SIZE (3 * MIB)
+#define MIB (1024 * 1024)
+/* Enough for a map. */
+#define SIZE (700 * 1024)
 
 static const CompressSpec fast = {CODEC_NONE, 0};
 
