@@ -68,8 +68,8 @@ gboolean encoder_can_encode(const ParquetColumn *column, ParquetEncoding encodin
     case PARQUET_DELTA_LENGTH_BYTE_ARRAY:
         return type == PARQUET_BYTE_ARRAY;
     case PARQUET_BYTE_STREAM_SPLIT:
-        return type == PARQUET_FLOAT || type == PARQUET_DOUBLE || type == PARQUET_INT32 ||
-               type == PARQUET_INT64 || type == PARQUET_FIXED;
+        /* Since 2.11 the format has it for integers and FIXED too, which few readers know. */
+        return type == PARQUET_FLOAT || type == PARQUET_DOUBLE;
     default:
         return FALSE;
     }
@@ -398,6 +398,9 @@ static gboolean encode_chunk(Encoder *encoder, GError **error)
 
     if (!choose_encoding(buffer, settings, &encoder->choice, error))
         return FALSE;
+    /* A dictionary of nothing is a page of no bytes, on which some readers stumble. */
+    if (encoder->choice.encoding == PARQUET_RLE_DICTIONARY && buffer->count == 0)
+        encoder->choice.encoding = PARQUET_PLAIN;
     if (encoder->choice.encoding == PARQUET_RLE_DICTIONARY) {
         encoder->dictionary = dictionary_new(buffer->width, settings->dictionary_bytes);
         encoder->indexes = g_new(guint32, MIN(settings->page_rows, buffer->rows));

@@ -95,10 +95,9 @@ typedef struct {
     gint64 rows;
     char *created_by; /* NULL: not said */
     ParquetSchema *schema;
-    GArray *row_groups; /* of ParquetRowGroup */
-    GArray *key_values; /* of ParquetKeyValue */
-    gboolean
-        typed_order; /* column_orders is there: min and max of strings and unsigned numbers can be used */
+    GArray *row_groups;   /* of ParquetRowGroup */
+    GArray *key_values;   /* of ParquetKeyValue */
+    gboolean typed_order; /* column_orders is there: it is known how min and max were found */
 } ParquetMetadata;
 
 ParquetMetadata *parquet_metadata_new(ParquetSchema *schema);

@@ -28,8 +28,8 @@ typedef enum {
     PARQUET_JSON,        /* UTF-8 */
     PARQUET_ENUM,        /* UTF-8 */
     PARQUET_BSON,
-    PARQUET_INTEGER, /* `bits` and `is_signed` */
-    PARQUET_DECIMAL, /* `precision`, `scale`; bytes are big-endian two's complement */
+    PARQUET_INTEGER,   /* `bits` and `is_signed` */
+    PARQUET_DECIMAL,   /* `precision`, `scale`; bytes are big-endian two's complement */
     PARQUET_DATE,      /* INT32: days since 1970-01-01 */
     PARQUET_TIME,      /* `unit`, `utc` */
     PARQUET_TIMESTAMP, /* `unit`, `utc` */

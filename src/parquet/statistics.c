@@ -57,7 +57,9 @@ gsize order_width(Order order)
 
 static gint compare_bytes(const guint8 *a, gsize a_length, const guint8 *b, gsize b_length)
 {
-    gint result = memcmp(a, b, MIN(a_length, b_length));
+    gsize common = MIN(a_length, b_length);
+    /* Bytes of length 0 may have no address. */
+    gint result = common == 0 ? 0 : memcmp(a, b, common);
 
     return result != 0 ? result : (a_length > b_length) - (a_length < b_length);
 }

@@ -19,8 +19,7 @@
 #include "parquet/schema.h"
 
 typedef struct {
-    ParquetCodec
-        codec; /* ZSTD, GZIP, SNAPPY, LZ4_RAW or NONE; left out for a column that it does not shrink */
+    ParquetCodec codec; /* ZSTD, GZIP, SNAPPY, LZ4_RAW, NONE; not used where it gains nothing */
     gint level;         /* ZSTD and GZIP, as in CompressSpec */
     guint threads;      /* that encode; 1: the caller waits for the only one */
     gsize memory_limit; /* bytes that the writer may hold; row groups are closed early to keep it */

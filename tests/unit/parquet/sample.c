@@ -88,6 +88,12 @@ static gint64 fit_integer(const ParquetColumn *column, gint64 value)
     if (column->logical == PARQUET_DECIMAL)
         return column->type == PARQUET_INT32 ? value % 1000000000
                                              : value % G_GINT64_CONSTANT(1000000000000000000);
+    /* Within the years that every reader knows. */
+    if (column->logical == PARQUET_TIMESTAMP && column->unit == PARQUET_NANOS)
+        return value % G_GINT64_CONSTANT(9000000000000000000);
+    if (column->logical == PARQUET_TIMESTAMP)
+        return value %
+               (G_GINT64_CONSTANT(4000000000000) * (column->unit == PARQUET_MICROS ? 1000 : 1));
     if (column->logical == PARQUET_INTEGER && column->bits == 8)
         return column->is_signed ? (gint8)value : (guint8)value;
     if (column->logical == PARQUET_INTEGER && column->bits == 16)

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compares our Parquet files with what three independent implementations read, and theirs with what we read.
+//
+//   node judge.mjs PARQUET_JUDGE DIRECTORY [full]
+//
+// PARQUET_JUDGE is the program built from parquet-judge.c, which tells the form of what is expected.
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync, statSync } from 'node:fs'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { parquetRead } from 'hyparquet'
+import { asyncBufferFromFile } from 'hyparquet/src/node.js'
+import { compressors } from 'hyparquet-compressors'
+import { readParquet } from 'parquet-wasm'
+import * as arrow from 'apache-arrow'
+import { foreignFiles } from './foreign.mjs'
+import { Expected, MISSING } from './expected.mjs'
+
+const [judge, directory, mode] = process.argv.slice(2)
+let passed = 0
+let failed = 0
+
+function report(name, problem) {
+  if (problem) {
+    failed++
+    console.log(`not ok - ${name}: ${problem}`)
+  } else {
+    passed++
+  }
+}
+
+// A column that a reader gives is right where its values in PLAIN form are the expected bytes. Readers that go through a
+// JavaScript number lose the payload of NaN, and then every NaN is as good as another.
+function compare(expected, column, rows, valueAt, loose) {
+  for (let i = 0; i < rows; i++) {
+    const wanted = expected.next()
+    const got = valueAt(i)
+    if (wanted === MISSING || got === null || got === undefined) {
+      if (wanted === MISSING && (got === null || got === undefined)) continue
+      return `row ${i} is ${got}, expected ${wanted === MISSING ? 'nothing' : wanted.toString('hex')}`
+    }
+    const bytes = Buffer.isBuffer(got) ? got : plain(column, got)
+    if (bytes === undefined) {
+      if (isCloseDecimal(column, got, wanted)) continue
+    } else if (bytes.equals(wanted) || (loose && bothNaN(column, bytes, wanted))) {
+      continue
+    }
+    return `row ${i} is ${got} (${bytes?.toString('hex')}), expected ${wanted.toString('hex')}`
+  }
+  return undefined
+}
+
+function bothNaN(column, a, b) {
+  if (column.type === 'DOUBLE') return Number.isNaN(a.readDoubleLE()) && Number.isNaN(b.readDoubleLE())
+  if (column.type === 'FLOAT') return Number.isNaN(a.readFloatLE()) && Number.isNaN(b.readFloatLE())
+  return false
+}
+
+function bigEndian(bytes) {
+  return BigInt.asIntN(8 * bytes.length, BigInt('0x' + bytes.toString('hex')))
+}
+
+function unscaled(column, wanted) {
+  if (column.type === 'INT32') return BigInt(wanted.readInt32LE())
+  if (column.type === 'INT64') return wanted.readBigInt64LE()
+  return bigEndian(wanted)
+}
+
+// hyparquet makes a number of every decimal.
+function isCloseDecimal(column, got, wanted) {
+  const value = Number(unscaled(column, wanted)) / 10 ** column.scale
+  return Math.abs(got - value) <= Math.abs(value) * 1e-12
+}
+
+// A value in PLAIN form; undefined where it has lost its exactness.
+function plain(column, value) {
+  const out = Buffer.alloc(column.type === 'INT32' || column.type === 'FLOAT' ? 4 : 8)
+  if (typeof value === 'string') return Buffer.from(value, 'utf8')
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length)
+  switch (column.type) {
+    case 'BOOLEAN':
+      return Buffer.from([value ? 1 : 0])
+    case 'INT32':
+      if (column.logical.startsWith('DECIMAL') && typeof value !== 'bigint') return undefined
+      out.writeInt32LE(Number(BigInt.asIntN(32, BigInt(value))))
+      return out
+    case 'INT64':
+      if (column.logical.startsWith('DECIMAL') && typeof value !== 'bigint') return undefined
+      out.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)))
+      return out
+    case 'FLOAT':
+      out.writeFloatLE(value)
+      return out
+    case 'DOUBLE':
+      out.writeDoubleLE(value)
+      return out
+  }
+  if (typeof value !== 'bigint') return undefined
+  return Buffer.from(BigInt.asUintN(128, value).toString(16).padStart(32, '0'), 'hex')
+}
+
+// DuckDB: values of its own classes for what JavaScript has not.
+function fromDuck(column, value) {
+  if (value === null || typeof value !== 'object') return value
+  if (value.bytes !== undefined) return value.bytes
+  if (value.nanos !== undefined) return value.nanos
+  if (value.micros !== undefined) {
+    return column.unit === 0 ? value.micros / 1000n : value.micros
+  }
+  if (value.millis !== undefined) return value.millis
+  if (value.value !== undefined) return value.value
+  throw new Error(`unknown DuckDB value ${value.constructor.name}`)
+}
+
+async function readWithDuck(connection, path, item, expected) {
+  const result = await connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`)
+  const columns = item.rows > 0 ? result.getColumns() : []
+  for (const [c, column] of item.columns.entries()) {
+    const values = columns[c] ?? []
+    if (values.length !== item.rows) return `column ${column.name} has ${values.length} rows`
+    const problem = compare(expected, column, item.rows, (i) => fromDuck(column, values[i]), true)
+    if (problem) return `column ${column.name}: ${problem}`
+  }
+}
+
+async function readWithHyparquet(path, item, expected) {
+  const file = await asyncBufferFromFile(path)
+  const raw = (value) => value
+  const parsers = {
+    timestampFromMilliseconds: raw,
+    timestampFromMicroseconds: raw,
+    timestampFromNanoseconds: raw,
+    stringFromBytes: raw,
+    jsonFromBytes: raw,
+  }
+  const columns = new Map(item.columns.map((column) => [column.name, []]))
+  await parquetRead({
+    file, compressors, parsers, utf8: false,
+    onChunk: (chunk) => {
+      const values = columns.get(chunk.columnName)
+      for (let i = 0; i < chunk.columnData.length; i++) values[chunk.rowStart + i] = chunk.columnData[i]
+    },
+  })
+  for (const column of item.columns) {
+    const values = columns.get(column.name)
+    if (values.length !== item.rows) return `column ${column.name} has ${values.length} rows`
+    const problem = compare(expected, column, item.rows, (i) => values[i], true)
+    if (problem) return `column ${column.name}: ${problem}`
+  }
+}
+
+// Values of an Arrow vector from its buffers, so that nothing is converted on the way.
+function arrowValue(column, type, data, i) {
+  if (data.nullCount > 0 && !(data.nullBitmap[(data.offset + i) >> 3] & (1 << ((data.offset + i) & 7)))) return null
+  const at = i
+  if (arrow.DataType.isBool(type)) {
+    const bit = data.offset + i
+    return Buffer.from([(data.values[bit >> 3] >> (bit & 7)) & 1])
+  }
+  if (data.valueOffsets) {
+    return Buffer.from(data.values.subarray(Number(data.valueOffsets[at]), Number(data.valueOffsets[at + 1])))
+  }
+  const bytes = Buffer.from(data.values.buffer, data.values.byteOffset, data.values.byteLength)
+  if (arrow.DataType.isDecimal(type)) {
+    const low = bytes.readBigUInt64LE(16 * at)
+    return (bytes.readBigInt64LE(16 * at + 8) << 64n) | low
+  }
+  if (arrow.DataType.isFixedSizeBinary(type)) {
+    return bytes.subarray(type.byteWidth * at, type.byteWidth * (at + 1))
+  }
+  const width = data.values.BYTES_PER_ELEMENT
+  const narrow = bytes.subarray(width * at, width * (at + 1))
+  if (width >= 4) return narrow
+  return arrow.DataType.isInt(type) ? data.values[at] : narrow
+}
+
+function readWithArrow(path, item, expected) {
+  if (statSync(path).size > 1.5e9) return 'file is too large for WebAssembly'
+  const table = arrow.tableFromIPC(readParquet(new Uint8Array(readFileSync(path))).intoIPCStream())
+  if (table.numRows !== item.rows) return `${table.numRows} rows`
+  for (const [c, column] of item.columns.entries()) {
+    const vector = table.getChildAt(c)
+    for (const data of vector?.data ?? []) {
+      const problem = compare(expected, column, data.length, (i) => arrowValue(column, vector.type, data, i), false)
+      if (problem) return `column ${column.name}: ${problem}`
+    }
+  }
+}
+
+async function guard(name, run) {
+  try {
+    report(name, await run())
+  } catch (error) {
+    report(name, error.message.split('\n')[0])
+  }
+}
+
+async function judgeOurs(connection) {
+  execFileSync(judge, ['write', directory, ...(mode === 'full' ? ['full'] : [])])
+  for (const item of JSON.parse(readFileSync(`${directory}/cases.json`, 'utf8'))) {
+    const path = `${directory}/${item.name}.parquet`
+    const bytes = readFileSync(`${directory}/${item.name}.expected`)
+    await guard(`duckdb reads ${item.name}`, () => readWithDuck(connection, path, item, new Expected(bytes)))
+    await guard(`hyparquet reads ${item.name}`, () => readWithHyparquet(path, item, new Expected(bytes)))
+    await guard(`parquet-wasm reads ${item.name}`, () => readWithArrow(path, item, new Expected(bytes)))
+  }
+}
+
+async function judgeTheirs(connection) {
+  for await (const { name, expected } of foreignFiles(connection, directory)) {
+    writeFileSync(`${directory}/${name}.expected`, expected)
+    await guard(`we read ${name}`, () => {
+      execFileSync(judge, ['check', `${directory}/${name}.parquet`, `${directory}/${name}.expected`], { stdio: 'pipe' })
+    })
+  }
+}
+
+const instance = await DuckDBInstance.create(':memory:')
+const connection = await instance.connect()
+await connection.run("SET TimeZone = 'UTC'")
+await connection.run('SET threads = 2')
+await judgeOurs(connection)
+await judgeTheirs(connection)
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)
