@@ -3,7 +3,7 @@
  * What could make a restore fail, looked for before anything is changed: versions, privileges, roles, tablespaces, extensions,
  * locales, names, space.
  */
-#include "postgres/restore-plan.h"
+#include "postgres/restore-checks.h"
 
 #include "base/error.h"
 #include "base/file.h"

@@ -6,7 +6,7 @@
  * A temporary database is known by its name and by an advisory lock that its restore holds; when a restore was killed, the lock
  * is gone with its session, and the next restore drops what was left.
  */
-#include "postgres/restore-plan.h"
+#include "postgres/restore-database.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -14,6 +14,7 @@
 #include "base/workers.h"
 #include "postgres/client.h"
 #include "postgres/count.h"
+#include "postgres/restore-compare.h"
 #include "postgres/restore-settings.h"
 
 #include <string.h>

@@ -5,12 +5,13 @@
  * the end is sent only when psql has said that it has done all before it: a whole script that waits in a pipe would be carried
  * out although we are gone.
  */
-#include "postgres/restore-plan.h"
+#include "postgres/restore-merge.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "postgres/client.h"
 #include "postgres/count.h"
+#include "postgres/restore-compare.h"
 
 #include <math.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "postgres/logical.h"
 #include "postgres/maintenance.h"
 #include "postgres/pattern.h"
+#include "postgres/restore-checks.h"
 #include "postgres/restore-names.h"
 
 #include <string.h>

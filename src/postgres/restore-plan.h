@@ -50,38 +50,4 @@ typedef struct {
 /* pg_restore's part in it, for archives of this backup. `conninfo` may be NULL. */
 PgLoad pg_restore_load(const PgRestorePlan *plan, const char *conninfo);
 
-/* Compares counted rows with the backup's, adds differences and empty tables to the result. FALSE with ERROR_COUNT_MISMATCH naming
- * tables when one differs by more than the tolerance, or is empty with --require-rows. rows[i] belongs to tables[i]. */
-gboolean pg_restore_compare(const PgRestorePlan *plan, const PgDatabasePlan *database,
-                            const guint64 *rows, EngineResult *result,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Puts an error of a child program behind the server's own end, when that is what happened. */
-gboolean pg_restore_explain(const PgRestorePlan *plan, GError *reason,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* restore-checks.c: everything about the server that could make the restore fail goes into the plan as problem or warning. An
- * error means that looking itself failed. */
-gboolean pg_restore_check_server(PgRestorePlan *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean pg_restore_check_database(PgRestorePlan *plan, const PgDatabasePlan *database,
-                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* restore-database.c: drops databases that killed restores left, under a temporary name and with nobody holding their lock. */
-gboolean pg_restore_drop_leftovers(PgRestorePlan *plan, EngineResult *result,
-                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* A database under its temporary name, locked for as long as this lives. Freed before it was swapped in, it is dropped. */
-typedef struct PgNewDatabase PgNewDatabase;
-PgNewDatabase *pg_new_database_load(PgRestorePlan *plan, const PgDatabasePlan *database,
-                                    EngineResult *result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Gives it its name; the database that had it is dropped. */
-gboolean pg_new_database_swap(PgNewDatabase *fresh, EngineResult *result,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void pg_new_database_free(PgNewDatabase *fresh);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgNewDatabase, pg_new_database_free)
-
-/* restore-merge.c */
-gboolean pg_restore_merge(PgRestorePlan *plan, const PgDatabasePlan *database, EngineResult *result,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 #endif
