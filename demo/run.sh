@@ -104,6 +104,7 @@ for name in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do
     unset "$name"
 done
 export PGHOST="$work/server" PGPORT=5499 PGUSER=postgres
+export PAGER=cat PSQL_PAGER=cat # nothing waits for a key
 export HOLDFAST_CONFIG="$work/holdfast.conf"
 export PATH="$root/build:$bin:$PATH"
 
