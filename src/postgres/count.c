@@ -39,22 +39,6 @@ char *pg_count_sql(const GPtrArray *tables, const guint *order, guint length)
     return g_string_free(sql, FALSE);
 }
 
-static PgConnection *open_connection(const PgCountRequest *request, GCancellable *cancellable,
-                                     GError **error)
-{
-    g_autoptr(PgConnection) connection =
-        pg_connect(request->conninfo, request->database, cancellable, error);
-    g_autofree char *snapshot = NULL;
-
-    if (connection == NULL || request->snapshot == NULL)
-        return g_steal_pointer(&connection);
-    snapshot = pg_quote_literal(request->snapshot);
-    if (!pg_execute(connection, "begin isolation level repeatable read read only", error) ||
-        !pg_execute_format(connection, error, "set transaction snapshot %s", snapshot))
-        return NULL;
-    return g_steal_pointer(&connection);
-}
-
 static gboolean take_counts(Counting *counting, const PGresult *result, guint expected,
                             GError **error)
 {
@@ -79,6 +63,11 @@ static gboolean take_counts(Counting *counting, const PGresult *result, guint ex
     return TRUE;
 }
 
+static void give_back(Counting *counting, PgConnection *connection)
+{
+    g_async_queue_push(counting->idle, connection);
+}
+
 static gboolean count_batch(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
 {
     const Batch *batch = task;
@@ -88,10 +77,12 @@ static gboolean count_batch(gpointer task, gpointer data, GCancellable *cancella
     g_autoptr(PGresult) result = NULL;
 
     if (connection == NULL)
-        connection = open_connection(counting->request, cancellable, error);
+        connection = pg_connect(counting->request->conninfo, counting->request->database,
+                                cancellable, error);
     if (connection == NULL)
         return FALSE;
     result = pg_query(connection, sql, 0, NULL, error);
+    give_back(counting, g_steal_pointer(&connection));
     if (result == NULL) {
         const PgTable *first = g_ptr_array_index(counting->tables, batch->order[0]);
 
@@ -99,10 +90,7 @@ static gboolean count_batch(gpointer task, gpointer data, GCancellable *cancella
                        batch->length > 1 ? " and others" : "");
         return FALSE;
     }
-    if (!take_counts(counting, result, batch->length, error))
-        return FALSE;
-    g_async_queue_push(counting->idle, g_steal_pointer(&connection));
-    return TRUE;
+    return take_counts(counting, result, batch->length, error);
 }
 
 static int compare_sizes(gconstpointer a, gconstpointer b, gpointer data)
@@ -136,10 +124,14 @@ static guint batch_length(const GPtrArray *tables, const guint *order, guint sta
 static gboolean run_batches(Counting *counting, guint *order, GError **error)
 {
     const PgCountRequest *request = counting->request;
-    g_autoptr(Workers) workers = workers_new(MAX(request->connections, 1), 0, count_batch, counting,
-                                             g_free, request->cancellable);
+    guint threads = request->connection != NULL ? 1 : MAX(request->connections, 1);
+    g_autoptr(Workers) workers =
+        workers_new(threads, 0, count_batch, counting, g_free, request->cancellable);
     PgConnection *connection;
     gboolean done;
+
+    if (request->connection != NULL)
+        give_back(counting, request->connection);
 
     for (guint start = 0; start < counting->tables->len;) {
         Batch *batch = g_new0(Batch, 1);
@@ -153,7 +145,8 @@ static gboolean run_batches(Counting *counting, guint *order, GError **error)
     done = workers_wait(workers, error);
     /* The connections watch the workers' cancellable and must go before it. */
     while ((connection = g_async_queue_try_pop(counting->idle)) != NULL)
-        pg_connection_free(connection);
+        if (connection != request->connection)
+            pg_connection_free(connection);
     return done;
 }
 

@@ -13,10 +13,11 @@
 #include "postgres/inventory.h"
 
 typedef struct {
-    const char *conninfo;
+    const char *conninfo; /* not looked at when there is a connection */
     const char *database;
-    const char
-        *snapshot; /* an exported snapshot to count in, or NULL: each statement sees the present */
+    /* A session that holds locks and a snapshot: everything is counted in it, by the server's parallel workers. A connection
+     * of its own would wait behind whoever waits for those locks, and that is for us. NULL: connections of our own. */
+    PgConnection *connection;
     guint connections;         /* at least 1 */
     Progress *progress;        /* gets the rows as they are counted; may be NULL */
     GCancellable *cancellable; /* may be NULL */

@@ -20,6 +20,8 @@
 #define BIG_SHARE       8
 /* Every one of them is an argument of the dump of the rest. */
 #define BIG_TABLES_MOST 400
+/* Archives of big tables whose pg_dump is started ahead: each is a connection. */
+#define AHEAD_MOST 8
 
 /* --- one stream ---------------------------------------------------------------------------------------------------- */
 
@@ -41,29 +43,40 @@ static gboolean copy_stream(const EngineBackup *backup, Process *process, Object
     }
 }
 
-gboolean pg_dump_stream(const EngineBackup *backup, const char *const *argv, char **environment,
-                        const char *stem, char **ret_path, GCancellable *cancellable,
-                        GError **error)
+/* Takes in what a running program prints. Its own verdict comes before the object counts: a dump that broke off must not look
+ * whole. */
+static gboolean drain_process(const EngineBackup *backup, Process *process, const char *stem,
+                              char **ret_path, GCancellable *cancellable, GError **error)
 {
-    ProcessSpec spec = {.argv = argv,
-                        .environment = (const char *const *)environment,
-                        .flags = PROCESS_STDOUT_PIPE,
-                        .keep_fd = -1};
-    g_autoptr(Process) process = NULL;
     g_autoptr(ObjectWriter) object =
         backup_writer_begin(backup->writer, stem, backup->compression, error);
     const ManifestObject *committed;
 
-    if (object == NULL)
-        return FALSE;
-    process = process_start(&spec, error);
-    /* The program's own verdict comes before the object counts: a dump that broke off must not look whole. */
-    if (process == NULL || !copy_stream(backup, process, object, cancellable, error) ||
+    if (object == NULL || !copy_stream(backup, process, object, cancellable, error) ||
         !process_wait(process, cancellable, error) ||
         !object_writer_commit(object, &committed, error))
         return FALSE;
     *ret_path = g_strdup(committed->path);
     return TRUE;
+}
+
+static Process *start_process(const char *const *argv, char **environment, GError **error)
+{
+    ProcessSpec spec = {.argv = argv,
+                        .environment = (const char *const *)environment,
+                        .flags = PROCESS_STDOUT_PIPE,
+                        .keep_fd = -1};
+
+    return process_start(&spec, error);
+}
+
+gboolean pg_dump_stream(const EngineBackup *backup, const char *const *argv, char **environment,
+                        const char *stem, char **ret_path, GCancellable *cancellable,
+                        GError **error)
+{
+    g_autoptr(Process) process = start_process(argv, environment, error);
+
+    return process != NULL && drain_process(backup, process, stem, ret_path, cancellable, error);
 }
 
 /* --- the archives of a database ------------------------------------------------------------------------------------ */
@@ -72,8 +85,17 @@ typedef enum { ARCHIVE_SCHEMA, ARCHIVE_TABLE, ARCHIVE_REST, ARCHIVE_OBJECTS } Ar
 
 typedef struct {
     ArchiveKind kind;
-    PgTable *table; /* of ARCHIVE_TABLE */
+    PgTable *table;   /* of ARCHIVE_TABLE */
+    Process *process; /* pg_dump, where it was started ahead of its turn */
 } ArchiveTask;
+
+static void archive_task_free(gpointer data)
+{
+    ArchiveTask *task = data;
+
+    process_free(task->process);
+    g_free(task);
+}
 
 typedef struct {
     const PgDump *dump;
@@ -171,20 +193,29 @@ static char *archive_stem(const DumpRun *run, const ArchiveTask *task)
     }
 }
 
+static Process *start_dump(const DumpRun *run, const ArchiveTask *task, GError **error)
+{
+    g_autoptr(GPtrArray) argv = dump_arguments(run, task);
+
+    return start_process((const char *const *)argv->pdata, run->environment, error);
+}
+
 static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancellable,
                          GError **error)
 {
-    const ArchiveTask *task = data;
+    ArchiveTask *task = data;
     const DumpRun *run = user_data;
-    g_autoptr(GPtrArray) argv = NULL;
     g_autofree char *stem = NULL;
 
     if (task->kind == ARCHIVE_OBJECTS)
         return write_objects(run, cancellable, error);
-    argv = dump_arguments(run, task);
+    if (task->process == NULL)
+        task->process = start_dump(run, task, error);
+    if (task->process == NULL)
+        return FALSE;
     stem = archive_stem(run, task);
-    return pg_dump_stream(run->dump->backup, (const char *const *)argv->pdata, run->environment,
-                          stem, archive_path(run, task), cancellable, error);
+    return drain_process(run->dump->backup, task->process, stem, archive_path(run, task),
+                         cancellable, error);
 }
 
 /* --- planning ------------------------------------------------------------------------------------------------------ */
@@ -225,55 +256,83 @@ static GPtrArray *choose_big_tables(const PgDump *dump)
     return big;
 }
 
-static void push_task(Workers *workers, ArchiveKind kind, PgTable *table)
+static ArchiveTask *task_new(ArchiveKind kind, PgTable *table)
 {
     ArchiveTask *task = g_new0(ArchiveTask, 1);
 
     task->kind = kind;
     task->table = table;
-    /* A refusal means that a task has failed: workers_wait() tells. */
-    (void)workers_push(workers, task);
+    return task;
+}
+
+/* The archives in the order of the work: what takes long comes first. */
+static GPtrArray *plan_archives(const DumpRun *run)
+{
+    GPtrArray *tasks = g_ptr_array_new_with_free_func(archive_task_free);
+
+    for (guint i = 0; i < run->big->len; i++)
+        g_ptr_array_add(tasks, task_new(ARCHIVE_TABLE, g_ptr_array_index(run->big, i)));
+    g_ptr_array_add(tasks, task_new(ARCHIVE_REST, NULL));
+    g_ptr_array_add(tasks, task_new(ARCHIVE_SCHEMA, NULL));
+    g_ptr_array_add(tasks, task_new(ARCHIVE_OBJECTS, NULL));
+    return tasks;
+}
+
+/* Starts programs ahead of their turn, so that they take their locks now; they wait for us to read, then. Otherwise an ALTER or
+ * TRUNCATE that comes meanwhile waits for the session's lock, the next pg_dump waits behind it, and we for pg_dump: nobody
+ * could go on. */
+static gboolean start_ahead(const DumpRun *run, GPtrArray *tasks, GError **error)
+{
+    guint started = 0;
+
+    for (guint i = 0; i < tasks->len; i++) {
+        ArchiveTask *task = g_ptr_array_index(tasks, i);
+
+        if (task->kind == ARCHIVE_OBJECTS ||
+            (task->kind == ARCHIVE_TABLE && started++ >= AHEAD_MOST))
+            continue;
+        task->process = start_dump(run, task, error);
+        if (task->process == NULL)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-/* A break in the connection shows as a failed pg_dump; the session knows better what happened. */
+/* A break in a connection shows as a failed pg_dump or statement; the session knows better what happened. */
 static void explain_failure(PgSession *session, GError *problem, GError **error)
 {
     g_autoptr(GError) reason = NULL;
+    gboolean broken = error_is(problem, ERROR_SUBPROCESS) || error_is(problem, ERROR_UNREACHABLE);
 
-    if (error_is(problem, ERROR_SUBPROCESS) && !pg_session_check(session, &reason)) {
-        g_autofree char *text = error_text(problem);
-
-        g_prefix_error(&reason, "%s: ", text);
+    if (broken && !pg_session_check(session, &reason)) {
         g_propagate_error(error, g_steal_pointer(&reason));
         g_error_free(problem);
         return;
     }
     if (error_is(problem, ERROR_SUBPROCESS))
-        error_add_hint(
-            &problem,
-            "the program's own words are above; a role with pg_read_all_data can dump everything");
+        error_add_hint(&problem,
+                       "the program's own words are above; a role with pg_read_all_data can "
+                       "dump everything");
     g_propagate_error(error, problem);
 }
 
 static gboolean write_archives(DumpRun *run, GError **error)
 {
     const PgDump *dump = run->dump;
-    g_autoptr(Workers) workers =
-        workers_new(dump->backup->jobs, 0, run_task, run, g_free, dump->backup->cancellable);
-    GError *problem = NULL;
+    g_autoptr(GPtrArray) tasks = plan_archives(run);
+    g_autoptr(Workers) workers = workers_new(dump->backup->jobs, 0, run_task, run,
+                                             archive_task_free, dump->backup->cancellable);
 
     progress_begin(dump->backup->progress, "dumping", total_bytes(dump->tables), 0);
-    for (guint i = 0; i < run->big->len; i++)
-        push_task(workers, ARCHIVE_TABLE, g_ptr_array_index(run->big, i));
-    push_task(workers, ARCHIVE_REST, NULL);
-    push_task(workers, ARCHIVE_SCHEMA, NULL);
-    push_task(workers, ARCHIVE_OBJECTS, NULL);
-    if (workers_wait(workers, &problem))
-        return TRUE;
-    explain_failure(dump->session, problem, error);
-    return FALSE;
+    if (!start_ahead(run, tasks, error))
+        return FALSE;
+    g_ptr_array_set_free_func(tasks, NULL);
+    for (guint i = 0; i < tasks->len; i++)
+        /* A refusal means that a task has failed: workers_wait() tells. */
+        (void)workers_push(workers, g_ptr_array_index(tasks, i));
+    return workers_wait(workers, error);
 }
 
 static gboolean count_rows(const DumpRun *run, GError **error)
@@ -281,10 +340,9 @@ static gboolean count_rows(const DumpRun *run, GError **error)
     const PgDump *dump = run->dump;
     g_autoptr(GPtrArray) counted = g_ptr_array_new();
     g_autofree guint64 *rows = NULL;
-    PgCountRequest request = {.conninfo = dump->backup->source->conninfo,
-                              .database = dump->database->name,
-                              .snapshot = pg_session_snapshot(dump->session),
-                              .connections = dump->backup->jobs,
+    PgCountRequest request = {.database = dump->database->name,
+                              .connection = pg_session_connection(dump->session),
+                              .connections = 1,
                               .progress = dump->backup->progress,
                               .cancellable = dump->backup->cancellable};
 
@@ -306,6 +364,7 @@ static gboolean count_rows(const DumpRun *run, GError **error)
 gboolean pg_dump_database(const PgDump *dump, GError **error)
 {
     g_auto(DumpRun) run = {.dump = dump};
+    GError *problem = NULL;
 
     run.big = choose_big_tables(dump);
     run.folder = g_strdup_printf("data/%u", dump->database->oid);
@@ -313,6 +372,9 @@ gboolean pg_dump_database(const PgDump *dump, GError **error)
     if (!pg_child_conninfo(pg_session_connection(dump->session), dump->database->name,
                            &run.conninfo, error))
         return FALSE;
-    return write_archives(&run, error) && count_rows(&run, error) &&
-           pg_session_check(dump->session, error);
+    if (write_archives(&run, &problem) && count_rows(&run, &problem) &&
+        pg_session_check(dump->session, &problem))
+        return TRUE;
+    explain_failure(dump->session, problem, error);
+    return FALSE;
 }
