@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Compression: zstd, gzip (RFC 1952, through ISA-L), lz4 (frame format) and none. Every stream that is written here is read
- * by the codec's own command line tool: zstd -d, gzip -d, lz4 -d. zstd frames carry a checksum of their content.
+ * by the codec's own command line tool: zstd -d, gzip -d, lz4 -d. zstd streams carry a checksum of their content.
  *
  * Threads: one Compressor or Decompressor is used by one thread at a time.
  */
@@ -58,7 +58,7 @@ gboolean decompressor_finish(Decompressor *decompressor, GError **error) G_GNUC_
 void decompressor_free(Decompressor *decompressor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decompressor, decompressor_free)
 
-/* Whole buffers, for extents, pages and small documents. Contexts are kept per thread, so that a call costs no set-up. */
+/* Whole buffers, for extents and pages, of which the caller keeps a hash: the frames carry no checksum. Contexts are kept per thread, so that a call costs no set-up. */
 
 /* The most bytes that compressing `length` bytes can take. */
 gsize compress_bound(CompressSpec spec, gsize length);
