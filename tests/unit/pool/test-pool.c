@@ -286,14 +286,269 @@ static void test_zero_and_random(StoreFixture *fixture, gconstpointer data)
     test_read_end(&read);
 }
 
+/* Workers side by side, more than a pack each. */
+typedef struct {
+    TestBackup *backup;
+    guint32 seed;
+    gsize count; /* files */
+    json_t *index;
+} Worker;
+
+#define WORKER_FILE (5 * MIB + 3)
+
+static void take_workers_file(PoolFile *file, gpointer tag, gpointer data)
+{
+    json_array_append_new(((Worker *)data)->index, pool_file_to_json(file));
+    pool_file_clear(file);
+}
+
+static gpointer run_worker(gpointer data)
+{
+    Worker *worker = data;
+    g_autoptr(PoolStream) stream = pool_stream_new(worker->backup->pool);
+    g_autoptr(GError) error = NULL;
+
+    pool_stream_set_func(stream, take_workers_file, worker);
+    for (gsize i = 0; i < worker->count; i++) {
+        g_autofree guint8 *bytes = make_bytes(WORKER_FILE, worker->seed + (guint32)i);
+        g_autoptr(PoolFileWriter) file =
+            pool_file_begin(stream, WORKER_FILE, NULL, NULL, NULL, &error);
+
+        g_assert_no_error(error);
+        g_assert_true(pool_file_write(file, bytes, WORKER_FILE, &error));
+        g_assert_true(pool_file_finish(file, &error));
+    }
+    g_assert_true(pool_stream_close(stream, &error));
+    g_assert_no_error(error);
+    return NULL;
+}
+
+static void test_workers(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    Worker workers[3];
+    GThread *threads[3];
+    TestBackup backup;
+    TestRead read;
+    PoolStats stats;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    for (guint i = 0; i < 3; i++) {
+        workers[i] = (Worker){&backup, 100 * i, 20, json_array()};
+        threads[i] = g_thread_new("worker", run_worker, &workers[i]);
+    }
+    for (guint i = 0; i < 3; i++) {
+        g_thread_join(threads[i]);
+        json_array_extend(backup.index, workers[i].index);
+        json_decref(workers[i].index);
+    }
+    pool_writer_stats(backup.pool, &stats);
+    g_assert_cmpuint(stats.plain, ==, 60 * (guint64)WORKER_FILE);
+    g_assert_cmpuint(stats.packs_written, >=, 6);
+    finish(&backup);
+    open_backup(&read, repository, FULL);
+    for (guint i = 0; i < 60; i++) {
+        g_autofree guint8 *bytes = make_bytes(WORKER_FILE, 100 * (i / 20) + i % 20);
+
+        assert_file(&read, i, bytes, WORKER_FILE);
+    }
+    test_read_end(&read);
+}
+
+/* A file that is given up leaves no trace in the backup, and the stream goes on. */
+static void test_forgotten_file(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    g_autofree guint8 *bytes = make_bytes(2 * MIB, 1);
+    g_autoptr(GError) error = NULL;
+    PoolFileWriter *file;
+    TestBackup backup;
+    TestRead read;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    file = pool_file_begin(backup.stream, 2 * MIB, NULL, NULL, NULL, &error);
+    g_assert_true(pool_file_write(file, bytes, MIB + 5, &error));
+    g_assert_null(pool_file_begin(backup.stream, 1, NULL, NULL, NULL, &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+    pool_file_free(file);
+    write_file(&backup, bytes, 2 * MIB, MIB, NULL, NULL);
+    finish(&backup);
+    open_backup(&read, repository, FULL);
+    g_assert_cmpuint(json_array_size(read.files), ==, 1);
+    assert_file(&read, 0, bytes, 2 * MIB);
+    test_read_end(&read);
+}
+
+/* A base whose hashes have another key says nothing about what changed, and cannot be referred to. */
+static void test_other_key(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    g_autofree guint8 *bytes = make_bytes(MIB, 1);
+    g_autoptr(PoolReader) stranger = NULL;
+    g_autoptr(GError) error = NULL;
+    TestBackup backup;
+    TestRead base;
+    PoolStats stats;
+    PoolFile file;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    write_file(&backup, bytes, MIB, MIB, NULL, NULL);
+    finish(&backup);
+    open_backup(&base, repository, FULL);
+    place(&base, 0, &file);
+    stranger =
+        pool_reader_new(repository, json_object_get(base.details, "packs"), TEST_KEY + 1, &error);
+    begin(&backup, repository, fixture, NEXT, FULL);
+    write_file(&backup, bytes, MIB, MIB, stranger, &file);
+    pool_writer_stats(backup.pool, &stats);
+    g_assert_cmpuint(stats.plain, ==, MIB);
+    g_assert_cmpuint(stats.reused_plain, ==, 0);
+    g_assert_false(pool_file_reuse(backup.stream, stranger, &file, NULL, &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+    test_backup_end(&backup);
+    pool_file_clear(&file);
+    test_read_end(&base);
+}
+
+/* The answer to the putting of a pack is lost: what stands there is read, and counts. */
+static void test_lost_answer(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    g_autofree guint8 *bytes = make_bytes(MIB, 1);
+    g_autoptr(GError) error = NULL;
+    TestBackup backup;
+    TestRead read;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    write_file(&backup, bytes, MIB, MIB, NULL, NULL);
+    /* A last write, then the commit. */
+    store_fault_arm(fixture->store, STORE_FAULT_DONE, 2, ERROR_UNREACHABLE);
+    g_assert_true(pool_stream_close(backup.stream, &error));
+    g_assert_no_error(error);
+    finish(&backup);
+    open_backup(&read, repository, FULL);
+    assert_file(&read, 0, bytes, MIB);
+    test_read_end(&read);
+}
+
+static void test_failed_pack(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    g_autofree guint8 *bytes = make_bytes(MIB, 1);
+    g_autoptr(GError) error = NULL;
+    TestBackup backup;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    write_file(&backup, bytes, MIB, MIB, NULL, NULL);
+    g_assert_false(pool_writer_finish(backup.pool, &error));
+    g_assert_true(error_is(error, ERROR_INTERNAL));
+    g_clear_error(&error);
+    store_fault_arm(fixture->store, STORE_FAULT_NO_SPACE, 2, 0);
+    g_assert_false(pool_stream_close(backup.stream, &error));
+    g_assert_true(error_is(error, ERROR_NO_SPACE));
+    g_clear_error(&error);
+    g_assert_false(test_backup_commit(&backup, &error));
+    test_backup_end(&backup);
+}
+
+/* --- Damage -------------------------------------------------------------------------------------------------------- */
+
+/* Replaces the only pool object. */
+static void replace_pack(Store *store, const guint8 *bytes, gsize length)
+{
+    g_autofree char *name = list_names(store, "pool/");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(store_delete(store, name, &error));
+    if (bytes != NULL)
+        g_assert_true(store_put(store, name, bytes, length, &error));
+    g_assert_no_error(error);
+}
+
+static void assert_damaged(Repository *repository, guint index, const char *part)
+{
+    g_autoptr(GByteArray) found = NULL;
+    g_autoptr(GError) error = NULL;
+    TestRead read;
+
+    open_backup(&read, repository, FULL);
+    found = test_read_file(&read, index, &error);
+    g_assert_null(found);
+    g_assert_true(error_is(error, ERROR_DAMAGED));
+    g_assert_nonnull(strstr(error->message, part));
+    test_read_end(&read);
+}
+
+static void test_damage(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture);
+    g_autofree guint8 *bytes = make_bytes(MIB, 1);
+    g_autofree guint8 *copy = NULL;
+    g_autofree char *name = NULL;
+    g_autoptr(GBytes) pack = NULL;
+    TestBackup backup;
+    TestRead read;
+    PoolFile file;
+    gsize length;
+
+    begin(&backup, repository, fixture, FULL, NULL);
+    write_file(&backup, bytes, MIB, MIB, NULL, NULL);
+    write_file(&backup, bytes, 1000, MIB, NULL, NULL);
+    finish(&backup);
+    name = list_names(fixture->store, "pool/");
+    pack = store_get(fixture->store, name, POOL_PACK_LIMIT, NULL);
+    length = g_bytes_get_size(pack);
+    copy = g_memdup2(g_bytes_get_data(pack, NULL), length);
+    open_backup(&read, repository, FULL);
+    place(&read, 0, &file);
+    test_read_end(&read);
+
+    /* A byte of an extent, spread over the pack, the map's and the header's. */
+    for (gsize at = PACK_HEADER_SIZE; at < file.map_offset; at += 20011) {
+        copy[at] ^= 1;
+        replace_pack(fixture->store, copy, length);
+        assert_damaged(repository, 0, "pool/");
+        copy[at] ^= 1;
+    }
+    copy[file.map_offset + 50] ^= 1;
+    replace_pack(fixture->store, copy, length);
+    assert_damaged(repository, 0, "the map at byte");
+    copy[file.map_offset + 50] ^= 1;
+    copy[3] ^= 1;
+    replace_pack(fixture->store, copy, length);
+    assert_damaged(repository, 1, "is no pack");
+    copy[3] ^= 1;
+    replace_pack(fixture->store, copy, file.map_offset);
+    assert_damaged(repository, 0, "ends before");
+    replace_pack(fixture->store, copy, length);
+    open_backup(&read, repository, FULL);
+    assert_file(&read, 0, bytes, MIB);
+    test_read_end(&read);
+    replace_pack(fixture->store, NULL, 0);
+    assert_damaged(repository, 0, "is missing");
+    pool_file_clear(&file);
+}
+
+static void add(const char *path, StoreKind kind, StoreTest test)
+{
+    g_test_add(path, StoreFixture, GINT_TO_POINTER((int)kind), store_fixture_open, test,
+               store_fixture_close);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_store_test("/pool/round-trip", STORE_FAULTY_POSIX, test_round_trip);
-    add_store_test("/pool/incremental", STORE_MEMORY, test_incremental);
-    add_store_test("/pool/unchanged", STORE_MEMORY, test_unchanged);
-    add_store_test("/pool/full-shares-nothing", STORE_MEMORY, test_full_shares_nothing);
-    add_store_test("/pool/copy-forward", STORE_MEMORY, test_copy_forward);
-    add_store_test("/pool/zero-and-random", STORE_MEMORY, test_zero_and_random);
+    add("/pool/incremental", STORE_MEMORY, test_incremental);
+    add("/pool/unchanged", STORE_MEMORY, test_unchanged);
+    add("/pool/full-shares-nothing", STORE_MEMORY, test_full_shares_nothing);
+    add("/pool/copy-forward", STORE_MEMORY, test_copy_forward);
+    add("/pool/zero-and-random", STORE_MEMORY, test_zero_and_random);
+    add("/pool/workers", STORE_MEMORY, test_workers);
+    add("/pool/forgotten-file", STORE_MEMORY, test_forgotten_file);
+    add("/pool/other-key", STORE_MEMORY, test_other_key);
+    add("/pool/lost-answer", STORE_FAULTY_MEMORY, test_lost_answer);
+    add("/pool/failed-pack", STORE_FAULTY_MEMORY, test_failed_pack);
+    add("/pool/damage", STORE_MEMORY, test_damage);
     return g_test_run();
 }
