@@ -11,14 +11,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
-#include "cli/commands.h"
 #include "cli/help.h"
-
-const Command *const command_table[] = {
-    &command_init,   &command_check,   &command_backup_postgresql_full,  &command_list_backups,
-    &command_show,   &command_verify,  &command_restore_postgresql_full, &command_list_recoveries,
-    &command_delete, &command_cleanup, &command_catalog_rebuild,         NULL,
-};
 
 /* --- Options that every command has -------------------------------------------------------------------------------- */
 
@@ -192,16 +185,17 @@ typedef struct {
     gint done; /* atomic */
     GThread *thread;
     GCancellable *cancellable;
+    int killed_status;
 } SignalWatch;
 
 static gboolean on_signal(gpointer data)
 {
-    GCancellable *cancellable = data;
+    const SignalWatch *watch = data;
 
     /* Who asks twice does not want to wait for a clean end. What is left over is swept later. */
-    if (g_cancellable_is_cancelled(cancellable))
-        _exit(1);
-    g_cancellable_cancel(cancellable);
+    if (g_cancellable_is_cancelled(watch->cancellable))
+        _exit(watch->killed_status);
+    g_cancellable_cancel(watch->cancellable);
     return G_SOURCE_CONTINUE;
 }
 
@@ -236,7 +230,7 @@ static void watch_start(SignalWatch *watch, GCancellable *cancellable)
         if (signals[i] == SIGHUP && is_ignored(SIGHUP))
             continue;
         source = g_unix_signal_source_new(signals[i]);
-        g_source_set_callback(source, on_signal, cancellable, NULL);
+        g_source_set_callback(source, on_signal, watch, NULL);
         g_source_attach(source, watch->context);
     }
     watch->thread = g_thread_new("signals", run_signals, watch);
@@ -273,13 +267,19 @@ static LogLevel wanted_level(OutputOptions options)
     return options.quiet ? LOG_ERROR : LOG_WARNING;
 }
 
+static int status_of(const Command *command, const GError *error)
+{
+    return command != NULL && command->failure_status != 0 ? command->failure_status
+                                                           : error_info_of(error)->exit_status;
+}
+
 /* Runs a command whose arguments have been checked; the exit status. */
 static int run_command(const Command *command, const CommonOptions *common, char **arguments,
                        Output *output)
 {
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     g_autoptr(GError) error = NULL;
-    SignalWatch watch = {0};
+    SignalWatch watch = {.killed_status = MAX(command->failure_status, 1)};
     CommandRun run = {
         .output = output,
         .cancellable = cancellable,
@@ -299,15 +299,16 @@ static int run_command(const Command *command, const CommonOptions *common, char
     if (result)
         return run.exit_status;
     output_error(output, error);
-    return error_info_of(error)->exit_status;
+    return status_of(command, error);
 }
 
-static int fail_usage(Output *output, GError *problem)
+/* `command` may be NULL: none was found yet. */
+static int fail_usage(Output *output, const Command *command, GError *problem)
 {
     g_autoptr(GError) error = problem;
 
     output_error(output, error);
-    return error_info_of(error)->exit_status;
+    return status_of(command, error);
 }
 
 /* "holdfast help WORDS" and "holdfast WORDS --help" where the words are a group or nothing. */
@@ -335,7 +336,7 @@ static int print_help(Output *output, char **words)
             group = common_words(command_table[i], words, &count) == g_strv_length(words);
         }
         if (!group)
-            return fail_usage(output, g_steal_pointer(&error));
+            return fail_usage(output, NULL, g_steal_pointer(&error));
         text = help_overview(prefix);
     }
     fputs(text, stdout);
@@ -366,20 +367,20 @@ static int dispatch(CommonOptions *common, char **words)
             return print_help(output, words);
         }
         output = output_new(common->output);
-        return fail_usage(output, g_steal_pointer(&error));
+        return fail_usage(output, NULL, g_steal_pointer(&error));
     }
     /* GOptionContext wants a program's name in front. */
     rest = g_strdupv(words + used - 1);
     common_entries(common, command->reads_only, &entries);
     if (!parse_options(&rest, command->options, entries.entries, FALSE, &error)) {
         output = output_new(common->output);
-        return fail_usage(output, g_steal_pointer(&error));
+        return fail_usage(output, command, g_steal_pointer(&error));
     }
     output = output_new(common->output);
     if (common->help)
         return print_help(output, words);
     if (!check_arguments(command, rest + 1, &error))
-        return fail_usage(output, g_steal_pointer(&error));
+        return fail_usage(output, command, g_steal_pointer(&error));
     return run_command(command, common, rest + 1, output);
 }
 
@@ -396,7 +397,7 @@ int command_main(int argc, char **argv)
     common_entries(&common, FALSE, &entries);
     if (!parse_options(&words, NULL, entries.entries, TRUE, &error)) {
         output = output_new(common.output);
-        return fail_usage(output, g_steal_pointer(&error));
+        return fail_usage(output, NULL, g_steal_pointer(&error));
     }
     if (common.version) {
         puts("holdfast " HOLDFAST_VERSION);
@@ -408,38 +409,7 @@ int command_main(int argc, char **argv)
     if (words[1] == NULL && !common.help) {
         error_set(&error, ERROR_USAGE, "no command was given");
         error_add_hint(&error, "holdfast --help lists the commands");
-        return fail_usage(output, g_steal_pointer(&error));
+        return fail_usage(output, NULL, g_steal_pointer(&error));
     }
     return print_help(output, words + (words[1] != NULL && strcmp(words[1], "help") == 0 ? 2 : 1));
-}
-
-/* --- What most commands begin with --------------------------------------------------------------------------------- */
-
-Config *command_config(CommandRun *run, GError **error)
-{
-    g_autoptr(Config) config = NULL;
-    g_autofree char *fallback = NULL;
-    LogLevel level;
-
-    if (run->repository != NULL && run->config_path == NULL)
-        return config_new_bare(run->repository);
-    fallback = config_default_path();
-    config = config_load(run->config_path != NULL ? run->config_path : fallback, error);
-    if (config == NULL)
-        return NULL;
-    if (run->repository != NULL)
-        config_use_repository(config, run->repository);
-    if (!output_is_verbose(run->output) && !output_is_quiet(run->output)) {
-        if (!log_level_parse(config_get(config, "general", "log_level"), &level, error))
-            return NULL;
-        log_set_level(level);
-    }
-    return g_steal_pointer(&config);
-}
-
-OperationContext *command_open(CommandRun *run, GError **error)
-{
-    Config *config = command_config(run, error);
-
-    return config != NULL ? operation_context_open(config, error) : NULL;
 }

@@ -33,10 +33,12 @@ typedef struct {
      * get through whatever the locale is. */
     const GOptionEntry *options;
     gboolean reads_only; /* takes --repository: works without a configuration */
+    /* The exit status of every failure, usage included, where another program reads it; 0: the error table's. */
+    int failure_status;
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 
-/* All commands, in the order of the help; ends with NULL. */
+/* All commands, in the order of the help; ends with NULL. In commands.c; the fast front of the program has a shorter one. */
 extern const Command *const command_table[];
 
 /* The command whose words stand at the beginning of `words` (NULL-terminated); *ret_used is how many of them. ERROR_USAGE with

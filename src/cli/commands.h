@@ -18,5 +18,7 @@ extern const Command command_delete;
 extern const Command command_restore_postgresql_full;
 extern const Command command_cleanup;
 extern const Command command_catalog_rebuild;
+extern const Command command_wal_push;
+extern const Command command_wal_get;
 
 #endif

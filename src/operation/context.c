@@ -12,25 +12,6 @@
 #include "base/size.h"
 #include "base/suggest.h"
 
-/* A key in the configuration promises an encrypted repository: never write a plain one in its place. */
-gboolean operation_check_config(const Config *config, GError **error)
-{
-    if (config_repository_path(config) == NULL) {
-        error_set(error, ERROR_CONFIG, "%s: [repository] has no key \"path\"", config_path(config));
-        error_add_hint(error, "for example: path = /srv/holdfast");
-        return FALSE;
-    }
-    if (config_get(config, "repository", "key") != NULL) {
-        error_set(error, ERROR_CONFIG,
-                  "%s: [repository] has a key, but this version of holdfast "
-                  "cannot encrypt repositories",
-                  config_path(config));
-        error_add_hint(error, "remove the line, or wait for the version that can");
-        return FALSE;
-    }
-    return TRUE;
-}
-
 /* A catalog that knows what the repository has. */
 static Catalog *open_fresh(Repository *repository, const char *state_directory, GError **error)
 {
@@ -72,15 +53,9 @@ static char *make_scratch(const Config *config)
 OperationContext *operation_context_open(Config *config, GError **error)
 {
     g_autoptr(OperationContext) context = g_new0(OperationContext, 1);
-    g_autoptr(Store) store = NULL;
 
     context->config = config;
-    if (!operation_check_config(config, error))
-        return NULL;
-    store = store_open_posix(config_repository_path(config), error);
-    if (store == NULL)
-        return NULL;
-    context->repository = repository_open(store, error);
+    context->repository = operation_open_repository(config, error);
     if (context->repository == NULL)
         return NULL;
     context->catalog = open_catalog(context->repository, config, error);

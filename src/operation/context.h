@@ -26,6 +26,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
  * ERROR_CONFIG. */
 gboolean operation_check_config(const Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The repository alone, without a catalog: for commands that must start fast. */
+Repository *operation_open_repository(const Config *config,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* [retention] grace, in microseconds. */
 gint64 operation_grace(const OperationContext *context);
 

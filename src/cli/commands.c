@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of all commands, and what most of them begin with. Apart from command.c, so that the program's fast front can do with few of them
+ * and without the libraries of the others.
+ */
+#include "cli/commands.h"
+
+const Command *const command_table[] = {
+    &command_init,
+    &command_check,
+    &command_backup_postgresql_full,
+    &command_list_backups,
+    &command_show,
+    &command_verify,
+    &command_restore_postgresql_full,
+    &command_list_recoveries,
+    &command_delete,
+    &command_cleanup,
+    &command_wal_push,
+    &command_wal_get,
+    &command_catalog_rebuild,
+    NULL,
+};
+
+OperationContext *command_open(CommandRun *run, GError **error)
+{
+    Config *config = command_config(run, error);
+
+    return config != NULL ? operation_context_open(config, error) : NULL;
+}
