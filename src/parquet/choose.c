@@ -6,7 +6,9 @@
  */
 #include "parquet/choose.h"
 
-#include "parquet/bits.h"
+#include <math.h>
+#include <string.h>
+
 #include "parquet/delta.h"
 #include "parquet/dictionary.h"
 #include "parquet/page-codec.h"
@@ -17,7 +19,12 @@
 
 /* A codec that saves less than this share costs more time at reading than it is worth. */
 #define CODEC_GAIN_MIN 0.02
-/* Dictionaries cost time at writing: they must save that share against the next best. */
+/* Whole bytes for indexes must save that share. */
+#define ALIGNED_GAIN_MIN 0.03
+/* Compressed numbers that come as they are take much more time at writing and reading than indexes
+ * into a dictionary do: they must save that share. */
+#define PLAIN_GAIN_MIN 0.2
+/* Dictionaries cost time at writing: they must save that share against other encodings. */
 #define DICTIONARY_GAIN_MIN 0.03
 
 /* What a whole row group would take, in bytes. */
@@ -87,53 +94,134 @@ static gboolean try_encoding(Trial *trial, ParquetEncoding encoding, Cost *ret_c
     return weigh(trial, length, count, ret_cost, error);
 }
 
-/* Distinct values that a column has, judging by a sample. */
-static double estimate_distinct(const guint32 *indexes, gsize count, guint entries, gsize total)
+/* Chao's estimate of how many distinct values there are where so many were seen once and twice. */
+static double chao(const guint32 *indexes, gsize count, guint32 *seen, guint entries)
 {
-    g_autofree guint32 *seen = g_new0(guint32, entries);
-    double once = 0, twice = 0;
+    double known = 0, once = 0, twice = 0;
 
-    if (count == total)
-        return entries;
+    memset(seen, 0, entries * sizeof *seen);
     for (gsize i = 0; i < count; i++)
         seen[indexes[i]]++;
     for (guint i = 0; i < entries; i++) {
+        known += seen[i] > 0;
         once += seen[i] == 1;
         twice += seen[i] == 2;
     }
-    return MIN((double)entries + once * once / (2 * MAX(twice, 1)), (double)total);
+    return known + once * once / (2 * MAX(twice, 1));
 }
 
-/* *ret_possible is false where the dictionary would be too large. */
-static gboolean try_dictionary(Trial *trial, gboolean *ret_possible, Cost *ret_cost, GError **error)
+/* Values that differ from the one before them, in the whole row group. */
+static double estimate_changes(const guint32 *indexes, gsize count, gsize run, gsize total)
 {
-    ColumnBuffer *sample = &trial->sample;
-    g_autoptr(Dictionary) dictionary =
-        dictionary_new(sample->width, trial->settings->dictionary_bytes);
-    g_autofree guint32 *indexes = g_new(guint32, sample->count);
+    gsize changes = 0, pairs = count - count / run;
+
+    for (gsize i = 1; i < count; i++)
+        changes += i % run != 0 && indexes[i] != indexes[i - 1];
+    return (double)changes / (double)MAX(pairs, 1) * (double)total;
+}
+
+/* Distinct values that a row group has, judging by a sample. Where neighbours are alike, as in rows
+ * sorted by series, the estimate grows with the sample; where it would stop growing is unknown, and
+ * half of the way (in doublings) is gone. There are no more values than changes of value. */
+static double estimate_distinct(const Trial *trial, const guint32 *indexes, guint entries)
+{
+    g_autofree guint32 *seen = g_new(guint32, entries);
+    gsize count = trial->sample.count;
+    double whole, half, doublings = log2((double)trial->total / (double)count);
+
+    if (count == trial->total)
+        return entries;
+    whole = chao(indexes, count, seen, entries);
+    half = chao(indexes, count / 2, seen, entries);
+    whole *= pow(CLAMP(whole / half, 1, 2), doublings / 2);
+    return MIN(whole, entries + estimate_changes(indexes, count, trial->run, trial->total));
+}
+
+/* A dictionary made of the sample. */
+typedef struct {
+    guint32 *indexes;
+    guint entries;
+    double distinct; /* in the whole row group */
+    double bytes;    /* of the whole dictionary */
+} TrialDictionary;
+
+/* The cost of indexes that take as many bits as they need: in proportion to those. */
+static gboolean try_packed(Trial *trial, const TrialDictionary *dictionary, Cost *ret_cost,
+                           GError **error)
+{
+    gsize count = trial->sample.count;
+    guint width = index_width(dictionary->entries, FALSE);
+    gsize length = index_encoder_run(dictionary->indexes, count, width, trial->encoded->data);
+    double wider = (double)index_width((gsize)dictionary->distinct, FALSE) / width;
+
+    if (!weigh(trial, length, count, ret_cost, error))
+        return FALSE;
+    ret_cost->encoded = ret_cost->encoded * wider + dictionary->bytes;
+    ret_cost->stored = ret_cost->stored * wider + dictionary->bytes;
+    return TRUE;
+}
+
+/* The cost of indexes in whole bytes, which are worth it where neighbours are alike. */
+static gboolean try_aligned(Trial *trial, const TrialDictionary *dictionary, Cost *ret_cost,
+                            GError **error)
+{
+    gsize count = trial->sample.count;
+    gsize length =
+        index_encoder_run(dictionary->indexes, count,
+                          index_width((gsize)dictionary->distinct, TRUE), trial->encoded->data);
+
+    if (!weigh(trial, length, count, ret_cost, error))
+        return FALSE;
+    ret_cost->encoded += dictionary->bytes;
+    ret_cost->stored += dictionary->bytes;
+    return TRUE;
+}
+
+/* Makes the sample's dictionary. FALSE where the row group's would be too large. */
+static gboolean make_dictionary(const Trial *trial, TrialDictionary *ret_dictionary)
+{
+    const ColumnBuffer *sample = &trial->sample;
+    gsize limit = trial->settings->dictionary_bytes;
+    g_autoptr(Dictionary) dictionary = dictionary_new(sample->width, limit);
+    guint32 *indexes = ret_dictionary->indexes;
     gsize done = sample->width > 0
                      ? dictionary_add(dictionary, sample->values, sample->count, indexes)
                      : dictionary_add_strings(dictionary, sample->offsets, sample->bytes,
                                               sample->count, indexes);
     guint entries = dictionary_count(dictionary);
-    double distinct, bytes, wider;
-    gsize length;
 
-    *ret_possible = FALSE;
     if (done < sample->count)
-        return TRUE;
-    distinct = estimate_distinct(indexes, sample->count, entries, trial->total);
-    bytes = (double)dictionary_plain_size(dictionary) / entries * distinct;
-    if (bytes > (double)trial->settings->dictionary_bytes)
-        return TRUE;
-    g_byte_array_set_size(trial->encoded, (guint)index_encoder_bound(sample->count));
-    length = index_encoder_run(indexes, sample->count, entries, trial->encoded->data);
-    if (!weigh(trial, length, sample->count, ret_cost, error))
         return FALSE;
-    wider = (double)MAX(bits_needed((guint64)distinct), 1) / MAX(bits_needed(entries - 1), 1);
-    ret_cost->encoded = ret_cost->encoded * wider + bytes;
-    ret_cost->stored = ret_cost->stored * wider + bytes;
-    *ret_possible = TRUE;
+    ret_dictionary->entries = entries;
+    ret_dictionary->distinct = estimate_distinct(trial, indexes, entries);
+    ret_dictionary->bytes =
+        (double)dictionary_plain_size(dictionary) / entries * ret_dictionary->distinct;
+    return ret_dictionary->bytes <= (double)limit;
+}
+
+/* Takes a dictionary where that is better than `best`. */
+static gboolean choose_dictionary(Trial *trial, Choice *choice, Cost *best, GError **error)
+{
+    g_autofree guint32 *indexes = g_new(guint32, trial->sample.count);
+    TrialDictionary dictionary = {.indexes = indexes};
+    double share = choice->encoding == PARQUET_PLAIN && best->stored < best->encoded / 2
+                       ? 1 / (1 - PLAIN_GAIN_MIN)
+                       : 1 - DICTIONARY_GAIN_MIN;
+    Cost packed, aligned;
+
+    if (!make_dictionary(trial, &dictionary))
+        return TRUE;
+    g_byte_array_set_size(trial->encoded, (guint)index_encoder_bound(trial->sample.count));
+    if (!try_packed(trial, &dictionary, &packed, error) ||
+        !try_aligned(trial, &dictionary, &aligned, error))
+        return FALSE;
+    choice->aligned = aligned.stored < packed.stored * (1 - ALIGNED_GAIN_MIN);
+    if (choice->aligned)
+        packed = aligned;
+    if (packed.stored < best->stored * share) {
+        choice->encoding = PARQUET_RLE_DICTIONARY;
+        *best = packed;
+    }
     return TRUE;
 }
 
@@ -169,7 +257,6 @@ static gboolean choose_from_trials(Trial *trial, Choice *choice, GError **error)
     const ParquetColumn *column = trial->sample.column;
     ParquetEncoding list[3];
     guint count = candidates_of(column, list);
-    gboolean possible = FALSE;
     Cost best = {0}, cost;
 
     for (guint i = 0; i < count; i++) {
@@ -181,14 +268,8 @@ static gboolean choose_from_trials(Trial *trial, Choice *choice, GError **error)
         }
     }
     choice->fallback = choice->encoding;
-    if (column->type != PARQUET_BOOLEAN) {
-        if (!try_dictionary(trial, &possible, &cost, error))
-            return FALSE;
-        if (possible && cost.stored < best.stored * (1 - DICTIONARY_GAIN_MIN)) {
-            choice->encoding = PARQUET_RLE_DICTIONARY;
-            best = cost;
-        }
-    }
+    if (column->type != PARQUET_BOOLEAN && !choose_dictionary(trial, choice, &best, error))
+        return FALSE;
     if (best.stored > best.encoded * (1 - CODEC_GAIN_MIN))
         choice->codec = PARQUET_CODEC_NONE;
     return TRUE;
@@ -203,7 +284,7 @@ static gboolean choose_by_sample(Trial *trial, const ColumnBuffer *buffer, Choic
 gboolean choose_encoding(const ColumnBuffer *buffer, const EncoderSettings *settings,
                          Choice *ret_choice, GError **error)
 {
-    Choice choice = {settings->encoding, PARQUET_PLAIN, settings->codec};
+    Choice choice = {settings->encoding, PARQUET_PLAIN, FALSE, settings->codec};
     Trial trial = {settings};
     gboolean done = TRUE;
 

@@ -13,6 +13,7 @@
 typedef struct {
     ParquetEncoding encoding;
     ParquetEncoding fallback; /* for what does not fit the dictionary */
+    gboolean aligned;         /* dictionary indexes take whole bytes */
     ParquetCodec codec;       /* the one asked for, or NONE where it gains nothing */
 } Choice;
 

@@ -260,7 +260,9 @@ static ParquetEncoding put_values(Encoder *encoder, gsize count)
 
     if (encoder->dictionary != NULL) {
         g_byte_array_set_size(encoder->plain, (guint)(length + index_encoder_bound(count)));
-        length += index_encoder_run(encoder->indexes, count, dictionary_count(encoder->dictionary),
+        length += index_encoder_run(encoder->indexes, count,
+                                    index_width(dictionary_count(encoder->dictionary),
+                                                encoder->choice.aligned),
                                     encoder->plain->data + length);
         encoding = PARQUET_RLE_DICTIONARY;
     } else if (count > 0 || encoding != PARQUET_PLAIN) {

@@ -82,16 +82,21 @@ gsize value_encoder_run(const ColumnBuffer *buffer, ParquetEncoding encoding, gs
     }
 }
 
+guint index_width(gsize entries, gboolean aligned)
+{
+    /* Width 0 is allowed for a single entry, but not every reader knows. */
+    guint width = MAX(bits_needed(entries == 0 ? 0 : entries - 1), 1);
+
+    return aligned ? (width + 7) / 8 * 8 : width;
+}
+
 gsize index_encoder_bound(gsize count)
 {
     return 1 + hybrid_bound(count, 32);
 }
 
-gsize index_encoder_run(const guint32 *indexes, gsize count, guint entries, guint8 *out)
+gsize index_encoder_run(const guint32 *indexes, gsize count, guint width, guint8 *out)
 {
-    /* Width 0 is allowed for a single entry, but not every reader knows. */
-    guint width = MAX(bits_needed(entries == 0 ? 0 : entries - 1), 1);
-
     out[0] = (guint8)width;
     return 1 + hybrid_encode(indexes, count, width, out + 1);
 }

@@ -19,9 +19,12 @@ gsize value_encoder_bound(const ColumnBuffer *buffer, ParquetEncoding encoding, 
 gsize value_encoder_run(const ColumnBuffer *buffer, ParquetEncoding encoding, gsize from,
                         gsize count, guint8 *out);
 
-/* Indexes into a dictionary of `entries` values, as they stand in a data page: their width, then
- * the hybrid. */
+/* Bits for indexes into a dictionary of `entries` values. `aligned` takes whole bytes: more bits, but
+ * a codec can find what neighbours have in common. */
+guint index_width(gsize entries, gboolean aligned);
+
+/* Indexes as they stand in a data page: their width, then the hybrid. */
 gsize index_encoder_bound(gsize count);
-gsize index_encoder_run(const guint32 *indexes, gsize count, guint entries, guint8 *out);
+gsize index_encoder_run(const guint32 *indexes, gsize count, guint width, guint8 *out);
 
 #endif
