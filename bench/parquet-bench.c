@@ -275,9 +275,7 @@ static gpointer read_part(gpointer data)
 
         g_array_append_val(mine, rows);
     }
-    scan = parquet_scan_new(reading->reader, columns, COLUMNS,
-                            (const ParquetRows *)(gconstpointer)mine->data, mine->len,
-                            &reading->error);
+    scan = parquet_scan_new(reading->reader, columns, COLUMNS, mine, &reading->error);
     if (scan == NULL)
         return NULL;
     do {

@@ -318,9 +318,11 @@ static gboolean read_values(ChunkReader *reader, ParquetEncoding encoding, const
 {
     gsize count = reader->page.count;
 
-    /* Where no row has a value there need not be a byte. */
-    if (count == 0)
+    /* Where no row has a value it does not matter how none are encoded. */
+    if (count == 0) {
         encoding = PARQUET_PLAIN;
+        length = 0;
+    }
     if (encoding == PARQUET_RLE_DICTIONARY || encoding == PARQUET_PLAIN_DICTIONARY)
         return read_indexed(reader, in, length, error);
     if (!value_decoder_run(&reader->run, encoding, in, length, count, error))
@@ -433,8 +435,10 @@ static gboolean next_page(ChunkReader *reader, guint64 row, GError **error)
         !check_header(reader, &header, length, error))
         return FALSE;
     rows = is_data(&header) ? (guint64)header.values : 0;
-    if (rows > (guint64)reader->chunk->values - reader->next_row) {
-        error_set(error, ERROR_FORMAT, "pages hold more rows than the row group");
+    if ((is_data(&header) && rows == 0) ||
+        rows > (guint64)reader->chunk->values - reader->next_row) {
+        error_set(error, ERROR_FORMAT, "page of %d rows in a row group of %" G_GINT64_FORMAT,
+                  header.values, reader->chunk->values);
         return FALSE;
     }
     if ((header.type == PARQUET_PAGE_DICTIONARY || (rows > 0 && row < reader->next_row + rows)) &&

@@ -145,6 +145,7 @@ static void read_element(ThriftReader *reader, Element *element)
             thrift_skip(reader, &field);
         }
     }
+    thrift_require(reader, 0x10);
 }
 
 /* The older form of logical types, for files that have only that. */
@@ -317,12 +318,12 @@ static void read_chunk_metadata(ThriftReader *reader, const ThriftField *outer, 
             thrift_skip(reader, &field);
         }
     }
+    thrift_require(reader, 0x2fe);
 }
 
 static void read_chunk(ThriftReader *reader, Parser *parser, ParquetChunk *chunk)
 {
     ThriftField field;
-    gboolean has_metadata = FALSE;
 
     chunk->statistics.null_count = -1;
     thrift_begin_struct(reader);
@@ -333,7 +334,6 @@ static void read_chunk(ThriftReader *reader, Parser *parser, ParquetChunk *chunk
             parser->unsupported = TRUE;
             break;
         case 3:
-            has_metadata = TRUE;
             read_chunk_metadata(reader, &field, chunk);
             break;
         case 4:
@@ -357,8 +357,7 @@ static void read_chunk(ThriftReader *reader, Parser *parser, ParquetChunk *chunk
             thrift_skip(reader, &field);
         }
     }
-    if (!has_metadata)
-        thrift_fail(reader, "column chunk without metadata");
+    thrift_require(reader, 0x8);
 }
 
 static gboolean in_file(const Parser *parser, gint64 offset, gint64 length)
@@ -380,18 +379,19 @@ static void check_chunk(ThriftReader *reader, const Parser *parser, ParquetChunk
                         guint column, gint64 rows)
 {
     const ParquetColumn *info = parquet_schema_column(parser->metadata->schema, column);
+    gint64 start;
 
     /* Some writers give 0 or the data page's own offset where there is no dictionary. */
     if (chunk->dictionary_offset >= chunk->data_offset)
         chunk->dictionary_offset = 0;
+    start = chunk->dictionary_offset != 0 ? chunk->dictionary_offset : chunk->data_offset;
     if (chunk->type != info->type)
         thrift_fail(reader, "column %s: chunk and schema differ in type", info->name);
     else if (chunk->values != rows)
         thrift_fail(reader, "column %s: number of values is not that of rows", info->name);
-    else if (!in_file(parser,
-                      chunk->dictionary_offset != 0 ? chunk->dictionary_offset : chunk->data_offset,
-                      chunk->stored_bytes))
-        thrift_fail(reader, "column %s: chunk runs behind the file's end", info->name);
+    else if (!in_file(parser, start, chunk->stored_bytes) ||
+             (rows > 0 && chunk->data_offset - start >= chunk->stored_bytes))
+        thrift_fail(reader, "column %s: chunk runs behind its end or the file's", info->name);
     check_index(parser, &chunk->offset_index_offset, &chunk->offset_index_length);
     check_index(parser, &chunk->column_index_offset, &chunk->column_index_length);
 }
@@ -463,8 +463,7 @@ static void read_row_group(ThriftReader *reader, Parser *parser, ParquetRowGroup
             thrift_skip(reader, &field);
         }
     }
-    if (group->chunks == NULL)
-        thrift_fail(reader, "row group without column chunks");
+    thrift_require(reader, 0xe);
     for (guint i = 0; i < columns && reader->failure == NULL; i++) {
         check_chunk(reader, parser, &group->chunks[i], i, group->rows);
         group->stored_bytes += group->chunks[i].stored_bytes;
@@ -578,6 +577,7 @@ static void read_file_metadata(ThriftReader *reader, Parser *parser)
             thrift_skip(reader, &field);
         }
     }
+    thrift_require(reader, 0x1e);
     if (parser->metadata == NULL) {
         thrift_fail(reader, "no schema");
         return;

@@ -38,6 +38,7 @@ static void read_data_header(ThriftReader *reader, const ThriftField *outer,
             thrift_skip(reader, &field);
         }
     }
+    thrift_require(reader, 0x1e);
 }
 
 static void read_dictionary_header(ThriftReader *reader, const ThriftField *outer,
@@ -54,6 +55,7 @@ static void read_dictionary_header(ThriftReader *reader, const ThriftField *oute
         else
             thrift_skip(reader, &field);
     }
+    thrift_require(reader, 0x6);
 }
 
 static void read_data_v2_header(ThriftReader *reader, const ThriftField *outer,
@@ -90,6 +92,7 @@ static void read_data_v2_header(ThriftReader *reader, const ThriftField *outer,
             thrift_skip(reader, &field);
         }
     }
+    thrift_require(reader, 0x7e);
 }
 
 gboolean parquet_page_header_read(const void *bytes, gsize length, ParquetPageHeader *ret_header,
@@ -133,7 +136,9 @@ gboolean parquet_page_header_read(const void *bytes, gsize length, ParquetPageHe
             thrift_skip(&reader, &field);
         }
     }
-    if (type != PARQUET_PAGE_INDEX && type != detail)
+    thrift_require(&reader, 0xe);
+    /* Index pages were never in use: their header is empty, and they are passed. */
+    if (type != detail && (type != PARQUET_PAGE_INDEX || detail != -1))
         thrift_fail(&reader, "page type %d without its header", type);
     *ret_length = thrift_position(&reader);
     if (!thrift_done(&reader, "page header", error))
@@ -158,6 +163,7 @@ static void read_location(ThriftReader *reader, ParquetPageLocation *location)
         else
             thrift_skip(reader, &field);
     }
+    thrift_require(reader, 0xe);
 }
 
 static void read_locations(ThriftReader *reader, const ThriftField *field, GArray *locations,
@@ -223,24 +229,20 @@ static gboolean read_column_index(ParquetPageIndex *index, const void *bytes, gs
 {
     ThriftReader reader;
     ThriftField field;
-    guint seen = 0;
 
     for (guint i = 0; i < index->locations->len; i++)
         bounds_slot(index, i)->null_count = -1;
     thrift_reader_init(&reader, bytes, length);
     thrift_begin_struct(&reader);
     while (thrift_next_field(&reader, &field)) {
-        if ((field.id >= 1 && field.id <= 3) || field.id == 5) {
-            seen |= 1u << field.id;
+        if ((field.id >= 1 && field.id <= 3) || field.id == 5)
             read_bound_list(&reader, &field, index);
-        } else if (field.id == 4) {
+        else if (field.id == 4)
             index->order = (ParquetBoundaryOrder)thrift_get_int(&reader, &field, 0, 2);
-        } else {
+        else
             thrift_skip(&reader, &field);
-        }
     }
-    if ((seen & 0xe) != 0xe)
-        thrift_fail(&reader, "column index is not whole");
+    thrift_require(&reader, 0x1e);
     return thrift_done(&reader, "column index", error);
 }
 
@@ -260,6 +262,7 @@ ParquetPageIndex *parquet_page_index_read(const void *offset_bytes, gsize offset
         else
             thrift_skip(&reader, &field);
     }
+    thrift_require(&reader, 0x2);
     if (index->locations->len == 0 && rows > 0)
         thrift_fail(&reader, "no page locations");
     if (!thrift_done(&reader, "offset index", error))

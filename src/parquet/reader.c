@@ -191,13 +191,13 @@ static void take_all_rows(ParquetScan *scan)
     }
 }
 
-static gboolean check_rows(const ParquetScan *scan, const ParquetRows *rows, guint count,
-                           GError **error)
+static gboolean check_rows(const ParquetScan *scan, const GArray *rows, GError **error)
 {
     const ParquetMetadata *metadata = scan->reader->metadata;
 
-    for (guint i = 0; i < count; i++) {
-        const ParquetRows *part = &rows[i], *last = i == 0 ? NULL : &rows[i - 1];
+    for (guint i = 0; i < rows->len; i++) {
+        const ParquetRows *part = &g_array_index(rows, ParquetRows, i);
+        const ParquetRows *last = i == 0 ? NULL : part - 1;
         guint64 total = part->group >= metadata->row_groups->len
                             ? 0
                             : (guint64)parquet_metadata_group(metadata, part->group)->rows;
@@ -220,7 +220,7 @@ static gsize read_ahead_for(guint columns)
 }
 
 ParquetScan *parquet_scan_new(const ParquetReader *reader, const guint *columns, guint column_count,
-                              const ParquetRows *rows, guint rows_count, GError **error)
+                              const GArray *rows, GError **error)
 {
     g_autoptr(ParquetScan) scan = g_new0(ParquetScan, 1);
     guint known = parquet_schema_count(reader->metadata->schema);
@@ -232,10 +232,10 @@ ParquetScan *parquet_scan_new(const ParquetReader *reader, const guint *columns,
     if (rows == NULL) {
         take_all_rows(scan);
     } else {
-        if (!check_rows(scan, rows, rows_count, error))
+        if (!check_rows(scan, rows, error))
             return NULL;
-        scan->rows = g_memdup2(rows, rows_count * sizeof *rows);
-        scan->rows_count = rows_count;
+        scan->rows = g_memdup2(rows->data, rows->len * sizeof(ParquetRows));
+        scan->rows_count = rows->len;
     }
     scan->columns = g_new0(ScanColumn, column_count);
     scan->arrays = g_new0(ParquetArray, column_count);

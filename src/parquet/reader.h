@@ -81,11 +81,11 @@ typedef struct {
 
 typedef struct ParquetScan ParquetScan;
 
-/* Begins to read some columns. `rows` (NULL: all) must be in the order of the file and not overlap;
- * they are copied. The reader must outlive the scan. */
+/* Begins to read some columns. `rows` is an array of ParquetRows in the order of the file that do
+ * not overlap, as parquet_reader_find() gives it, and is copied; NULL: all rows. The reader must
+ * outlive the scan. */
 ParquetScan *parquet_scan_new(const ParquetReader *reader, const guint *columns, guint column_count,
-                              const ParquetRows *rows, guint rows_count,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                              const GArray *rows, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Gives the next rows, at most `max_rows`, never across row groups; often fewer, as pages end. The
  * batch is valid until the next call. After a failure the scan can only be freed. */

@@ -108,7 +108,7 @@ gboolean strings_plain_decode(const guint8 *in, gsize length, gsize count, Strin
         at += size;
         offsets[i + 1] = at;
     }
-    return TRUE;
+    return in == end || fail(error, "there are more bytes than values");
 }
 
 /* Lengths in DELTA_BINARY_PACKED. *ret_total is their sum. */
@@ -142,8 +142,8 @@ gboolean strings_delta_decode(const guint8 *in, gsize length, gsize count, Strin
 
     if (!read_lengths(in, length, count, &run->lengths[0], &used, &total, error))
         return FALSE;
-    if (total > length - used)
-        return fail(error, "they end too early");
+    if (total != length - used)
+        return fail(error, "their lengths do not add up to their bytes");
     if (!reserve(run, count, total, error))
         return FALSE;
     lengths = (const gint32 *)(gconstpointer)run->lengths[0].data;
@@ -191,7 +191,7 @@ gboolean strings_front_coded_decode(const guint8 *in, gsize length, gsize count,
     length -= used;
     if (!read_lengths(in, length, count, &run->lengths[1], &used, &suffixes, error))
         return FALSE;
-    if (suffixes > length - used)
-        return fail(error, "they end too early");
+    if (suffixes != length - used)
+        return fail(error, "their lengths do not add up to their bytes");
     return reserve(run, count, prefixes + suffixes, error) && join(run, in + used, count, error);
 }

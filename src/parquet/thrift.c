@@ -84,7 +84,14 @@ void thrift_begin_struct(ThriftReader *reader)
         thrift_fail(reader, "nested deeper than %d", THRIFT_DEPTH_MAX);
         return;
     }
+    reader->seen[reader->depth] = 0;
     reader->last_id[reader->depth++] = 0;
+}
+
+void thrift_require(ThriftReader *reader, guint32 mask)
+{
+    if ((reader->left & mask) != mask)
+        thrift_fail(reader, "field %d is missing", __builtin_ctz(mask & ~reader->left));
 }
 
 gboolean thrift_next_field(ThriftReader *reader, ThriftField *ret_field)
@@ -95,7 +102,7 @@ gboolean thrift_next_field(ThriftReader *reader, ThriftField *ret_field)
     if (reader->failure != NULL || reader->depth == 0)
         return FALSE;
     if ((head & 0x0f) == THRIFT_STOP) {
-        reader->depth--;
+        reader->left = reader->seen[--reader->depth];
         return FALSE;
     }
     if ((head & 0x0f) > THRIFT_STRUCT) {
@@ -110,6 +117,10 @@ gboolean thrift_next_field(ThriftReader *reader, ThriftField *ret_field)
         thrift_fail(reader, "field number out of range");
         return FALSE;
     }
+    if (id < 32 && reader->seen[reader->depth - 1] >> id & 1)
+        thrift_fail(reader, "field %d stands twice", (int)id);
+    if (id < 32)
+        reader->seen[reader->depth - 1] |= 1u << id;
     reader->last_id[reader->depth - 1] = (gint16)id;
     ret_field->id = (gint)id;
     ret_field->type = (ThriftType)(head & 0x0f);

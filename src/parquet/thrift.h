@@ -34,6 +34,8 @@ typedef enum {
 typedef struct {
     const guint8 *start, *at, *end;
     gint16 last_id[THRIFT_DEPTH_MAX]; /* of the field read last, a level each */
+    guint32 seen[THRIFT_DEPTH_MAX];   /* bit i: field i of the struct was read */
+    guint32 left;                     /* the same of the struct that ended last */
     guint depth;
     char *failure; /* NULL while all is well */
 } ThriftReader;
@@ -61,6 +63,9 @@ void thrift_fail(ThriftReader *reader, const char *format, ...) G_GNUC_PRINTF(2,
  * must be read, or skipped with thrift_skip(). */
 void thrift_begin_struct(ThriftReader *reader);
 gboolean thrift_next_field(ThriftReader *reader, ThriftField *ret_field);
+/* Right behind a struct's end: fails where one of the fields in `mask` (bit i for field i) was not
+ * in it. */
+void thrift_require(ThriftReader *reader, guint32 mask);
 void thrift_skip(ThriftReader *reader, const ThriftField *field);
 
 /* A field's value, checked for its type. Integers of any width are taken and must lie in [low,

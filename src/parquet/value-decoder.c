@@ -27,10 +27,11 @@ void value_run_clear(ValueRun *run)
     string_run_clear(&run->strings);
 }
 
-static gboolean fail_short(gsize length, gsize count, GError **error)
+static gboolean fail_length(gsize length, gsize count, GError **error)
 {
     error_set(error, ERROR_FORMAT,
-              "%" G_GSIZE_FORMAT " bytes do not hold %" G_GSIZE_FORMAT " values", length, count);
+              "%" G_GSIZE_FORMAT " bytes are not those of %" G_GSIZE_FORMAT " values", length,
+              count);
     return FALSE;
 }
 
@@ -45,8 +46,8 @@ static gboolean reserve(ValueRun *run, gsize count, GError **error)
 static gboolean decode_booleans(ValueRun *run, const guint8 *bitmap, gsize length, gsize count,
                                 GError **error)
 {
-    if (length < (count + 7) / 8)
-        return fail_short(length, count, error);
+    if (length != (count + 7) / 8)
+        return fail_length(length, count, error);
     if (!reserve(run, count, error))
         return FALSE;
     bitmap_to_bytes(bitmap, count, run->block.data);
@@ -62,10 +63,10 @@ static gboolean decode_rle(ValueRun *run, const guint8 *in, gsize length, gsize 
     gsize bitmap_size = (count + 7) / 8;
 
     if (length < 4)
-        return fail_short(length, count, error);
+        return fail_length(length, count, error);
     memcpy(&size, in, 4);
-    if (size > length - 4)
-        return fail_short(length, count, error);
+    if (size != length - 4)
+        return fail_length(length, count, error);
     /* The bitmap stands behind the bytes that are made of it. */
     if (!block_reserve(&run->block, count + bitmap_size, error))
         return FALSE;
@@ -85,8 +86,8 @@ static gboolean decode_plain(ValueRun *run, const guint8 *in, gsize length, gsiz
         return strings_plain_decode(in, length, count, &run->strings, error);
     if (run->column->type == PARQUET_BOOLEAN)
         return decode_booleans(run, in, length, count, error);
-    if (length / run->width < count)
-        return fail_short(length, count, error);
+    if (length / run->width != count || length % run->width != 0)
+        return fail_length(length, count, error);
     run->values = in;
     /* Numbers are handed up where they are only if the machine can read them there. */
     if ((run->width == 4 || run->width == 8) && (gsize)in % run->width != 0) {
@@ -113,8 +114,8 @@ static gboolean decode_delta(ValueRun *run, const guint8 *in, gsize length, gsiz
 static gboolean decode_split(ValueRun *run, const guint8 *in, gsize length, gsize count,
                              GError **error)
 {
-    if (length / run->width < count)
-        return fail_short(length, count, error);
+    if (length / run->width != count || length % run->width != 0)
+        return fail_length(length, count, error);
     if (!reserve(run, count, error))
         return FALSE;
     split_decode(in, count, run->width, run->block.data);
@@ -193,7 +194,7 @@ gboolean index_decoder_run(const guint8 *in, gsize length, gsize count, gsize en
     if (count == 0)
         return TRUE;
     if (length == 0)
-        return fail_short(length, count, error);
+        return fail_length(length, count, error);
     if (!hybrid_decode(in + 1, length - 1, in[0], indexes, count, error))
         return FALSE;
     for (gsize i = 0; i < count; i++)

@@ -19,8 +19,8 @@ gsize value_encoder_bound(const ColumnBuffer *buffer, ParquetEncoding encoding, 
 gsize value_encoder_run(const ColumnBuffer *buffer, ParquetEncoding encoding, gsize from,
                         gsize count, guint8 *out);
 
-/* Bits for indexes into a dictionary of `entries` values. `aligned` takes whole bytes: more bits, but
- * a codec can find what neighbours have in common. */
+/* Bits for indexes into a dictionary of `entries` values. `aligned` takes whole bytes: more bits,
+ * but a codec can find what neighbours have in common. */
 guint index_width(gsize entries, gboolean aligned);
 
 /* Indexes as they stand in a data page: their width, then the hybrid. */

@@ -232,7 +232,7 @@ static gboolean check_column(const ParquetReader *reader, guint column, const gu
 {
     const ParquetColumn *info =
         parquet_schema_column(parquet_reader_metadata(reader)->schema, column);
-    g_autoptr(ParquetScan) scan = parquet_scan_new(reader, &column, 1, NULL, 0, error);
+    g_autoptr(ParquetScan) scan = parquet_scan_new(reader, &column, 1, NULL, error);
     ParquetBatch batch;
     gsize done = 0;
 

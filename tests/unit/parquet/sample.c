@@ -396,7 +396,7 @@ void sample_assert_file(Sample **samples, guint count, const GByteArray *file, g
     g_assert_cmpint(parquet_reader_metadata(reader)->rows, ==, (gint64)samples[0]->rows);
     for (guint i = 0; i < count; i++)
         chosen[i] = i;
-    scan = parquet_scan_new(reader, chosen, count, NULL, 0, &error);
+    scan = parquet_scan_new(reader, chosen, count, NULL, &error);
     if (scan == NULL)
         g_error("%s", error->message);
     do {
