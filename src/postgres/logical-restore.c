@@ -29,61 +29,6 @@ static gboolean explain(const PgRestorePlan *plan, GError *reason, GError **erro
     return FALSE;
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    Backup *backup;
-    Progress *progress;
-} Checking;
-
-static gboolean check_object(gpointer task, gpointer data, GCancellable *cancellable,
-                             GError **error)
-{
-    Checking *checking = data;
-    guint64 bytes = 0;
-
-    if (!backup_check_object(checking->backup, task, &bytes, cancellable, error))
-        return FALSE;
-    progress_add(checking->progress, bytes, 0);
-    return TRUE;
-}
-
-static guint64 stored_size(const PgRestorePlan *plan, const char *path)
-{
-    const ManifestObject *object =
-        manifest_find_object(backup_manifest(plan->request->backup), path);
-
-    return object != NULL ? object->size : 0;
-}
-
-/* Everything that is going to be read is proved whole before anything is changed. */
-static gboolean check_objects(const PgRestorePlan *plan, GError **error)
-{
-    const EngineRestore *request = plan->request;
-    Checking checking = {request->backup, request->progress};
-    g_autoptr(GPtrArray) paths = g_ptr_array_new();
-    g_autoptr(Workers) workers = NULL;
-    guint64 bytes = 0;
-
-    for (guint i = 0; i < plan->databases->len; i++) {
-        const PgDatabasePlan *database = g_ptr_array_index(plan->databases, i);
-
-        g_ptr_array_add(paths, database->source->schema_archive);
-        for (guint k = 0; k < database->archives->len; k++)
-            g_ptr_array_add(paths,
-                            (char *)((PgArchive *)g_ptr_array_index(database->archives, k))->path);
-    }
-    for (guint i = 0; i < paths->len; i++)
-        bytes += stored_size(plan, g_ptr_array_index(paths, i));
-    progress_begin(request->progress, "checking the backup", bytes, 0);
-    workers =
-        workers_new(MAX(request->jobs, 1), 0, check_object, &checking, NULL, request->cancellable);
-    for (guint i = 0; i < paths->len; i++)
-        if (!workers_push(workers, g_ptr_array_index(paths, i)))
-            break;
-    return workers_wait(workers, error);
-}
-
 /* --- databases ----------------------------------------------------------------------------------------------------- */
 
 static gboolean merge_all(PgRestorePlan *plan, EngineResult *result, GError **error)
@@ -128,7 +73,7 @@ static gboolean restore_databases(PgRestorePlan *plan, EngineResult *result, GEr
 
 static gboolean carry_out(PgRestorePlan *plan, EngineResult *result, GError **error)
 {
-    if (!check_objects(plan, error) || !pg_restore_drop_leftovers(plan, result, error))
+    if (!pg_restore_drop_leftovers(plan, result, error))
         return FALSE;
     if (plan->globals != NULL &&
         !pg_globals_apply(plan->connection, plan->globals, plan->roles, plan->tablespaces, error))

@@ -13,6 +13,7 @@
 #include "postgres/maintenance.h"
 #include "postgres/pattern.h"
 #include "postgres/restore-checks.h"
+#include "postgres/restore-objects.h"
 #include "postgres/restore-names.h"
 
 #include <string.h>
@@ -572,5 +573,7 @@ EnginePlan *pg_logical_plan(const EngineRestore *request, GError **error)
     if (!pg_restore_check_server(plan, error) || !plan_databases(plan, chosen, error))
         return NULL;
     summarize(plan);
+    if (!pg_restore_check_objects(plan, error))
+        return NULL;
     return &g_steal_pointer(&plan)->base;
 }

@@ -140,11 +140,12 @@ GPtrArray *pg_session_take_tables(PgSession *session)
 /* After the connection broke: does the server still stand, and only the database is gone? */
 static gboolean database_exists(PgSession *session, gboolean *ret_exists)
 {
-    const char *const maintenance[] = {"postgres", "template1"};
+    /* Connecting to the database itself waits until a DROP of it that is under way is done. */
+    const char *const candidates[] = {session->name, "postgres", "template1"};
 
-    for (guint i = 0; i < G_N_ELEMENTS(maintenance); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
         g_autoptr(PgConnection) connection =
-            pg_connect(session->conninfo, maintenance[i], NULL, NULL);
+            pg_connect(session->conninfo, candidates[i], NULL, NULL);
         const char *parameters[] = {session->name};
         g_autoptr(PGresult) result = NULL;
 
