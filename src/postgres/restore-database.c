@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One database of a backup becomes a new database under a temporary name: made, loaded, counted, and at the very end renamed
- * into its place. Until then the database that it replaces is not touched.
+ * One database of a backup becomes a new database under a temporary name: made, loaded, counted,
+ * and at the very end renamed into its place. Until then the database that it replaces is not
+ * touched.
  *
- * A temporary database is known by its name and by an advisory lock that its restore holds; when a restore was killed, the lock
- * is gone with its session, and the next restore drops what was left.
+ * A temporary database is known by its name and by an advisory lock that its restore holds; when a
+ * restore was killed, the lock is gone with its session, and the next restore drops what was left.
  */
 #include "postgres/restore-database.h"
 
@@ -33,7 +34,7 @@ struct PgNewDatabase {
     gboolean made; /* it is there under its temporary name */
 };
 
-/* --- names and locks ----------------------------------------------------------------------------------------------- */
+/* --- names and locks -------------------------------------------------------------------------- */
 
 static gboolean lock_name(PgConnection *connection, const char *name, GError **error)
 {
@@ -52,7 +53,8 @@ static gboolean drop_database(PgConnection *connection, const char *name, GError
     return pg_execute_format(connection, error, "DROP DATABASE IF EXISTS %s WITH (FORCE)", quoted);
 }
 
-/* A lock shows in pg_locks whichever database its session is in, pg_try_advisory_lock() would not see it. */
+/* A lock shows in pg_locks whichever database its session is in, pg_try_advisory_lock() would not
+ * see it. */
 static const char leftovers_sql[] =
     "SELECT d.datname FROM pg_catalog.pg_database d WHERE d.datname ~ '" TEMPORARY_NAMES "' "
     "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' "
@@ -81,7 +83,7 @@ gboolean pg_restore_drop_leftovers(PgRestorePlan *plan, EngineResult *result, GE
     return TRUE;
 }
 
-/* --- making the database ------------------------------------------------------------------------------------------- */
+/* --- making the database ---------------------------------------------------------------------- */
 
 static void append_option(GString *sql, const char *option, const char *value)
 {
@@ -132,7 +134,7 @@ static gboolean make_database(PgNewDatabase *fresh, GError **error)
     return TRUE;
 }
 
-/* --- loading ------------------------------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const PgLoad *load;
@@ -169,7 +171,8 @@ static gboolean load_data(PgNewDatabase *fresh, const PgLoad *load, GError **err
     return workers_wait(workers, error);
 }
 
-/* Counted before the indexes are built: the scans then leave them less to do, and no policy can stand in the way. */
+/* Counted before the indexes are built: the scans then leave them less to do, and no policy can
+ * stand in the way. */
 static gboolean count_rows(PgNewDatabase *fresh, EngineResult *result, GError **error)
 {
     const EngineRestore *request = fresh->plan->request;
@@ -229,8 +232,8 @@ PgNewDatabase *pg_new_database_load(PgRestorePlan *plan, const PgDatabasePlan *d
     return g_steal_pointer(&fresh);
 }
 
-/* A cancelled restore cleans up all the same: over a connection that nobody cancels. What cannot be dropped now is dropped by the
- * next restore. */
+/* A cancelled restore cleans up all the same: over a connection that nobody cancels. What cannot be
+ * dropped now is dropped by the next restore. */
 void pg_new_database_free(PgNewDatabase *fresh)
 {
     if (fresh == NULL)
@@ -247,13 +250,15 @@ void pg_new_database_free(PgNewDatabase *fresh)
     g_free(fresh);
 }
 
-/* --- the swap ------------------------------------------------------------------------------------------------------ */
+/* --- the swap --------------------------------------------------------------------------------- */
 
-/* Ends the sessions of a database, again and again, while another connection waits for them to be gone: its ALTER DATABASE holds
- * the database's lock by then, so that no new ones come in. */
+/* Ends the sessions of a database, again and again, while another connection waits for them to be
+ * gone: its ALTER DATABASE holds the database's lock by then, so that no new ones come in. The
+ * database is known by its oid: its name is the new one's as soon as that other connection is
+ * done. */
 typedef struct {
     PgConnection *connection;
-    const char *database;
+    guint32 database;
     gint stop;
     GThread *thread;
 } Ender;
@@ -261,13 +266,12 @@ typedef struct {
 static gpointer end_sessions(gpointer data)
 {
     Ender *ender = data;
+    g_autofree char *sql = g_strdup_printf("SELECT pg_catalog.pg_terminate_backend(pid) "
+                                           "FROM pg_catalog.pg_stat_activity WHERE datid = %u",
+                                           ender->database);
 
     while (!g_atomic_int_get(&ender->stop)) {
-        g_autoptr(PGresult) result =
-            pg_query(ender->connection,
-                     "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                     "WHERE datname = $1",
-                     1, &ender->database, NULL);
+        g_autoptr(PGresult) result = pg_query(ender->connection, sql, 0, NULL, NULL);
 
         g_usleep(50000);
     }
@@ -283,7 +287,7 @@ static gboolean ender_start(Ender *ender, const PgNewDatabase *fresh, GError **e
                    plan->request->cancellable, error);
     if (ender->connection == NULL)
         return FALSE;
-    ender->database = fresh->database->target;
+    ender->database = fresh->database->target_oid;
     ender->thread = g_thread_new("end sessions", end_sessions, ender);
     return TRUE;
 }
@@ -296,7 +300,8 @@ static void ender_stop(Ender *ender)
     pg_connection_free(ender->connection);
 }
 
-/* Everything since the beginning becomes durable with this commit, also where the server or the role commits asynchronously. */
+/* Everything since the beginning becomes durable with this commit, also where the server or the
+ * role commits asynchronously. */
 static gboolean begin_durable(PgConnection *connection, GError **error)
 {
     return pg_execute(connection, "BEGIN", error) &&
@@ -344,7 +349,8 @@ static gboolean rename_or_roll_back(const PgNewDatabase *fresh, const char *old,
     return FALSE;
 }
 
-/* The new database is in its place by now: whatever happens to the old one is no failure of the restore any more. */
+/* The new database is in its place by now: whatever happens to the old one is no failure of the
+ * restore any more. */
 static void drop_replaced(const PgNewDatabase *fresh, const char *old, EngineResult *result)
 {
     PgConnection *connection = fresh->plan->connection;

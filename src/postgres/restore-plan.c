@@ -261,7 +261,7 @@ static gboolean find_target(PgRestorePlan *plan, PgDatabasePlan *database, GErro
     g_autoptr(PGresult) result = pg_query(
         plan->connection,
         "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a "
-        "        WHERE a.datid = d.oid) FROM pg_catalog.pg_database d WHERE d.datname = $1",
+        "        WHERE a.datid = d.oid), d.oid FROM pg_catalog.pg_database d WHERE d.datname = $1",
         1, &target, error);
 
     if (result == NULL)
@@ -270,6 +270,7 @@ static gboolean find_target(PgRestorePlan *plan, PgDatabasePlan *database, GErro
     if (!database->exists)
         return TRUE;
     database->sessions = pg_uint(result, 0, 0);
+    database->target_oid = (guint32)pg_uint(result, 0, 1);
     database->merge = plan->request->tables != NULL;
     if (!database->merge && !plan->request->replace && strcmp(target, "postgres") == 0 &&
         !look_inside(plan, database, error))

@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
     const PgDatabase *source; /* belongs to the details */
     char *target;             /* its name on the target server */
+    guint32 target_oid;       /* of the database that has this name now; 0: none */
     gboolean exists;          /* there is a database of that name */
     gboolean disposable;      /* initdb's own, and nothing is in it: goes without --replace */
     gboolean merge;           /* chosen tables go into the database that exists */
