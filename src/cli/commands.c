@@ -18,6 +18,7 @@ const Command *const command_table[] = {
     &command_cleanup,
     &command_wal_push,
     &command_wal_get,
+    &command_wal_list,
     &command_catalog_rebuild,
     NULL,
 };

@@ -20,5 +20,6 @@ extern const Command command_cleanup;
 extern const Command command_catalog_rebuild;
 extern const Command command_wal_push;
 extern const Command command_wal_get;
+extern const Command command_wal_list;
 
 #endif
