@@ -142,7 +142,9 @@ static gboolean write_again(StoreWriter *writer, const WalPlain *plain, int leve
 
     if (!pass_run(&pass, plain, level, &again, error))
         return FALSE;
-    if (memcmp(&again, frame, sizeof again) == 0)
+    if (again.stored_size == frame->stored_size &&
+        memcmp(again.plain_sha256, frame->plain_sha256, SHA256_SIZE) == 0 &&
+        memcmp(again.stored_sha256, frame->stored_sha256, SHA256_SIZE) == 0)
         return TRUE;
     error_set(error, ERROR_VANISHED, "%s changed while it was read", plain->path);
     return FALSE;
