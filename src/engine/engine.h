@@ -34,6 +34,11 @@ typedef struct {
     BackupType type;
     const char *method;           /* PostgreSQL: "physical" or "logical" */
     const char *const *databases; /* NULL: as the source's configuration says */
+    Backup *base;       /* of an incremental, which base_fits() has accepted; NULL for a full */
+    const char *access; /* PostgreSQL, physical: "auto", "local" or "stream" */
+    gboolean checksum;  /* an incremental reads everything, whatever the files' times say */
+    guint64 rate;       /* bytes a second that are read, 0: no limit */
+    gboolean nice;      /* give way to other processes */
     guint jobs;
     CompressSpec compression;
     BackupWriter *writer; /* objects go here */
@@ -88,6 +93,11 @@ typedef struct {
     /* Reports facts about a source. TRUE when all could be looked at, whatever they are. */
     gboolean (*check)(const ConfigSource *source, guint64 repository_free, FactFunc func,
                       gpointer data, GCancellable *cancellable, GError **error);
+
+    /* Whether an incremental of the source can be made against this backup. *ret_reason says why it cannot: a full is made then; NULL:
+     * it can. Asked before the backup has its id, which tells its type. The member is NULL where there are no incrementals. */
+    gboolean (*base_fits)(const ConfigSource *source, Backup *base, char **ret_reason,
+                          GCancellable *cancellable, GError **error);
 
     /* Writes the backup's objects and details, fills in the manifest. */
     gboolean (*backup)(const EngineBackup *request, GError **error);

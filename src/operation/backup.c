@@ -26,8 +26,20 @@ typedef struct {
     const char *method;
     CompressSpec compression;
     guint jobs;
+    const char *access;
+    guint64 rate;
     gboolean partial;
+    BackupType type;
+    Backup *base;         /* of an incremental */
+    char *no_base_reason; /* why a full is made where an incremental was asked for, or NULL */
 } Settled;
+
+static void settled_clear(Settled *settled)
+{
+    backup_unref(settled->base);
+    g_free(settled->no_base_reason);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settled, settled_clear)
 
 /* TRUE when the request chooses less than the source's configuration names. Without a list there, any choice may be less. */
 static gboolean is_partial(const BackupRequest *request, const ConfigSource *source)
@@ -62,9 +74,72 @@ static gboolean settle(OperationContext *context, const BackupRequest *request, 
         return FALSE;
     ret->method = request->method != NULL ? request->method : ret->source->method;
     ret->jobs = request->jobs > 0 ? request->jobs : ret->source->jobs;
+    ret->access = request->access != NULL ? request->access : ret->source->access;
+    ret->rate = request->rate > 0 ? request->rate : ret->source->rate;
     ret->partial = is_partial(request, ret->source);
+    ret->type = request->type;
     return TRUE;
 }
+
+/* --- the base of an incremental ------------------------------------------------------------------------------------ */
+
+/* Opens the newest backup that may be a base; *ret_base is NULL where there is none. One that cannot be opened is passed over. */
+static gboolean open_newest(OperationContext *context, const Settled *settled, Backup **ret_base,
+                            GError **error)
+{
+    g_autoptr(GPtrArray) backups = NULL;
+
+    *ret_base = NULL;
+    if (!catalog_backups(context->catalog, settled->source->name, &backups, error))
+        return FALSE;
+    for (guint i = 0; i < backups->len; i++) {
+        const CatalogBackup *entry = g_ptr_array_index(backups, i);
+        g_autoptr(GError) problem = NULL;
+
+        if (entry->partial || g_strcmp0(entry->method, settled->method) != 0)
+            continue;
+        *ret_base = backup_open(context->repository, entry->id, &problem);
+        if (*ret_base != NULL)
+            return TRUE;
+        log_write(LOG_WARNING, "backup %s cannot be a base: %s", entry->id, problem->message);
+    }
+    return TRUE;
+}
+
+/* Under a lease that names the base: it must not be deleted from here on. */
+static gboolean settle_base(OperationContext *context, Settled *settled, GCancellable *cancellable,
+                            GError **error)
+{
+    g_autofree char *reason = NULL;
+
+    if (settled->type != BACKUP_INCREMENTAL)
+        return TRUE;
+    if (settled->engine->base_fits == NULL || strcmp(settled->method, "logical") == 0) {
+        error_set(error, ERROR_UNSUPPORTED, "there are no incremental backups by method %s",
+                  settled->method);
+        error_add_hint(error, "make a full");
+        return FALSE;
+    }
+    if (!open_newest(context, settled, &settled->base, error))
+        return FALSE;
+    if (settled->base == NULL)
+        reason = g_strdup("there is no earlier backup");
+    else if (!settled->engine->base_fits(settled->source, settled->base, &reason, cancellable,
+                                         error))
+        return FALSE;
+    if (reason == NULL)
+        return TRUE;
+    settled->no_base_reason =
+        settled->base == NULL
+            ? g_strdup_printf("a full, since %s", reason)
+            : g_strdup_printf("a full, since %s cannot be the base: %s", backup_id(settled->base),
+                              reason);
+    g_clear_pointer(&settled->base, backup_unref);
+    settled->type = BACKUP_FULL;
+    return TRUE;
+}
+
+/* --- the backup ---------------------------------------------------------------------------------------------------- */
 
 /* Remains of interrupted runs go before new bytes come: a full disk often has them. */
 static void sweep_first(OperationContext *context)
@@ -132,9 +207,14 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
     gint64 stop;
     EngineBackup work = {
         .source = settled->source,
-        .type = request->type,
+        .type = settled->type,
         .method = settled->method,
         .databases = request->databases,
+        .base = settled->base,
+        .access = settled->access,
+        .checksum = request->checksum,
+        .rate = settled->rate,
+        .nice = request->nice,
         .jobs = settled->jobs,
         .compression = settled->compression,
         .manifest = manifest,
@@ -158,14 +238,17 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
     return backup_writer_commit(writer, manifest, error);
 }
 
-static Manifest *begin_manifest(const BackupRequest *request, const Settled *settled,
-                                const char *id)
+static Manifest *begin_manifest(const Settled *settled, const char *id)
 {
     Manifest *manifest =
-        manifest_new(id, settled->source->name, settled->source->engine, request->type);
+        manifest_new(id, settled->source->name, settled->source->engine, settled->type);
 
     manifest_set_method(manifest, settled->method);
     manifest_set_partial(manifest, settled->partial);
+    if (settled->base != NULL)
+        manifest_set_base(manifest, backup_id(settled->base));
+    if (settled->no_base_reason != NULL)
+        manifest_add_warning(manifest, settled->no_base_reason);
     return manifest;
 }
 
@@ -202,7 +285,7 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     lease = lease_acquire(context->repository, &wanted, error);
     if (lease == NULL)
         return FALSE;
-    manifest = begin_manifest(request, &settled, id);
+    manifest = begin_manifest(&settled, id);
     job = job_begin(context, id, "backup", settled.source->name);
     done =
         write_backup(context, request, &settled, lease, manifest, progress, cancellable, &problem);

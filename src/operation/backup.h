@@ -2,6 +2,9 @@
  *
  * The backup operation: one source, one backup. Takes the lease (one backup at a time per source and type), lets the engine
  * write, commits, enters the job.
+ *
+ * An incremental's base is the newest backup of the source, made by the same method, that is complete and that the engine accepts; where
+ * there is none a full is made, and a warning in its manifest says why.
  */
 #ifndef HOLDFAST_OPERATION_BACKUP_H
 #define HOLDFAST_OPERATION_BACKUP_H
@@ -17,6 +20,10 @@ typedef struct {
     const char *const *databases; /* NULL: the source's; others make a partial backup */
     const char *compression;      /* NULL: the repository's */
     guint jobs;                   /* 0: the source's */
+    const char *access;           /* PostgreSQL, physical: "local", "stream"; NULL: the source's */
+    gboolean checksum;            /* an incremental reads every file */
+    guint64 rate;                 /* bytes a second, 0: the source's */
+    gboolean nice;                /* give way to other processes */
 } BackupRequest;
 
 /* On success *ret_manifest is the committed backup's manifest. */
