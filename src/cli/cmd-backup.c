@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast backup postgresql full.
+ * holdfast backup postgresql full and incremental.
  */
 #include <string.h>
 
@@ -16,36 +16,49 @@ static struct {
     char **databases;
     int jobs;
     char *compression;
+    char *access;
+    char *rate;
+    gboolean checksum;
+    gboolean nice;
 } options;
 
-/* Physical backups are the default of the design and not there yet: say so before anything is done, with the way out. */
-static gboolean check_method(const Config *config, GError **error)
+/* The word must be NULL or one of the two. */
+static gboolean check_word(const char *option, const char *word, const char *const *known,
+                           GError **error)
 {
-    const ConfigSource *source =
-        config_find_source(config, options.source, "postgresql", NULL, error);
-    const char *method;
+    g_autofree char *list = NULL;
 
-    if (source == NULL)
-        return FALSE;
-    method = options.method != NULL ? options.method : source->method;
-    if (strcmp(method, "logical") == 0)
+    if (word == NULL || g_strv_contains(known, word))
         return TRUE;
-    if (strcmp(method, "physical") != 0) {
-        error_set(error, ERROR_USAGE, "--method: \"%s\" is neither logical nor physical", method);
+    list = g_strjoinv(", ", (char **)known);
+    error_set(error, ERROR_USAGE, "%s: \"%s\" is none of %s", option, word, list);
+    return FALSE;
+}
+
+static gboolean check_options(guint64 *ret_rate, GError **error)
+{
+    static const char *const methods[] = {"physical", "logical", NULL};
+    static const char *const accesses[] = {"auto", "local", "stream", NULL};
+
+    *ret_rate = 0;
+    if (!check_word("--method", options.method, methods, error) ||
+        !check_word("--access", options.access, accesses, error) ||
+        !words_check_jobs(options.jobs, error))
+        return FALSE;
+    if (options.rate == NULL)
+        return TRUE;
+    if (!size_parse(options.rate, ret_rate, error)) {
+        g_prefix_error(error, "--rate: ");
         return FALSE;
     }
-    error_set(error, ERROR_UNSUPPORTED,
-              "this version of holdfast makes no physical backups of PostgreSQL%s",
-              options.method != NULL ? ""
-                                     : ", and physical is the method of a source that names none");
-    error_add_hint(error, "say --method logical, or write \"method = logical\" into [source %s]",
-                   source->name);
-    return FALSE;
+    return TRUE;
 }
 
 static void print_result(Output *output, const Manifest *manifest)
 {
+    gboolean counted = g_strcmp0(manifest_method(manifest), "logical") == 0;
     g_autofree char *rows = count_format(manifest_rows(manifest));
+    g_autofree char *counts = counted ? g_strdup_printf(", %s rows", rows) : g_strdup("");
     g_autofree char *tables = count_format(manifest_tables(manifest));
     g_autofree char *stored = size_format(manifest_stored_size(manifest));
     g_autofree char *plain = size_format(manifest_plain_size(manifest));
@@ -53,46 +66,83 @@ static void print_result(Output *output, const Manifest *manifest)
 
     output_json(output, manifest_json(manifest));
     output_line(output, "backup %s", manifest_id(manifest));
-    output_line(output, "%s tables, %s rows, %s stored (%s before compression), in %s", tables,
-                rows, stored, plain, took);
+    if (manifest_base(manifest) != NULL)
+        output_line(output, "incremental, against %s", manifest_base(manifest));
+    output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
+                stored, plain, took);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         output_warning(output, "%s", manifest_warning(manifest, i));
 }
 
-static gboolean run_backup(CommandRun *run, GError **error)
+static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(OperationContext) context = NULL;
     g_autoptr(Manifest) manifest = NULL;
     g_auto(GStrv) databases = NULL;
-    BackupRequest request = {.engine = "postgresql", .type = BACKUP_FULL};
+    BackupRequest request = {.engine = "postgresql", .type = type};
 
-    if (!words_check_jobs(options.jobs, error) ||
+    if (!check_options(&request.rate, error) ||
         !words_split("--databases", options.databases, &databases, error))
         return FALSE;
     context = command_open(run, error);
-    if (context == NULL || !check_method(context->config, error))
+    if (context == NULL)
         return FALSE;
     request.source = options.source;
     request.method = options.method;
     request.databases = (const char *const *)databases;
     request.compression = options.compression;
     request.jobs = (guint)options.jobs;
+    request.access = options.access;
+    request.checksum = options.checksum;
+    request.nice = options.nice;
     if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
         return FALSE;
     print_result(run->output, manifest);
     return TRUE;
 }
 
-static const GOptionEntry entries[] = {
+static gboolean run_full(CommandRun *run, GError **error)
+{
+    return run_backup(run, BACKUP_FULL, error);
+}
+
+static gboolean run_incremental(CommandRun *run, GError **error)
+{
+    return run_backup(run, BACKUP_INCREMENTAL, error);
+}
+
+static const GOptionEntry full_entries[] = {
     {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
      "what to back up; needed where several sources fit", "NAME"},
-    {"method", 0, 0, G_OPTION_ARG_FILENAME, &options.method, "logical: through pg_dump", "METHOD"},
-    {"databases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.databases,
-     "only these databases: a partial backup", "A,B"},
+    {"access", 0, 0, G_OPTION_ARG_FILENAME, &options.access,
+     "physical: local reads the files, stream takes them from the server, auto chooses", "HOW"},
     {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},
+    {"rate", 0, 0, G_OPTION_ARG_FILENAME, &options.rate,
+     "physical: read at most this much a second (200M)", "SIZE"},
+    {"nice", 0, 0, G_OPTION_ARG_NONE, &options.nice, "physical: give way to other processes", NULL},
     {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
      "codec and level: zstd:3, gzip:1, lz4, none", "SPEC"},
+    {"method", 0, 0, G_OPTION_ARG_FILENAME, &options.method,
+     "physical: the files and the WAL; logical: through pg_dump", "METHOD"},
+    {"databases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.databases,
+     "logical: only these databases, a partial backup", "A,B"},
+    {NULL},
+};
+
+static const GOptionEntry incremental_entries[] = {
+    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
+     "what to back up; needed where several sources fit", "NAME"},
+    {"access", 0, 0, G_OPTION_ARG_FILENAME, &options.access,
+     "physical: local reads the files, stream takes them from the server, auto chooses", "HOW"},
+    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},
+    {"rate", 0, 0, G_OPTION_ARG_FILENAME, &options.rate,
+     "physical: read at most this much a second (200M)", "SIZE"},
+    {"nice", 0, 0, G_OPTION_ARG_NONE, &options.nice, "physical: give way to other processes", NULL},
+    {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
+     "codec and level: zstd:3, gzip:1, lz4, none", "SPEC"},
+    {"checksum", 0, 0, G_OPTION_ARG_NONE, &options.checksum,
+     "read every file, whatever its size and times say", NULL},
     {NULL},
 };
 
@@ -101,10 +151,27 @@ const Command command_backup_postgresql_full = {
     .arguments = "",
     .summary = "back up a PostgreSQL server",
     .description =
-        "Every database that allows connections, or those of the configuration, with roles and\n"
-        "tablespaces, each from one snapshot. Archives stream straight into the repository; rows\n"
-        "are counted in the same snapshot. A backup that was interrupted does not exist.",
-    .example = "holdfast backup postgresql full --source market --method logical",
-    .options = entries,
-    .run = run_backup,
+        "physical (the default): all files of the server, which goes on working, and the WAL that\n"
+        "makes them whole; with the WAL archive any later moment can be recovered. logical: every\n"
+        "database that allows connections, or those of the configuration, with roles and\n"
+        "tablespaces, each from one snapshot, its rows counted. A backup that was interrupted "
+        "does\n"
+        "not exist.",
+    .example = "holdfast backup postgresql full --source market",
+    .options = full_entries,
+    .run = run_full,
+};
+
+const Command command_backup_postgresql_incremental = {
+    .words = "backup postgresql incremental",
+    .arguments = "",
+    .summary = "back up what has changed since the newest backup of a PostgreSQL server",
+    .description =
+        "A physical backup that writes only what its base does not hold: files whose size and\n"
+        "times did not change are not read, and of the others only changed parts are stored. It\n"
+        "is restored like a full, and its base can be deleted. Where no backup can be the base, a\n"
+        "full is made, and a warning says why.",
+    .example = "holdfast backup postgresql incremental --source market",
+    .options = incremental_entries,
+    .run = run_incremental,
 };

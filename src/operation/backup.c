@@ -36,7 +36,7 @@ typedef struct {
 
 static void settled_clear(Settled *settled)
 {
-    backup_unref(settled->base);
+    g_clear_pointer(&settled->base, backup_unref);
     g_free(settled->no_base_reason);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settled, settled_clear)
@@ -87,10 +87,12 @@ static gboolean settle(OperationContext *context, const BackupRequest *request, 
 static gboolean open_newest(OperationContext *context, const Settled *settled, Backup **ret_base,
                             GError **error)
 {
+    const CatalogFilter filter = {.source = settled->source->name, .status = "good"};
     g_autoptr(GPtrArray) backups = NULL;
 
     *ret_base = NULL;
-    if (!catalog_backups(context->catalog, settled->source->name, &backups, error))
+    if (!catalog_refresh(context->catalog, error) ||
+        !catalog_backups(context->catalog, &filter, &backups, error))
         return FALSE;
     for (guint i = 0; i < backups->len; i++) {
         const CatalogBackup *entry = g_ptr_array_index(backups, i);
@@ -106,7 +108,7 @@ static gboolean open_newest(OperationContext *context, const Settled *settled, B
     return TRUE;
 }
 
-/* Under a lease that names the base: it must not be deleted from here on. */
+/* Decides what kind of backup it will be, before its id says so. */
 static gboolean settle_base(OperationContext *context, Settled *settled, GCancellable *cancellable,
                             GError **error)
 {
@@ -129,14 +131,30 @@ static gboolean settle_base(OperationContext *context, Settled *settled, GCancel
         return FALSE;
     if (reason == NULL)
         return TRUE;
-    settled->no_base_reason =
-        settled->base == NULL
-            ? g_strdup_printf("a full, since %s", reason)
-            : g_strdup_printf("a full, since %s cannot be the base: %s", backup_id(settled->base),
-                              reason);
+    settled->no_base_reason = settled->base == NULL
+                                  ? g_strdup_printf("a full, since %s", reason)
+                                  : g_strdup_printf("a full, since %s cannot be the base: %s",
+                                                    backup_id(settled->base), reason);
     g_clear_pointer(&settled->base, backup_unref);
     settled->type = BACKUP_FULL;
     return TRUE;
+}
+
+/* The base was chosen before there was a lease that protects it: from here on there is one, if the base still is. */
+static gboolean hold_base(OperationContext *context, const Settled *settled, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(Backup) again = NULL;
+
+    if (settled->base == NULL)
+        return TRUE;
+    again = backup_open(context->repository, backup_id(settled->base), &problem);
+    if (again != NULL)
+        return TRUE;
+    error_set(error, ERROR_VANISHED, "the base %s went away: %s", backup_id(settled->base),
+              problem->message);
+    error_add_hint(error, "run the backup again");
+    return FALSE;
 }
 
 /* --- the backup ---------------------------------------------------------------------------------------------------- */
@@ -259,35 +277,63 @@ static json_t *job_result(const Manifest *manifest)
                      (json_int_t)manifest_rows(manifest));
 }
 
+/* A failure before there is a backup to speak of: the list of jobs has it all the same. */
+static void note_failure(OperationContext *context, const Settled *settled, const GError *problem)
+{
+    g_autofree char *id =
+        backup_id_make(time_now(), settled->source->name, backup_type_name(settled->type));
+
+    job_end(job_begin(context, id, "backup", settled->source->name), problem, NULL);
+}
+
+static Lease *acquire_lease(OperationContext *context, const Settled *settled, const char *id,
+                            GError **error)
+{
+    const char *type = backup_type_name(settled->type);
+    g_autofree char *exclusive = g_strdup_printf("backup/%s/%s", settled->source->name, type);
+    const char *uses[] = {settled->base != NULL ? backup_id(settled->base) : NULL, NULL};
+    const LeaseRequest wanted = {
+        .operation = "backup",
+        .source = settled->source->name,
+        .type = type,
+        .exclusive = exclusive,
+        .backup = id,
+        .uses = uses,
+        .runtime_directory = config_runtime_directory(context->config),
+    };
+
+    return lease_acquire(context->repository, &wanted, error);
+}
+
 gboolean operation_backup(OperationContext *context, const BackupRequest *request,
                           Progress *progress, GCancellable *cancellable, Manifest **ret_manifest,
                           GError **error)
 {
-    Settled settled = {0};
+    g_auto(Settled) settled = {0};
     g_autoptr(Lease) lease = NULL;
     g_autoptr(Manifest) manifest = NULL;
     g_autoptr(GError) problem = NULL;
     g_autoptr(json_t) result = NULL;
     g_autofree char *id = NULL;
-    g_autofree char *exclusive = NULL;
-    LeaseRequest wanted = {.operation = "backup"};
     gboolean done;
     Job *job;
 
     if (!settle(context, request, &settled, error))
         return FALSE;
     sweep_first(context);
-    wanted.source = settled.source->name;
-    wanted.type = backup_type_name(request->type);
-    wanted.exclusive = exclusive = g_strdup_printf("backup/%s/%s", wanted.source, wanted.type);
-    wanted.backup = id = backup_id_make(time_now(), wanted.source, wanted.type);
-    wanted.runtime_directory = config_runtime_directory(context->config);
-    lease = lease_acquire(context->repository, &wanted, error);
+    if (!settle_base(context, &settled, cancellable, &problem)) {
+        note_failure(context, &settled, problem);
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    id = backup_id_make(time_now(), settled.source->name, backup_type_name(settled.type));
+    lease = acquire_lease(context, &settled, id, error);
     if (lease == NULL)
         return FALSE;
     manifest = begin_manifest(&settled, id);
     job = job_begin(context, id, "backup", settled.source->name);
     done =
+        hold_base(context, &settled, &problem) &&
         write_backup(context, request, &settled, lease, manifest, progress, cancellable, &problem);
     progress_end(progress);
     result = done ? job_result(manifest) : NULL;

@@ -111,12 +111,9 @@ gboolean pg_base_identify_host(const char *data_directory, PgPhysical *physical,
                            identity->machine_id[0] == '\0' ? identity->host : "");
     g_free(physical->host_id);
     g_free(physical->boot_id);
-    {
-        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
-
-        physical->host_id =
-            g_strdup_printf("%.32s:%" G_GINT64_MODIFIER "x", digest, (guint64)info.st_dev);
-    }
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    physical->host_id =
+        g_strdup_printf("%.32s:%" G_GINT64_MODIFIER "x", digest, (guint64)info.st_dev);
     physical->boot_id = g_strdup(identity->boot_id);
     physical->clock_offset = clock_value(CLOCK_REALTIME) - clock_value(CLOCK_BOOTTIME);
     return TRUE;

@@ -21,9 +21,10 @@ static gboolean check_process(PgBackupSession *session, const char *directory, G
     g_autofree char *text = NULL;
     g_autoptr(PGresult) result = NULL;
     g_auto(GStrv) lines = NULL;
+    gsize length;
     gint64 start;
 
-    if (!file_read(path, PID_FILE_LIMIT, &text, NULL, error))
+    if (!file_read(path, PID_FILE_LIMIT, &text, &length, error))
         return FALSE;
     result = pg_query(pg_backup_session_connection(session),
                       "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * "
@@ -61,7 +62,8 @@ gboolean pg_data_directory_find(PgBackupSession *session, const ConfigSource *so
         return FALSE;
     if (control.system_identifier != physical->system_identifier) {
         error_set(error, ERROR_REFUSED,
-                  "%s has the system identifier %" G_GUINT64_FORMAT ", the server %" G_GUINT64_FORMAT,
+                  "%s has the system identifier %" G_GUINT64_FORMAT
+                  ", the server %" G_GUINT64_FORMAT,
                   directory, control.system_identifier, physical->system_identifier);
         return FALSE;
     }

@@ -114,14 +114,12 @@ static gboolean open_server(PhysicalBackup *run, GError **error)
     Repository *repository = backup_writer_repository(request->writer);
     PgPhysical *physical = run->physical;
 
-    run->session =
-        pg_backup_session_open(request->source->conninfo, request->cancellable, error);
+    run->session = pg_backup_session_open(request->source->conninfo, request->cancellable, error);
     if (run->session == NULL || !pg_backup_session_describe(run->session, physical, error))
         return FALSE;
     manifest_set_server_version(request->manifest, physical->server.version);
     if (physical->page_checksums)
-        run->pages =
-            pg_page_check_new(physical->block_size, physical->relation_segment_blocks);
+        run->pages = pg_page_check_new(physical->block_size, physical->relation_segment_blocks);
     run->throttle = throttle_new(request->rate);
     run->wal = (PgBackupWal){
         .connection = pg_backup_session_connection(run->session),
@@ -191,8 +189,7 @@ static gboolean may_trust_times(const PhysicalBackup *run)
 static void drop_vanished(PhysicalBackup *run, const GArray *items)
 {
     g_autoptr(GHashTable) vanished = g_hash_table_new(NULL, NULL);
-    g_autoptr(GPtrArray) kept =
-        g_ptr_array_new_with_free_func((GDestroyNotify)pg_file_free);
+    g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func((GDestroyNotify)pg_file_free);
     GPtrArray *files = run->physical->files;
 
     for (guint i = 0; i < items->len; i++) {
@@ -231,8 +228,8 @@ static gboolean copy_files(PhysicalBackup *run, GError **error)
         .cancellable = request->cancellable,
     };
 
-    if (!pg_base_match(request->base, run->base, may_trust_times(run), run->physical->files,
-                       &items, error))
+    if (!pg_base_match(request->base, run->base, may_trust_times(run), run->physical->files, &items,
+                       error))
         return FALSE;
     copy.items = items;
     if (!pg_copy_local(&copy, error))
@@ -261,15 +258,13 @@ static gboolean copy_control(PhysicalBackup *run, GError **error)
 
 static gboolean backup_local(PhysicalBackup *run, const char *probe, GError **error)
 {
-    g_autofree char *label =
-        g_strdup_printf("holdfast %s", manifest_id(run->request->manifest));
+    g_autofree char *label = g_strdup_printf("holdfast %s", manifest_id(run->request->manifest));
     PgControl control;
 
     progress_begin(run->request->progress, "starting", 0, 0);
     return pg_backup_session_start(run->session, label, run->physical, error) &&
            pg_backup_wal_prove(&run->wal, probe, run->physical, error) &&
-           check_control(run, &control, error) &&
-           scan_files(run, control.catalog_version, error) &&
+           check_control(run, &control, error) && scan_files(run, control.catalog_version, error) &&
            pg_backup_session_tablespaces(run->session, run->physical, error) &&
            copy_files(run, error) && copy_control(run, error) &&
            pg_backup_session_stop(run->session, run->physical, &run->label, &run->map, error);
@@ -359,8 +354,8 @@ static void report_pages(PhysicalBackup *run)
     }
     manifest_set_field(manifest, "page_checksum_failures", list);
     if (count > NAMED_FAILURES) {
-        g_autofree char *warning = g_strdup_printf(
-            "%" G_GUINT64_FORMAT " pages have a wrong checksum", count);
+        g_autofree char *warning =
+            g_strdup_printf("%" G_GUINT64_FORMAT " pages have a wrong checksum", count);
 
         manifest_add_warning(manifest, warning);
     }

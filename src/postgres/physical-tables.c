@@ -66,9 +66,9 @@ static gboolean write_database(const EngineBackup *request, TableWriter *writer,
     if (!read_database(request, writer, &tables, &problem)) {
         if (!error_is(problem, ERROR_CANCELLED)) {
             g_autofree char *text = error_text(problem);
-            g_autofree char *warning =
-                g_strdup_printf("the tables of database %s are in the backup, but not in its list: %s",
-                                writer->database, text);
+            g_autofree char *warning = g_strdup_printf(
+                "the tables of database %s are in the backup, but not in its list: %s",
+                writer->database, text);
 
             manifest_add_warning(request->manifest, warning);
             return TRUE;
