@@ -57,8 +57,8 @@ static char *tidy_message(const char *message)
 }
 
 /* Splits a connection string into libpq's keyword arrays, with our own settings behind. */
-static gboolean build_keywords(const char *conninfo, const char *database, GPtrArray *keywords,
-                               GPtrArray *values, GError **error)
+static gboolean build_keywords(const char *conninfo, const char *database, gboolean replication,
+                               GPtrArray *keywords, GPtrArray *values, GError **error)
 {
     char *problem = NULL;
     PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
@@ -87,6 +87,10 @@ static gboolean build_keywords(const char *conninfo, const char *database, GPtrA
     if (!has_timeout) {
         g_ptr_array_add(keywords, g_strdup("connect_timeout"));
         g_ptr_array_add(values, g_strdup(CONNECT_TIMEOUT));
+    }
+    if (replication) {
+        g_ptr_array_add(keywords, g_strdup("replication"));
+        g_ptr_array_add(values, g_strdup("true"));
     }
     g_ptr_array_add(keywords, g_strdup("fallback_application_name"));
     g_ptr_array_add(values, g_strdup("holdfast"));
@@ -139,14 +143,17 @@ static void set_connect_error(PgConnection *connection, const char *database, GE
                               "names host, port and user");
 }
 
-PgConnection *pg_connect(const char *conninfo, const char *database, GCancellable *cancellable,
-                         GError **error)
+/* Opens the connection itself, without any setting. */
+static PgConnection *open_connection(const char *conninfo, const char *database,
+                                     gboolean replication, GCancellable *cancellable,
+                                     GError **error)
 {
     g_autoptr(PgConnection) connection = g_new0(PgConnection, 1);
     g_autoptr(GPtrArray) keywords = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
 
-    if (!build_keywords(conninfo != NULL ? conninfo : "", database, keywords, values, error))
+    if (!build_keywords(conninfo != NULL ? conninfo : "", database, replication, keywords, values,
+                        error))
         return NULL;
     connection->handle = PQconnectdbParams((const char *const *)keywords->pdata,
                                            (const char *const *)values->pdata, 0);
@@ -157,14 +164,34 @@ PgConnection *pg_connect(const char *conninfo, const char *database, GCancellabl
     }
     PQsetNoticeProcessor(connection->handle, take_notice, NULL);
     connection->cancel = PQgetCancel(connection->handle);
-    if (!prepare_session(connection, error))
-        return NULL;
     if (cancellable != NULL) {
         connection->cancellable = g_object_ref(cancellable);
         connection->cancel_handler =
             g_cancellable_connect(cancellable, G_CALLBACK(on_cancelled), connection, NULL);
     }
     return g_steal_pointer(&connection);
+}
+
+PgConnection *pg_connect(const char *conninfo, const char *database, GCancellable *cancellable,
+                         GError **error)
+{
+    g_autoptr(PgConnection) connection =
+        open_connection(conninfo, database, FALSE, cancellable, error);
+
+    if (connection == NULL || !prepare_session(connection, error))
+        return NULL;
+    return g_steal_pointer(&connection);
+}
+
+PgConnection *pg_connect_replication(const char *conninfo, GCancellable *cancellable,
+                                     GError **error)
+{
+    PgConnection *connection = open_connection(conninfo, NULL, TRUE, cancellable, error);
+
+    if (connection == NULL)
+        error_add_hint(error, "the role needs REPLICATION, and pg_hba.conf a line for the database "
+                              "replication");
+    return connection;
 }
 
 void pg_connection_free(PgConnection *connection)
@@ -242,7 +269,7 @@ static const StateRow states[] = {
      "the server is shutting down or has crashed; run the command again when it is back"},
 };
 
-static void set_result_error(PgConnection *connection, const PGresult *result, GError **error)
+void pg_set_result_error(PgConnection *connection, const PGresult *result, GError **error)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -298,7 +325,7 @@ PGresult *pg_query(PgConnection *connection, const char *sql, int parameter_coun
     result =
         PQexecParams(connection->handle, sql, parameter_count, NULL, parameters, NULL, NULL, 0);
     if (!result_good(result)) {
-        set_result_error(connection, result, error);
+        pg_set_result_error(connection, result, error);
         return NULL;
     }
     return g_steal_pointer(&result);
@@ -312,7 +339,7 @@ gboolean pg_execute(PgConnection *connection, const char *sql, GError **error)
         return FALSE;
     result = PQexec(connection->handle, sql);
     if (!result_good(result)) {
-        set_result_error(connection, result, error);
+        pg_set_result_error(connection, result, error);
         return FALSE;
     }
     return TRUE;
@@ -360,7 +387,7 @@ gboolean pg_query_each(PgConnection *connection, const char *sql, PgRowFunc func
         return FALSE;
     if (PQsendQueryParams(connection->handle, sql, 0, NULL, NULL, NULL, NULL, 0) == 0 ||
         PQsetSingleRowMode(connection->handle) == 0) {
-        set_result_error(connection, NULL, error);
+        pg_set_result_error(connection, NULL, error);
         return FALSE;
     }
     for (;;) {
@@ -374,7 +401,7 @@ gboolean pg_query_each(PgConnection *connection, const char *sql, PgRowFunc func
                 return FALSE;
             }
         } else if (!result_good(result)) {
-            set_result_error(connection, result, error);
+            pg_set_result_error(connection, result, error);
             drain(connection);
             return FALSE;
         }

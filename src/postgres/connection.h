@@ -22,6 +22,11 @@ typedef struct PgConnection PgConnection;
  * statements; a connection attempt ends by its own time limit (conninfo's connect_timeout, else 10 s). `cancellable` may be NULL. */
 PgConnection *pg_connect(const char *conninfo, const char *database, GCancellable *cancellable,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects for the replication protocol (physical), which knows its own commands only: none of the settings above. The role needs
+ * REPLICATION, and pg_hba.conf a line for the database "replication". */
+PgConnection *pg_connect_replication(const char *conninfo, GCancellable *cancellable,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 void pg_connection_free(PgConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgConnection, pg_connection_free)
 
@@ -39,6 +44,10 @@ PGconn *pg_connection_handle(PgConnection *connection);
  * connection broke, ERROR_CANCELLED. */
 PGresult *pg_query(PgConnection *connection, const char *sql, int parameter_count,
                    const char *const *parameters, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Sets the error that pg_query() would set for a result that is none of those expected, or for NULL and a broken connection; for callers
+ * that speak to libpq themselves. */
+void pg_set_result_error(PgConnection *connection, const PGresult *result, GError **error);
 
 /* Runs statements that give no rows. */
 gboolean pg_execute(PgConnection *connection, const char *sql,

@@ -146,8 +146,7 @@ static gboolean reuse_file(Worker *worker, PgCopyItem *item, GError **error)
 
 /* --- workers ------------------------------------------------------------------------------------------------------- */
 
-/* For this thread only; its children inherit it. A refusal is no reason to fail. */
-static void give_way(void)
+void pg_copy_give_way(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7 };
     id_t self = (id_t)syscall(SYS_gettid);
@@ -165,7 +164,7 @@ static gboolean run_worker(gpointer task, gpointer data, GCancellable *cancellab
     Worker worker = {shared, stream, piece, cancellable};
 
     if (shared->copy->nice)
-        give_way();
+        pg_copy_give_way();
     pool_stream_set_func(stream, take_content, NULL);
     for (;;) {
         guint index = (guint)g_atomic_int_add((gint *)&shared->next, 1);

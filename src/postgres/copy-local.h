@@ -40,6 +40,9 @@ typedef struct {
 
 gboolean pg_copy_local(const PgCopyLocal *copy, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Lets the calling thread give way to others, in CPU time and reading. A refusal is no failure. */
+void pg_copy_give_way(void);
+
 /* A file whose bytes are at hand: pg_control, which comes last. */
 gboolean pg_copy_bytes(PoolWriter *pool, PgFile *file, GBytes *bytes,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -12,6 +12,7 @@
 #define READ_PAUSE    (10 * 1000)
 #define PAUSED_PAGES  100
 #define SUSPECT_LIMIT 100000
+#define AGAIN_LIMIT   1000
 
 typedef struct {
     char *path;
@@ -111,6 +112,20 @@ void pg_page_check_piece(PgPageCheck *check, const char *path, const PgRelationN
         if (!pg_page_is_valid(bytes + at, check->block_size, block) &&
             !read_again(check, fd, bytes + at, offset + at, block))
             note_suspect(check, path, block, bytes + at);
+    }
+}
+
+void pg_page_check_again(PgPageCheck *check, PgPageRead read, gpointer data)
+{
+    g_autofree guint8 *page = g_malloc(check->block_size);
+
+    for (guint i = MIN(check->suspects->len, AGAIN_LIMIT); i > 0; i--) {
+        const Suspect *suspect = &g_array_index(check->suspects, Suspect, i - 1);
+        guint64 offset = (guint64)(suspect->block % check->segment_blocks) * check->block_size;
+
+        if (read(suspect->path, offset, page, data) &&
+            pg_page_is_valid(page, check->block_size, suspect->block))
+            g_array_remove_index(check->suspects, i - 1);
     }
 }
 

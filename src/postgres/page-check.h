@@ -25,6 +25,11 @@ guint32 pg_page_check_block_size(const PgPageCheck *check);
 void pg_page_check_piece(PgPageCheck *check, const char *path, const PgRelationName *name, int fd,
                          guint8 *bytes, gsize length, guint64 offset);
 
+/* For pages that could not be read again at once: whoever can read them now clears of suspicion those that are whole. `read` gets the
+ * place within the file and fills in a page; FALSE: it cannot. */
+typedef gboolean (*PgPageRead)(const char *path, guint64 offset, guint8 *page, gpointer data);
+void pg_page_check_again(PgPageCheck *check, PgPageRead read, gpointer data);
+
 /* After the stop: what is corrupt goes to physical->failures, sorted. *ret_count is their number, which may be larger than the list, since
  * that has a limit. */
 void pg_page_check_report(PgPageCheck *check, PgPhysical *physical, guint64 *ret_count);
