@@ -56,6 +56,7 @@ static gboolean check_options(guint64 *ret_rate, GError **error)
 
 static void print_result(Output *output, const Manifest *manifest)
 {
+    g_autofree char *written = size_format(manifest_pool(manifest).written_bytes);
     gboolean counted = g_strcmp0(manifest_method(manifest), "logical") == 0;
     g_autofree char *rows = count_format(manifest_rows(manifest));
     g_autofree char *counts = counted ? g_strdup_printf(", %s rows", rows) : g_strdup("");
@@ -67,7 +68,8 @@ static void print_result(Output *output, const Manifest *manifest)
     output_json(output, manifest_json(manifest));
     output_line(output, "backup %s", manifest_id(manifest));
     if (manifest_base(manifest) != NULL)
-        output_line(output, "incremental, against %s", manifest_base(manifest));
+        output_line(output, "incremental, against %s: %s of it are new", manifest_base(manifest),
+                    written);
     output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
                 stored, plain, took);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)

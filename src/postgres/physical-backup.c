@@ -372,6 +372,13 @@ static void fill_manifest(PhysicalBackup *run, guint64 tables)
 {
     Manifest *manifest = run->request->manifest;
     const PgPhysical *physical = run->physical;
+    ManifestPool pool = manifest_pool(manifest);
+    PoolStats stats;
+
+    pool_writer_stats(run->pool, &stats);
+    pool.plain_bytes = stats.plain + stats.reused_plain;
+    pool.written_bytes = stats.stored;
+    manifest_set_pool(manifest, &pool);
 
     manifest_set_method(manifest, "physical");
     manifest_set_field(manifest, "access", json_string(physical->access));

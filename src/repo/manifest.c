@@ -20,8 +20,9 @@ struct Manifest {
     gint64 stop;
     GPtrArray *objects;  /* ManifestObject */
     GHashTable *by_path; /* path to ManifestObject */
-    guint64 stored_size;
+    guint64 stored_size; /* of the objects */
     guint64 plain_size;
+    ManifestPool pool;
 };
 
 /* The fields that have functions of their own, in the order in which they are written. */
@@ -29,7 +30,7 @@ static const char *const own_fields[] = {
     "format_version", "id",          "repository", "source",     "engine",      "type",
     "method",         "base",        "partial",    "start",      "stop",        "server_version",
     "tool_version",   "table_count", "row_count",  "plain_size", "stored_size", "warnings",
-    "objects",
+    "objects",        "pool",
 };
 
 const char *backup_type_name(BackupType type)
@@ -286,14 +287,29 @@ const ManifestObject *manifest_find_object(const Manifest *manifest, const char 
     return g_hash_table_lookup(manifest->by_path, path);
 }
 
+ManifestPool manifest_pool(const Manifest *manifest)
+{
+    return manifest->pool;
+}
+
+void manifest_set_pool(Manifest *manifest, const ManifestPool *pool)
+{
+    manifest->pool = *pool;
+    json_object_set_new(manifest->document, "pool",
+                        json_pack("{s:o, s:o, s:o, s:o}", "objects", json_count(pool->objects),
+                                  "bytes", json_count(pool->bytes), "plain_bytes",
+                                  json_count(pool->plain_bytes), "written_bytes",
+                                  json_count(pool->written_bytes)));
+}
+
 guint64 manifest_stored_size(const Manifest *manifest)
 {
-    return manifest->stored_size;
+    return manifest->stored_size + manifest->pool.bytes;
 }
 
 guint64 manifest_plain_size(const Manifest *manifest)
 {
-    return manifest->plain_size;
+    return manifest->plain_size + manifest->pool.plain_bytes;
 }
 
 /* --- Writing and reading ---------------------------------------------------------------------- */
@@ -302,8 +318,8 @@ json_t *manifest_json(const Manifest *manifest)
 {
     json_t *copy = json_deep_copy(manifest->document);
 
-    json_object_set_new(copy, "stored_size", json_count(manifest->stored_size));
-    json_object_set_new(copy, "plain_size", json_count(manifest->plain_size));
+    json_object_set_new(copy, "stored_size", json_count(manifest_stored_size(manifest)));
+    json_object_set_new(copy, "plain_size", json_count(manifest_plain_size(manifest)));
     return copy;
 }
 
@@ -364,6 +380,19 @@ static gboolean read_objects(Manifest *manifest, const char *what, GError **erro
             return FALSE;
     }
     return TRUE;
+}
+
+/* Written since there is a pool; what is missing is nothing. */
+static void read_pool(Manifest *manifest)
+{
+    const json_t *pool = json_object_get(manifest->document, "pool");
+
+    manifest->pool = (ManifestPool){
+        .objects = json_get_uint(pool, "objects", 0),
+        .bytes = json_get_uint(pool, "bytes", 0),
+        .plain_bytes = json_get_uint(pool, "plain_bytes", 0),
+        .written_bytes = json_get_uint(pool, "written_bytes", 0),
+    };
 }
 
 static gboolean read_time(const Manifest *manifest, const char *key, const char *what,
@@ -470,5 +499,6 @@ Manifest *manifest_read(const char *bytes, gsize length, const char *what, GErro
         !check_optional(manifest, what, error) || !check_warnings(manifest, what, error) ||
         !read_objects(manifest, what, error))
         return NULL;
+    read_pool(manifest);
     return g_steal_pointer(&manifest);
 }

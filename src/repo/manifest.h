@@ -75,7 +75,16 @@ guint manifest_object_count(const Manifest *manifest);
 const ManifestObject *manifest_object(const Manifest *manifest, guint index);
 const ManifestObject *manifest_find_object(const Manifest *manifest, const char *path);
 
-/* Sums over the objects. */
+/* What the backup has in the pool. The writer of the backup fills in the first two at its commit, the engine the others. */
+typedef struct {
+    guint64 objects, bytes; /* that it refers to, whoever wrote them */
+    guint64 plain_bytes;    /* before compression, of all that it refers to */
+    guint64 written_bytes;  /* stored bytes that it wrote itself */
+} ManifestPool;
+ManifestPool manifest_pool(const Manifest *manifest);
+void manifest_set_pool(Manifest *manifest, const ManifestPool *pool);
+
+/* Sums over the objects and the pool. */
 guint64 manifest_stored_size(const Manifest *manifest);
 guint64 manifest_plain_size(const Manifest *manifest);
 

@@ -374,10 +374,11 @@ static gboolean check_objects(BackupWriter *writer, GError **error)
 /* Enters the outside objects, and in the manifest the sum of those in the pool. */
 static void add_externals(BackupWriter *writer, Manifest *manifest, Checksums *sums)
 {
-    guint64 count = 0, bytes = 0;
+    ManifestPool pool = manifest_pool(manifest);
     GHashTableIter iterator;
     gpointer path, value;
 
+    pool.objects = pool.bytes = 0;
     g_hash_table_iter_init(&iterator, writer->externals);
     while (g_hash_table_iter_next(&iterator, &path, &value)) {
         const External *external = value;
@@ -385,13 +386,11 @@ static void add_externals(BackupWriter *writer, Manifest *manifest, Checksums *s
         checksums_add(sums, path, external->digest);
         if (!g_str_has_prefix(path, SHARED_PREFIX "pool/"))
             continue;
-        count++;
-        bytes += external->size;
+        pool.objects++;
+        pool.bytes += external->size;
     }
-    if (count > 0)
-        manifest_set_field(manifest, "pool",
-                           json_pack("{s:I, s:I}", "objects", (json_int_t)count, "bytes",
-                                     (json_int_t)bytes));
+    if (pool.objects > 0)
+        manifest_set_pool(manifest, &pool);
 }
 
 static gboolean put_manifest(BackupWriter *writer, Manifest *manifest, Checksums *sums,
