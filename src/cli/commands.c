@@ -9,6 +9,7 @@ const Command *const command_table[] = {
     &command_init,
     &command_check,
     &command_backup_postgresql_full,
+    &command_backup_postgresql_incremental,
     &command_list_backups,
     &command_show,
     &command_verify,
