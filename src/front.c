@@ -51,6 +51,7 @@ static int hand_over(char **argv)
 
     execv(beside, argv);
     execv(HOLDFAST_LIBEXECDIR "/" PROGRAM, argv);
+    execv(HOLDFAST_BUILDDIR "/" PROGRAM, argv);
     fprintf(stderr, "holdfast: cannot run %s nor %s/%s\nhint: install holdfast again\n", beside,
             HOLDFAST_LIBEXECDIR, PROGRAM);
     return error_info(ERROR_INTERNAL)->exit_status;
