@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "pool/private.h"
 #include "pool/sweep.h"
@@ -27,8 +28,13 @@ static const CompressSpec fast = {CODEC_NONE, 0};
 /* A clock that tests move: the memory store dates its objects by it. */
 static gint64 moment;
 
+static gint jumping;
+
 static gint64 read_moment(gpointer data)
 {
+    /* As if the machine had slept: every lease has expired. */
+    if (g_atomic_int_get(&jumping) && g_random_int() % 300 == 0)
+        __atomic_fetch_add(&moment, TIME_HOUR, __ATOMIC_SEQ_CST);
     /* Ever on, so that nothing has the date of the next thing. */
     return __atomic_fetch_add(&moment, 1, __ATOMIC_SEQ_CST);
 }
@@ -462,6 +468,25 @@ static gpointer delete_on(gpointer data)
     return NULL;
 }
 
+/* A backup that its writer called committed is whole, or was deleted since. */
+static void assert_whole_or_deleted(Repository *repository, const char *id)
+{
+    g_autoptr(Backup) backup = backup_open(repository, id, NULL);
+    const Checksums *checksums;
+    gboolean committed;
+
+    if (backup == NULL)
+        return;
+    checksums = backup_checksums(backup);
+    for (guint i = 0; i < checksums_count(checksums); i++) {
+        if (backup_check_object(backup, checksums_entry(checksums, i)->path, NULL, NULL, NULL))
+            continue;
+        must(backup_is_committed(repository, id, &committed, NULL), NULL);
+        g_assert_false(committed);
+        return;
+    }
+}
+
 /* The same with a third thread that deletes bases under the running backups, which makes them give up more often. */
 static void test_race_with_deletes(StoreFixture *fixture, gconstpointer data)
 {
@@ -482,7 +507,8 @@ static void test_race_with_deletes(StoreFixture *fixture, gconstpointer data)
 
         must(backup_list(repository, &bases, &error), error);
         g_assert_cmpuint(bases->len, >, 0);
-        may_fail(make_incremental(repository, fixture->directory, id, bases->pdata[0], NULL));
+        if (make_incremental(repository, fixture->directory, id, bases->pdata[0], NULL))
+            assert_whole_or_deleted(repository, id);
     }
     g_atomic_int_set(&race.stop, 1);
     for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
@@ -491,6 +517,41 @@ static void test_race_with_deletes(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(ids->len, >, 0);
     for (guint i = 0; i < ids->len; i++)
         assert_whole(repository, ids->pdata[i]);
+}
+
+/* And the same while leases expire at any moment: between the checks of a commit and its end, too. */
+static void test_race_with_lost_leases(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    Race race = {.repository = repository, .directory = fixture->directory};
+    g_autoptr(GPtrArray) ids = NULL;
+    GThread *threads[3];
+
+    g_atomic_int_set(&jumping, 1);
+    threads[0] = g_thread_new("sweep", sweep_on, &race);
+    threads[1] = g_thread_new("sweep", sweep_on, &race);
+    threads[2] = g_thread_new("delete", delete_on, &race);
+    for (guint i = 0; i < 200; i++) {
+        g_autoptr(GPtrArray) bases = NULL;
+        g_autofree char *id = NULL;
+        g_autoptr(GError) error = NULL;
+
+        must(backup_list(repository, &bases, &error), error);
+        id = g_strdup_printf("20261122T%02u%02u00Z-market-%s-bbbb", 3 + i / 60, i % 60,
+                             bases->len > 0 ? "incr" : "full");
+        if (bases->len > 0
+                ? make_incremental(repository, fixture->directory, id, bases->pdata[0], NULL)
+                : make_full(repository, fixture->directory, id, i, NULL))
+            assert_whole_or_deleted(repository, id);
+    }
+    g_atomic_int_set(&race.stop, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_thread_join(threads[i]);
+    g_atomic_int_set(&jumping, 0);
+    must(backup_list(repository, &ids, NULL), NULL);
+    for (guint i = 0; i < ids->len; i++)
+        assert_whole(repository, ids->pdata[i]);
+    g_test_message("%u backups at the end", ids->len);
 }
 
 /* --- Failures ------------------------------------------------------------------------------------------------------ */
@@ -561,6 +622,7 @@ static void add(const char *path, StoreTest test)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    log_set_level(LOG_ERROR);
     set_clock();
     add("/pool/sweep/grace", test_grace);
     add("/pool/sweep/no-grace", test_no_grace);
@@ -575,6 +637,7 @@ int main(int argc, char **argv)
     add("/pool/sweep/unreadable-lease", test_unreadable_lease);
     add("/pool/sweep/race", test_race);
     add("/pool/sweep/race-with-deletes", test_race_with_deletes);
+    add("/pool/sweep/race-with-lost-leases", test_race_with_lost_leases);
     add("/pool/sweep/failing-calls", test_failing_calls);
     return g_test_run();
 }
