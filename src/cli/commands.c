@@ -21,6 +21,8 @@ const Command *const command_table[] = {
     &command_wal_get,
     &command_wal_list,
     &command_catalog_rebuild,
+    &command_parquet_show,
+    &command_parquet_cat,
     NULL,
 };
 

@@ -140,6 +140,42 @@ void output_json(Output *output, json_t *json)
     g_mutex_unlock(&output->mutex);
 }
 
+/* A line of data for a terminal. */
+static char *escape_data(const char *bytes, gsize length)
+{
+    gboolean ends = length > 0 && bytes[length - 1] == '\n';
+    GString *escaped = g_string_new(NULL);
+
+    length -= ends;
+    for (gsize at = 0; at < length;) {
+        gsize run = strnlen(bytes + at, length - at);
+        g_autofree char *text = g_strndup(bytes + at, run);
+        g_autofree char *piece = output_escape(text);
+
+        g_string_append(escaped, piece);
+        at += run;
+        for (; at < length && bytes[at] == '\0'; at++)
+            g_string_append(escaped, "\\x00");
+    }
+    if (ends)
+        g_string_append_c(escaped, '\n');
+    return g_string_free(escaped, FALSE);
+}
+
+void output_bytes(Output *output, const char *bytes, gsize length)
+{
+    g_autofree char *escaped = NULL;
+
+    if (isatty(fileno(output->out))) {
+        escaped = escape_data(bytes, length);
+        bytes = escaped;
+        length = strlen(escaped);
+    }
+    g_mutex_lock(&output->mutex);
+    fwrite(bytes, 1, length, output->out);
+    g_mutex_unlock(&output->mutex);
+}
+
 void output_json_line(Output *output, json_t *json)
 {
     g_autoptr(json_t) taken = json;

@@ -36,6 +36,10 @@ void output_line(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A document for programs; nothing without --json. Takes the reference. */
 void output_json(Output *output, json_t *json);
 
+/* One line of data that a command has made itself, CSV or JSON, as it is; on a terminal its control characters are shown
+ * escaped. With --quiet too: it is what was asked for. */
+void output_bytes(Output *output, const char *bytes, gsize length);
+
 /* A table for people: columns with headings, the widths follow the content, numbers (cells that `right` names) flush right.
  * `right` is a string of 'l' and 'r', one a column. Nothing with --json. */
 typedef struct OutputTable OutputTable;

@@ -21,8 +21,8 @@
 #define CODEC_GAIN_MIN 0.02
 /* Whole bytes for indexes must save that share. */
 #define ALIGNED_GAIN_MIN 0.03
-/* Compressed numbers that come as they are take much more time at writing and reading than indexes
- * into a dictionary do: they must save that share. */
+/* Values that come as they are and compress well take much more time at writing and reading than
+ * indexes into a dictionary do: they must save that share. */
 #define PLAIN_GAIN_MIN 0.2
 /* Dictionaries cost time at writing: they must save that share against other encodings. */
 #define DICTIONARY_GAIN_MIN 0.03
@@ -204,9 +204,10 @@ static gboolean choose_dictionary(Trial *trial, Choice *choice, Cost *best, GErr
 {
     g_autofree guint32 *indexes = g_new(guint32, trial->sample.count);
     TrialDictionary dictionary = {.indexes = indexes};
-    double share = choice->encoding == PARQUET_PLAIN && best->stored < best->encoded / 2
-                       ? 1 / (1 - PLAIN_GAIN_MIN)
-                       : 1 - DICTIONARY_GAIN_MIN;
+    gboolean slow = choice->encoding != PARQUET_DELTA_BINARY_PACKED &&
+                    choice->encoding != PARQUET_BYTE_STREAM_SPLIT &&
+                    best->stored < best->encoded / 2;
+    double share = slow ? 1 / (1 - PLAIN_GAIN_MIN) : 1 - DICTIONARY_GAIN_MIN;
     Cost packed, aligned;
 
     if (!make_dictionary(trial, &dictionary))
