@@ -75,7 +75,7 @@ def test_help_of_every_command(cli):
 @pytest.mark.parametrize("words, message, hint", [
     ([], "no command was given", "holdfast --help"),
     (["bakup"], 'there is no command "bakup"', "did you mean holdfast backup?"),
-    (["backup", "postgresql"], "not a whole command", "goes on with: full"),
+    (["backup", "postgresql"], "not a whole command", "goes on with: full, incremental"),
     (["list", "backups", "--sorce", "x"], "unknown option --sorce", "did you mean --source?"),
     (["--jsno", "list", "backups"], "unknown option --jsno", "did you mean --json?"),
     (["show"], "holdfast show needs BACKUP", "holdfast show --help"),

@@ -42,7 +42,7 @@ static void test_match(void)
     assert_no_match("backup postgres full", "there is no command \"backup postgres\"",
                     "did you mean holdfast backup postgresql?");
     assert_no_match("backup postgresql", "\"holdfast backup postgresql\" is not a whole command",
-                    "holdfast backup postgresql goes on with: full");
+                    "holdfast backup postgresql goes on with: full, incremental");
     assert_no_match("list zzzzzzz", "there is no command \"list zzzzzzz\"",
                     "holdfast list goes on with: backups, recoveries");
     assert_no_match("zzzzzzzzz", "there is no command \"zzzzzzzzz\"",
