@@ -19,6 +19,7 @@ const Command *const command_table[] = {
     &command_cleanup,
     &command_wal_push,
     &command_wal_get,
+    &command_wal_receive,
     &command_wal_list,
     &command_catalog_rebuild,
     &command_parquet_show,

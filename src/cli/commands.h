@@ -21,6 +21,7 @@ extern const Command command_cleanup;
 extern const Command command_catalog_rebuild;
 extern const Command command_wal_push;
 extern const Command command_wal_get;
+extern const Command command_wal_receive;
 extern const Command command_wal_list;
 extern const Command command_parquet_show;
 extern const Command command_parquet_cat;

@@ -7,6 +7,7 @@
 
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "operation/open.h"
 #include "repo/repository.h"
 
 typedef struct {
@@ -21,14 +22,6 @@ typedef struct {
 OperationContext *operation_context_open(Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void operation_context_free(OperationContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
-
-/* Whether the configuration says all that an operation needs of a repository, and nothing that this version cannot do.
- * ERROR_CONFIG. */
-gboolean operation_check_config(const Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* The repository alone, without a catalog: for commands that must start fast. */
-Repository *operation_open_repository(const Config *config,
-                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* [retention] grace, in microseconds. */
 gint64 operation_grace(const OperationContext *context);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening the repository alone: what commands need that must start fast and know no catalog.
+ * Opening the repository alone.
  */
+#include "operation/open.h"
+
 #include "base/error.h"
-#include "operation/context.h"
 
 /* A key in the configuration promises an encrypted repository: never write a plain one in its place. */
 gboolean operation_check_config(const Config *config, GError **error)

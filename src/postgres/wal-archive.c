@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "postgres/wal-list.h"
 #include "postgres/wal-object.h"
 
 /* Level 1 is both faster and smaller than 3 on what PostgreSQL writes. */

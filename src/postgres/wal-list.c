@@ -2,7 +2,7 @@
  *
  * What the WAL archive holds: ranges of segments, and the gaps between them.
  */
-#include "postgres/wal-archive.h"
+#include "postgres/wal-list.h"
 
 #include <stdlib.h>
 #include <string.h>

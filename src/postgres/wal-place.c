@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "postgres/control.h"
+#include "postgres/wal-list.h"
 #include "postgres/wal-system.h"
 
 void wal_place_clear(WalPlace *place)

@@ -8,6 +8,7 @@
 #define HOLDFAST_POSTGRES_WAL_WINDOW_H
 
 #include "postgres/wal-archive.h"
+#include "postgres/wal-list.h"
 #include "repo/manifest.h"
 
 /* Where a physical backup stands in the WAL: clear fields of its manifest. */
