@@ -29,7 +29,7 @@ def newest_bin():
 class Cluster:
     """One server. Superuser: postgres, trusted on the socket."""
 
-    def __init__(self, encoding="UTF8", locale="C.UTF-8", settings=()):
+    def __init__(self, encoding="UTF8", locale="C.UTF-8", settings=(), initdb=()):
         self.bin = newest_bin()
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="hf-pg-", dir="/tmp"))
         self.data = self.root / "data"
@@ -40,7 +40,7 @@ class Cluster:
             shutil.chown(self.root, "postgres")
         self.root.chmod(0o755)
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", encoding,
-                 f"--locale={locale}", "-N")
+                 f"--locale={locale}", "-N", *initdb)
         self.start()
 
     def run(self, program, *arguments):

@@ -1,0 +1,523 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Physical backups of PostgreSQL on real servers: what they hold, what they refuse, and what a server makes of their files."""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import missing
+from physical import PhysicalCluster, Revived, Site
+
+
+@pytest.fixture
+def closing():
+    """Things that are removed at the end, the last first."""
+    things = []
+    yield lambda thing: things.append(thing) or thing
+    for thing in reversed(things):
+        thing.remove()
+
+
+@pytest.fixture
+def server(closing):
+    if missing() is not None:
+        pytest.skip(missing())
+    return closing(PhysicalCluster())
+
+
+@pytest.fixture
+def site(server):
+    return Site(server)
+
+
+def fill(cluster, rows=20000):
+    cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
+                 "ALTER TABLE trades ADD PRIMARY KEY (id);")
+
+
+SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
+
+
+def both_ways(test):
+    return pytest.mark.parametrize("access", ["local", "stream"])(test)
+
+
+# --- round trips -------------------------------------------------------------------------------------------------
+
+
+@both_ways
+def test_full_and_incremental_come_up(server, site, closing, access):
+    place = server.root / "space"
+    place.mkdir()
+    if os.geteuid() == 0:
+        import shutil
+        shutil.chown(place, "postgres", "postgres")
+    fill(server)
+    server.psql(f"CREATE TABLESPACE fast LOCATION '{place}';"
+                "CREATE TABLE elsewhere TABLESPACE fast AS SELECT * FROM trades;"
+                "CREATE UNLOGGED TABLE forgetful AS SELECT * FROM trades; CREATE DATABASE other;")
+    oid = server.value("postgres", "SELECT oid FROM pg_tablespace WHERE spcname = 'fast'")
+    full = site.backup("full", "--access", access)
+    assert (full["type"], full["method"], full["access"]) == ("full", "physical", access)
+    assert full["page_checksum_failures"] == [] and full["warnings"] == []
+    assert site.details(full)["tablespaces"] == [{"oid": oid, "name": "fast", "location": str(place)}]
+    server.psql("UPDATE trades SET text = 'changed' WHERE id % 100 = 0; DROP TABLE elsewhere;"
+                "CREATE TABLE elsewhere TABLESPACE fast AS SELECT id FROM trades; VACUUM trades;")
+    expected = server.value("postgres", SUM)
+    increment = site.backup("incremental", "--access", access)
+    assert (increment["type"], increment["base"]) == ("incremental", full["id"])
+    site.check_sums(full)
+    site.check_sums(increment)
+    revived = closing(Revived(site, increment))
+    assert revived.value(SUM) == expected
+    assert revived.value("SELECT count(*) FROM elsewhere") == "20000"
+    assert revived.value("SELECT count(*) FROM forgetful") == "0"
+    assert revived.value("SELECT 1", "other") == "1"
+    revived.check()
+    first = closing(Revived(site, full))
+    assert first.value("SELECT count(*) FROM trades WHERE text = 'changed'") == "0"
+
+
+def test_a_chain_lives_without_its_middle(server, site, closing):
+    fill(server)
+    chain = [site.backup()]
+    for number in range(4):
+        server.psql(f"UPDATE trades SET text = 'round {number}' WHERE id % 5 = {number}")
+        chain.append(site.backup("incremental"))
+        assert chain[-1]["base"] == chain[-2]["id"]
+    for backup in (chain[1], chain[3], chain[0]):
+        site.ok("delete", backup["id"], "--yes")
+    site.ok("verify", "--all")
+    expected = server.value("postgres", SUM)
+    last = closing(Revived(site, chain[-1]))
+    assert last.value(SUM) == expected
+    middle = closing(Revived(site, chain[2]))
+    assert middle.value("SELECT count(*) FROM trades WHERE text LIKE 'round%'") == "8000"
+    last.check()
+
+
+DDL = """
+CREATE TABLE churn (id serial PRIMARY KEY, text text);
+INSERT INTO churn (text) SELECT repeat('x', 100) FROM generate_series(1, 3000);
+CREATE INDEX ON churn (text); TRUNCATE churn;
+INSERT INTO churn (text) SELECT md5(g::text) FROM generate_series(1, 3000) g;
+VACUUM FULL churn; CREATE DATABASE fleeting; DROP DATABASE fleeting;
+UPDATE trades SET text = md5(random()::text) WHERE id % 7 = 0; VACUUM trades; DROP TABLE churn;
+"""
+
+
+class Load(threading.Thread):
+    def __init__(self, cluster):
+        super().__init__()
+        self.cluster = cluster
+        self.ended = threading.Event()
+        self.rounds = 0
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+
+    def run(self):
+        while not self.ended.is_set():
+            self.cluster.psql(DDL)
+            self.rounds += 1
+
+
+@both_ways
+def test_under_load(server, site, closing, access):
+    fill(server, 100000)
+    # An invariant that every transaction keeps: half-applied changes would break it.
+    server.psql("CREATE TABLE accounts AS SELECT g AS id, 100 AS amount FROM generate_series(1, 1000) g")
+    with Load(server) as load:
+        mover = subprocess.Popen(
+            [str(server.bin / "pgbench"), "-n", "-T", "600", "-c", "2", "-f", "-", "postgres"],
+            env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        mover.stdin.write(b"\\set a random(1, 1000)\n\\set b random(1, 1000)\nBEGIN;"
+                          b"UPDATE accounts SET amount = amount - 1 WHERE id = :a;"
+                          b"UPDATE accounts SET amount = amount + 1 WHERE id = :b;COMMIT;")
+        mover.stdin.close()
+        try:
+            backups = [site.backup("full", "--access", access)]
+            backups += [site.backup("incremental", "--access", access) for _ in range(2)]
+            assert load.rounds > 0
+        finally:
+            mover.send_signal(signal.SIGINT)
+            mover.wait()
+    for backup in backups:
+        assert backup["page_checksum_failures"] == []
+    for backup in (backups[0], backups[-1]):
+        revived = closing(Revived(site, backup))
+        assert revived.value("SELECT sum(amount) FROM accounts") == "100000"
+        assert revived.value("SELECT count(*) FROM trades") == "100000"
+        revived.check()
+        revived.remove()
+
+
+# --- what is in it -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_out(server, site):
+    fill(server, 100)
+    server.psql("CREATE UNLOGGED TABLE forgetful (id int)")
+    session = server.connect()
+    session.cursor().execute("CREATE TEMPORARY TABLE fleeting AS SELECT 1")
+    server.sql("postgres", "SELECT pg_create_physical_replication_slot('slot', true)")
+    unlogged = server.value("postgres", "SELECT pg_relation_filepath('forgetful')")
+    (server.data / "backup_label.old").write_text("stale")
+    files = site.files(site.backup())
+    session.close()
+    for path, line in files.items():
+        name = path.rsplit("/", 1)[-1]
+        assert not re.match(r"t\d+_|pgsql_tmp|pg_internal\.init|postmaster|backup_label", name), path
+        for emptied in ("pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans",
+                        "pg_stat_tmp"):
+            assert not path.startswith(emptied + "/"), path
+        assert not (path.startswith("pg_wal/") and line["type"] == "file"), path
+    for path in ("pg_replslot", "pg_notify", "pg_wal", "pg_tblspc", "pg_wal/archive_status"):
+        assert files[path]["type"] == "directory"
+    assert unlogged + "_init" in files and unlogged not in files
+    assert "global/pg_control" in files and "PG_VERSION" in files
+
+
+def test_label_is_kept_out_of_the_live_directory(server, site):
+    backup = site.backup()
+    label = (site.path(backup) / "data" / "backup_label").read_text()
+    assert label.startswith("START WAL LOCATION: " + backup["start_lsn"])
+    assert "CHECKPOINT LOCATION: " + backup["checkpoint_lsn"] in label
+    assert not (server.data / "backup_label").exists()
+    sums = (site.path(backup) / "SHA256SUMS").read_text()
+    first = int(backup["start_lsn"].split("/")[1], 16) // (16 << 20)
+    assert f"000000010000000000{first:06X}" in sums
+    assert (server.data / "postgresql.conf").exists()
+
+
+def test_tables_are_listed_with_estimates(server, site):
+    fill(server)
+    server.psql("ANALYZE trades; CREATE TABLE never_analyzed (id int)")
+    tables = {line["name"]: line for line in site.ok(
+        "show", site.backup()["id"], "--json").json["tables"]}
+    assert tables["public.trades"]["rows"] == 20000 and tables["public.trades"]["estimated"] is True
+    assert "rows" not in tables["public.never_analyzed"]
+
+
+def test_linked_wal_and_configuration(server, site, closing):
+    server.stop("fast")
+    moved = server.root / "wal"
+    (server.data / "pg_wal").rename(moved)
+    (server.data / "pg_wal").symlink_to(moved)
+    (server.data / "pg_ident.conf").rename(server.root / "ident.conf")
+    (server.data / "pg_ident.conf").symlink_to(server.root / "ident.conf")
+    server.start()
+    fill(server, 100)
+    backup = site.backup()
+    files = site.files(backup)
+    assert (files["pg_wal"]["type"], files["pg_wal"]["target"]) == ("link", str(moved))
+    assert files["pg_ident.conf"]["type"] == "file"
+    assert any("pg_ident.conf is a link" in warning for warning in backup["warnings"])
+    assert closing(Revived(site, backup)).value("SELECT count(*) FROM trades") == "100"
+
+
+@pytest.mark.parametrize("size", ["1", "64"])
+def test_other_segment_sizes(closing, size):
+    if missing() is not None:
+        pytest.skip(missing())
+    server = closing(PhysicalCluster(initdb=("-k", f"--wal-segsize={size}")))
+    site = Site(server)
+    fill(server)
+    backup = site.backup()
+    assert backup["segment_size"] == int(size) << 20
+    site.check_sums(backup)
+    assert closing(Revived(site, backup)).value("SELECT count(*) FROM trades") == "20000"
+
+
+def test_in_place_tablespace(server, site, closing):
+    server.psql("SET allow_in_place_tablespaces = on; CREATE TABLESPACE inside LOCATION '';"
+                "CREATE TABLE t TABLESPACE inside AS SELECT generate_series(1, 10)")
+    backup = site.backup()
+    (space,) = site.details(backup)["tablespaces"]
+    assert space["name"] == "inside" and space["location"] is None
+    assert closing(Revived(site, backup)).value("SELECT count(*) FROM t") == "10"
+
+
+# --- unchanged files ---------------------------------------------------------------------------------------------
+
+
+def relation(server, name):
+    return server.data / server.value("postgres", "SELECT pg_relation_filepath(%s)", (name,))
+
+
+def test_nothing_changed(server, site):
+    fill(server)
+    site.backup()
+    site.backup("incremental")
+    time.sleep(1.2)  # what the first ones wrote themselves settles
+    before = site.backup("incremental")
+    after = site.backup("incremental")
+    assert after["pool"]["written_bytes"] < 200000
+    assert after["pool"]["plain_bytes"] >= before["pool"]["plain_bytes"] - 100000
+    everything = site.backup("incremental", "--checksum")
+    assert everything["pool"]["written_bytes"] < 200000
+
+
+def test_only_changed_extents_are_written(server, site):
+    fill(server, 300000)
+    server.psql("VACUUM trades")
+    full = site.backup()
+    server.psql("UPDATE trades SET text = upper(text) WHERE id = 150000")
+    increment = site.backup("incremental")
+    assert increment["pool"]["written_bytes"] < full["pool"]["written_bytes"] / 4
+
+
+@pytest.mark.parametrize("arguments", [(), ("--checksum",)])
+def test_times_cannot_hide_a_change(server, site, closing, arguments):
+    """The same size and modification time as in the base, and other content."""
+    fill(server)
+    server.psql("CHECKPOINT")
+    time.sleep(1.2)
+    site.backup()
+    path = relation(server, "trades")
+    times = path.stat()
+    server.psql("UPDATE trades SET text = 'hidden!' || substr(text, 8) WHERE id <= 50; CHECKPOINT")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    expected = server.value("postgres", SUM)
+    increment = site.backup("incremental", *arguments)
+    assert closing(Revived(site, increment)).value(SUM) == expected
+
+
+def test_changes_within_the_second_of_the_backup(server, site, closing):
+    fill(server, 2000)
+    server.psql("CHECKPOINT")
+    for number in range(5):
+        site.backup("full" if number == 0 else "incremental")
+        server.psql(f"UPDATE trades SET text = 'r{number}' WHERE id = {number + 1}; CHECKPOINT")
+    expected = server.value("postgres", SUM)
+    assert closing(Revived(site, site.backup("incremental"))).value(SUM) == expected
+
+
+def test_without_a_base_it_is_a_full(server, site, closing):
+    first = site.backup("incremental")
+    assert first["type"] == "full" and first["base"] is None and "-full-" in first["id"]
+    assert any("there is no earlier backup" in warning for warning in first["warnings"])
+    other = closing(PhysicalCluster())
+    text = site.config.read_text().replace(server.conninfo, other.conninfo)
+    site.config.write_text(text)
+    other.set("archive_command", server.value("postgres", "SHOW archive_command"))
+    second = site.backup("incremental")
+    assert second["type"] == "full"
+    assert any("another cluster" in warning for warning in second["warnings"])
+
+
+# --- refusals ----------------------------------------------------------------------------------------------------
+
+
+def test_without_archiving_nothing_begins(closing):
+    if missing() is not None:
+        pytest.skip(missing())
+    server = closing(PhysicalCluster(settings=["archive_mode=off"]))
+    site = Site(server, archive=False)
+    result = site.fails(1, "backup", "postgresql", "full")
+    assert "no WAL is archived" in result.err and "holdfast check" in result.err
+    assert site.backups() == [] and not (site.repository / "pool").exists()
+
+
+def test_failing_archive_command(server, site):
+    server.set("archive_command", "false")
+    began = time.monotonic()
+    result = site.fails(1, "backup", "postgresql", "full")
+    assert "archive_command failed on" in result.err
+    assert time.monotonic() - began < 30
+    assert site.backups() == []
+
+
+def test_archiving_that_ends_during_the_backup(server, site):
+    """Archiving works at the start and not at the stop: the backup does not count."""
+    fill(server, 200000)
+    running = site.start("backup", "postgresql", "full", "--rate", "5M")
+    while not any(row[0] for row in server.sql(
+            "postgres", "SELECT query LIKE '%%backup_start%%' FROM pg_stat_activity")):
+        assert running.poll() is None
+        time.sleep(0.02)
+    time.sleep(1)
+    server.set("archive_command", "false")
+    output = running.communicate(timeout=180)[0].decode()
+    assert running.returncode == 1 and "does not come into the archive" in output
+    assert site.backups() == []
+
+
+def test_single_databases_are_refused(site):
+    assert "whole server" in site.fails(2, "backup", "postgresql", "full", "--databases", "postgres").err
+
+
+def test_local_access_that_cannot_be(server):
+    site = Site(server, extra="data_directory = /nonexistent\n")
+    assert "stream" in site.fails(1, "backup", "postgresql", "full", "--access", "local").err
+    assert site.backup()["access"] == "stream"
+
+
+# --- corrupt pages -----------------------------------------------------------------------------------------------
+
+
+@both_ways
+def test_corrupt_pages_are_named(server, site, access):
+    fill(server)
+    path = relation(server, "trades")
+    server.stop("fast")
+    with open(path, "r+b") as file:
+        for block in (3, 7):
+            file.seek(block * 8192 + 5000)
+            file.write(b"\xde\xad\xbe\xef")
+    server.start()
+    expected = [{"file": str(path.relative_to(server.data)), "block": block} for block in (3, 7)]
+    backup = site.backup("full", "--access", access)
+    assert backup["page_checksum_failures"] == expected
+    assert any(expected[0]["file"] in warning for warning in backup["warnings"])
+    assert site.details(backup)["page_checksum_failures"] == expected
+
+
+def test_unreadable_file_is_an_error(server, site):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to take a file away from the server's user")
+    fill(server, 100)
+    path = relation(server, "trades")
+    os.chown(path, 0, 0)
+    result = site.run("backup", "postgresql", "full", "--access", "local")
+    assert result.status == 1 and str(path.relative_to(server.data)) in result.err
+    assert site.backups() == []
+
+
+# --- standby -----------------------------------------------------------------------------------------------------
+
+
+class Standby(Revived):
+    """A standby of the site's server, from a backup of it."""
+
+    def __init__(self, site, backup):
+        self.conninfo = None
+        super().__init__(site, backup, settings=("recovery_target=", "hot_standby=on",
+                                                 f"primary_conninfo={site.cluster.conninfo}"))
+
+    def pg_ctl(self, action, *arguments):
+        if action == "start":
+            (self.data / "standby.signal").touch()
+            (self.data / "recovery.signal").unlink(missing_ok=True)
+        super().pg_ctl(action, *arguments)
+
+    def wait_promoted(self):
+        self.conninfo = f"host={self.root} port={self.port} user=postgres"
+
+
+@pytest.fixture
+def standby(server, site, closing):
+    fill(server)
+    made = closing(Standby(site, site.backup()))
+    text = site.config.read_text().replace(server.conninfo, made.conninfo)
+    site.config.write_text(text)
+    return made
+
+
+class Pulse(threading.Thread):
+    """Lets the primary write and end segments, as archive_timeout would."""
+
+    def __init__(self, cluster):
+        super().__init__()
+        self.cluster = cluster
+        self.ended = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+
+    def run(self):
+        while not self.ended.wait(0.5):
+            self.cluster.sql("postgres", "SELECT pg_create_restore_point('pulse'), pg_switch_wal()")
+
+
+@both_ways
+def test_backup_from_a_standby(server, site, standby, closing, access):
+    server.psql("UPDATE trades SET text = 'late' WHERE id <= 10; CHECKPOINT")
+    expected = server.value("postgres", SUM)
+    while standby.value(SUM) != expected:
+        time.sleep(0.1)
+    with Pulse(server):
+        backup = site.backup("full", "--access", access)
+        increment = site.backup("incremental", "--access", access)
+    assert backup["from_standby"] is True and increment["base"] == backup["id"]
+    assert "BACKUP FROM: standby" in (site.path(backup) / "data" / "backup_label").read_text()
+    assert not any(path.endswith(".signal") for path in site.files(backup))
+    revived = closing(Revived(site, increment))
+    assert revived.value(SUM) == expected
+    revived.check()
+
+
+def test_promotion_during_the_backup(server, site, standby):
+    with Pulse(server):
+        running = site.start("backup", "postgresql", "full", "--rate", "3M")
+        time.sleep(2)
+        standby.value("SELECT pg_promote()")
+        output = running.communicate(timeout=180)[0].decode()
+    assert running.returncode == 1, output
+    assert "promoted" in output
+    assert len(site.backups()) == 1
+
+
+# --- interruptions and limits ------------------------------------------------------------------------------------
+
+
+@both_ways
+def test_killed_and_run_again(server, site, closing, access):
+    fill(server, 200000)
+    for delay in (0.2, 0.8, 1.5):
+        running = site.start("backup", "postgresql", "full", "--rate", "10M", "--access", access)
+        time.sleep(delay)
+        # runuser passes no SIGKILL on: the program itself is its child.
+        for pid in subprocess.run(["pgrep", "-f", f"backup postgresql .*{site.config}$"], stdout=subprocess.PIPE,
+                                  check=False).stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+        running.wait()
+        assert site.backups() == []
+    expected = server.value("postgres", SUM)
+    assert closing(Revived(site, site.backup("full", "--access", access))).value(SUM) == expected
+
+
+@both_ways
+def test_cancelled(server, site, access):
+    fill(server, 200000)
+    running = site.start("backup", "postgresql", "full", "--rate", "10M", "--access", access)
+    time.sleep(1)
+    running.send_signal(signal.SIGINT if os.geteuid() != 0 else signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert running.returncode != 0 and site.backups() == []
+    # The server is in no backup any more.
+    assert server.value("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%backup_start%' "
+                                    "AND pid <> pg_backend_pid()") == 0
+
+
+def test_rate(server, site):
+    fill(server, 200000)
+    size = server.value("postgres", "SELECT sum(pg_database_size(oid)) FROM pg_database")
+    began = time.monotonic()
+    site.backup("full", "--rate", str(size // 4), "--nice")
+    assert time.monotonic() - began > 3
+
+
+def test_a_role_with_few_rights(server, site):
+    server.psql("CREATE ROLE keeper LOGIN; GRANT pg_read_all_settings, pg_monitor TO keeper;"
+                "GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_switch_wal(),"
+                "pg_create_restore_point(text) TO keeper")
+    site.config.write_text(site.config.read_text().replace("user=postgres", "user=keeper"))
+    assert site.backup()["access"] == "local"
+    server.psql("REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM keeper")
+    assert "pg_switch_wal" in site.fails(1, "backup", "postgresql", "full").err
