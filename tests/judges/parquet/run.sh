@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs the other implementations of Parquet (npm, from the lock file) and compares: run.sh PARQUET_JUDGE [full].
+# PARQUET_JUDGE is build/tests/unit/parquet-judge; "full" adds files of a million rows, which take some minutes and some
+# gigabytes in TMPDIR.
+
+set -eu
+judge=$(realpath "$1")
+mode=${2-}
+cd "$(dirname "$0")"
+[ -d node_modules/hyparquet ] || npm ci --no-audit --no-fund
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+node judge.mjs "$judge" "$scratch" "$mode"
