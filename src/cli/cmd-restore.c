@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast restore postgresql full.
+ * holdfast restore postgresql full, holdfast restore postgresql pitr.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
@@ -19,6 +21,14 @@ static struct {
     char *tolerance;
     int jobs;
     gboolean replace, globals, no_owner, require_rows, dry_run;
+
+    /* of physical backups */
+    char *source;
+    char *directory, *wal_directory;
+    char **tablespaces;
+    gboolean delta, standby, start, force;
+    char *time, *lsn, *xid, *name, *timeline, *action;
+    gboolean immediate, latest, exclusive;
 } options;
 
 static json_t *report_json(const RestoreReport *report)
@@ -36,13 +46,46 @@ static json_t *report_json(const RestoreReport *report)
     return object;
 }
 
-/* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */
-static void print_report(Output *output, const RestoreReport *report, gboolean done)
+/* How to look at a server that waits at its target, and how to go on. */
+static void print_directory(Output *output, const RestoreReport *report)
+{
+    const json_t *summary = report->summary;
+    const char *directory = json_get_string(summary, "directory", "");
+    const char *state = json_get_string(summary, "state", NULL);
+    g_autofree char *took = duration_format(report->elapsed);
+    g_autofree char *bytes = size_format(json_get_uint(summary, "bytes", 0));
+
+    output_line(output, "restored %s into %s in %s", bytes, directory, took);
+    if (state != NULL)
+        output_line(output, "recovered to %s: %s", json_get_string(summary, "target", ""), state);
+    else
+        output_line(output, "start PostgreSQL there: it recovers to %s, then: %s",
+                    json_get_string(summary, "target", ""), json_get_string(summary, "action", ""));
+    if (strcmp(json_get_string(summary, "action", ""), "pause") == 0)
+        output_line(output, "paused it can be read; go on with SELECT pg_wal_replay_resume(), or "
+                            "set another target and start it again");
+}
+
+static void print_done(Output *output, const RestoreReport *report)
 {
     g_autofree char *took = duration_format(report->elapsed);
     g_autofree char *tables = count_format(json_get_uint(report->summary, "tables", 0));
     g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
 
+    if (options.dry_run)
+        output_line(output, "dry run: it can be done; nothing was changed");
+    else if (options.directory != NULL)
+        print_directory(output, report);
+    else
+        output_line(output,
+                    "restored %s tables with %s rows in %s; counted and compared with the "
+                    "backup",
+                    tables, rows, took);
+}
+
+/* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */
+static void print_report(Output *output, const RestoreReport *report, gboolean done)
+{
     output_json(output, report_json(report));
     if (options.dry_run || output_is_verbose(output)) {
         for (guint i = 0; i < report->steps->len; i++)
@@ -53,22 +96,80 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
     /* The first problem is the error that follows. */
     for (guint i = 1; i < report->problems->len && !output_is_json(output); i++)
         output_warning(output, "%s", (const char *)report->problems->pdata[i]);
-    if (done && options.dry_run)
-        output_line(output, "dry run: it can be done; nothing was changed");
-    else if (done)
-        output_line(output,
-                    "restored %s tables with %s rows in %s; counted and compared with the "
-                    "backup",
-                    tables, rows, took);
+    if (done)
+        print_done(output, report);
+}
+
+/* Exactly one of them says where the recovery ends. */
+static gboolean fill_target(const Config *config, EngineTarget *target, GError **error)
+{
+    const struct {
+        gboolean given;
+        RecoverTo to;
+        const char *value;
+    } kinds[] = {
+        {options.time != NULL, RECOVER_TIME, options.time},
+        {options.lsn != NULL, RECOVER_LSN, options.lsn},
+        {options.xid != NULL, RECOVER_XID, options.xid},
+        {options.name != NULL, RECOVER_NAME, options.name},
+        {options.immediate, RECOVER_IMMEDIATE, NULL},
+        {options.latest, RECOVER_LATEST, NULL},
+    };
+    guint given = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!kinds[i].given)
+            continue;
+        given++;
+        target->to = kinds[i].to;
+        target->value = kinds[i].value;
+    }
+    if (given != 1) {
+        error_set(error, ERROR_USAGE,
+                  given == 0 ? "where shall the recovery end?"
+                             : "a recovery ends at one target only");
+        error_add_hint(error, "give one of --target-time, --target-lsn, --target-xid, "
+                              "--target-name, --target-immediate, --target-latest");
+        return FALSE;
+    }
+    if (options.exclusive && (options.name != NULL || options.immediate || options.latest)) {
+        error_set(error, ERROR_USAGE,
+                  "--target-exclusive goes with a time, an LSN or a transaction");
+        return FALSE;
+    }
+    target->exclusive = options.exclusive;
+    target->timeline = options.timeline;
+    if (target->to != RECOVER_TIME)
+        return TRUE;
+    return time_parse(options.time, config_time_zone(config), &target->time, error);
+}
+
+static gboolean fill_action(EngineTarget *target, GError **error)
+{
+    static const char *const actions[] = {"pause", "promote", "shutdown", NULL};
+
+    if (options.action != NULL && !g_strv_contains(actions, options.action)) {
+        error_set(error, ERROR_USAGE, "--target-action %s: expected pause, promote or shutdown",
+                  options.action);
+        return FALSE;
+    }
+    target->action = options.action;
+    return TRUE;
+}
+
+static void fill_place(EnginePlace *place)
+{
+    place->directory = options.directory;
+    place->wal_directory = options.wal_directory;
+    place->tablespaces = (const char *const *)options.tablespaces;
+    place->delta = options.delta;
+    place->standby = options.standby;
+    place->start = options.start;
+    place->force = options.force;
 }
 
 static gboolean fill_request(RestoreRequest *request, GError **error)
 {
-    if (options.backup_id == NULL) {
-        error_set(error, ERROR_USAGE, "which backup shall be restored?");
-        error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
-        return FALSE;
-    }
     request->tolerance = -1;
     if (options.tolerance != NULL &&
         !percent_parse(options.tolerance, &request->tolerance, error)) {
@@ -77,6 +178,8 @@ static gboolean fill_request(RestoreRequest *request, GError **error)
     }
     request->engine = "postgresql";
     request->backup_id = options.backup_id;
+    request->source = options.source;
+    fill_place(&request->place);
     request->to_source = options.to_source;
     request->to_database = options.to_database;
     request->replace = options.replace;
@@ -85,10 +188,10 @@ static gboolean fill_request(RestoreRequest *request, GError **error)
     request->require_rows = options.require_rows;
     request->dry_run = options.dry_run;
     request->jobs = (guint)options.jobs;
-    return words_check_jobs(options.jobs, error);
+    return words_check_jobs(options.jobs, error) && fill_action(&request->recovery, error);
 }
 
-static gboolean run_restore(CommandRun *run, GError **error)
+static gboolean run_request(CommandRun *run, gboolean pitr, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(OperationContext) context = NULL;
@@ -105,7 +208,7 @@ static gboolean run_restore(CommandRun *run, GError **error)
     request.databases = (const char *const *)databases;
     request.tables = (const char *const *)tables;
     context = command_open(run, error);
-    if (context == NULL)
+    if (context == NULL || (pitr && !fill_target(context->config, &request.recovery, error)))
         return FALSE;
     done = operation_restore(context, &request, progress, run->cancellable, &report, error);
     /* Nothing was planned where it failed before that: the error says all. */
@@ -115,29 +218,159 @@ static gboolean run_restore(CommandRun *run, GError **error)
     return done;
 }
 
-static const GOptionEntry entries[] = {
-    {"backup-id", 0, 0, G_OPTION_ARG_FILENAME, &options.backup_id,
-     "the backup to restore: its id, or a beginning or end of it", "BACKUP"},
-    {"databases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.databases,
-     "only these databases of the backup", "A,B"},
-    {"to-database", 0, 0, G_OPTION_ARG_FILENAME, &options.to_database,
-     "another name for the restored database; of several: A=X,B=Y", "NAME"},
-    {"tables", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.tables,
-     "only these tables: schema.table, * is a wildcard, \\ takes it literally", "A,B.*"},
-    {"to-source", 0, 0, G_OPTION_ARG_FILENAME, &options.to_source,
-     "another configured server to restore to", "NAME"},
-    {"replace", 0, 0, G_OPTION_ARG_NONE, &options.replace, "replace databases or tables that exist",
-     NULL},
+static gboolean run_full(CommandRun *run, GError **error)
+{
+    if (options.backup_id == NULL) {
+        error_set(error, ERROR_USAGE, "which backup shall be restored?");
+        error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
+        return FALSE;
+    }
+    return run_request(run, FALSE, error);
+}
+
+static gboolean run_pitr(CommandRun *run, GError **error)
+{
+    return run_request(run, TRUE, error);
+}
+
+/* What both commands take. */
+#define COMMON_ENTRIES                                                                             \
+    {"backup-id",                                                                                  \
+     0,                                                                                            \
+     0,                                                                                            \
+     G_OPTION_ARG_FILENAME,                                                                        \
+     &options.backup_id,                                                                           \
+     "the backup to restore: its id, or a beginning or end of it",                                 \
+     "BACKUP"},                                                                                    \
+        {"target-directory",                                                                       \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME,                                                                    \
+         &options.directory,                                                                       \
+         "physical backups: the data directory to write",                                          \
+         "DIR"},                                                                                   \
+        {"delta",                                                                                  \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.delta,                                                                           \
+         "over a data directory that is there: write what differs, remove the rest",               \
+         NULL},                                                                                    \
+        {"tablespace",                                                                             \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
+         &options.tablespaces,                                                                     \
+         "another place for a tablespace, named by its place, name or oid",                        \
+         "OLD=NEW"},                                                                               \
+        {"wal-directory",         0,    0, G_OPTION_ARG_FILENAME, &options.wal_directory,          \
+         "where pg_wal links to", "DIR"},                                                          \
+        {"target-action",                                                                          \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_STRING,                                                                      \
+         &options.action,                                                                          \
+         "at the target: pause, promote, shutdown",                                                \
+         "ACTION"},                                                                                \
+        {"start",                                                                                  \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.start,                                                                           \
+         "recover at once with a private server, check it, shut it down",                          \
+         NULL},                                                                                    \
+        {"force",                                                                                  \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.force,                                                                           \
+         "in spite of tablespaces that the WAL creates in places that exist here",                 \
+         NULL},                                                                                    \
+        {"databases",                                                                              \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
+         &options.databases,                                                                       \
+         "only these databases of the backup",                                                     \
+         "A,B"},                                                                                   \
+        {"to-database",                                                                            \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME,                                                                    \
+         &options.to_database,                                                                     \
+         "another name for the restored database; of several: A=X,B=Y",                            \
+         "NAME"},                                                                                  \
+        {"tables",                                                                                 \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
+         &options.tables,                                                                          \
+         "only these tables: schema.table, * is a wildcard, \\ takes it literally",                \
+         "A,B.*"},                                                                                 \
+        {"to-source",                                                                              \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME,                                                                    \
+         &options.to_source,                                                                       \
+         "another configured server to restore to",                                                \
+         "NAME"},                                                                                  \
+        {"replace",                                                                                \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.replace,                                                                         \
+         "replace databases or tables that exist",                                                 \
+         NULL},                                                                                    \
+        {"no-owner",                                                                               \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.no_owner,                                                                        \
+         "restore neither owners nor privileges",                                                  \
+         NULL},                                                                                    \
+        {"require-rows",                                                                           \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_NONE,                                                                        \
+         &options.require_rows,                                                                    \
+         "a restored table without rows is a failure",                                             \
+         NULL},                                                                                    \
+        {"tolerance",                                                                              \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_FILENAME,                                                                    \
+         &options.tolerance,                                                                       \
+         "how far rows may differ from the backup: 5% (default: not at all)",                      \
+         "PERCENT"},                                                                               \
+        {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},          \
+    {                                                                                              \
+        "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry_run,                                    \
+            "check everything that could fail, print the plan, change nothing", NULL               \
+    }
+
+static const GOptionEntry full_entries[] = {
+    COMMON_ENTRIES,
     {"globals", 0, 0, G_OPTION_ARG_NONE, &options.globals, "roles and tablespaces too", NULL},
-    {"no-owner", 0, 0, G_OPTION_ARG_NONE, &options.no_owner,
-     "restore neither owners nor privileges", NULL},
-    {"require-rows", 0, 0, G_OPTION_ARG_NONE, &options.require_rows,
-     "a restored table without rows is a failure", NULL},
-    {"tolerance", 0, 0, G_OPTION_ARG_FILENAME, &options.tolerance,
-     "how far rows may differ from the backup: 5% (default: not at all)", "PERCENT"},
-    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},
-    {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry_run,
-     "check everything that could fail, print the plan, change nothing", NULL},
+    {NULL},
+};
+
+static const GOptionEntry pitr_entries[] = {
+    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source, "whose backups", "NAME"},
+    {"target-time", 0, 0, G_OPTION_ARG_FILENAME, &options.time,
+     "to a moment, ISO 8601; without a zone in the configured time_zone", "TIME"},
+    {"target-lsn", 0, 0, G_OPTION_ARG_STRING, &options.lsn, "to a place in the WAL", "LSN"},
+    {"target-xid", 0, 0, G_OPTION_ARG_STRING, &options.xid, "to the end of a transaction", "XID"},
+    {"target-name", 0, 0, G_OPTION_ARG_FILENAME, &options.name,
+     "to a restore point: pg_create_restore_point()", "NAME"},
+    {"target-immediate", 0, 0, G_OPTION_ARG_NONE, &options.immediate,
+     "to the first consistent state", NULL},
+    {"target-latest", 0, 0, G_OPTION_ARG_NONE, &options.latest, "to the end of the archived WAL",
+     NULL},
+    {"target-exclusive", 0, 0, G_OPTION_ARG_NONE, &options.exclusive, "stop just before it", NULL},
+    {"target-timeline", 0, 0, G_OPTION_ARG_STRING, &options.timeline,
+     "along which timeline: a number, latest (default), current", "T"},
+    {"standby", 0, 0, G_OPTION_ARG_NONE, &options.standby, "go on as a standby", NULL},
+    COMMON_ENTRIES,
     {NULL},
 };
 
@@ -146,13 +379,34 @@ const Command command_restore_postgresql_full = {
     .arguments = "",
     .summary = "restore a PostgreSQL backup, some databases or tables of it",
     .description =
-        "Databases come back under their own names or those of --to-database. One that exists is\n"
+        "A physical backup goes into a data directory and becomes that backup's own state. A\n"
+        "logical one goes into the running server, and so do --tables and --databases of either:\n"
+        "databases come back under their own names or those of --to-database. One that exists is\n"
         "refused without --replace; with it, the old one stays until the new one is whole. Rows\n"
         "are counted afterwards and compared with the backup: a difference is exit status 3.",
     .example =
-        "holdfast restore postgresql full --backup-id k3f9 --to-database market_copy\n"
+        "holdfast restore postgresql full --backup-id k3f9 --target-directory /srv/pg/data\n"
+        "  holdfast restore postgresql full --backup-id k3f9 --to-database market_copy\n"
         "  holdfast restore postgresql full --backup-id k3f9 --tables 'public.trades,news.*'",
-    .options = entries,
+    .options = full_entries,
     .reads_only = TRUE,
-    .run = run_restore,
+    .run = run_full,
+};
+
+const Command command_restore_postgresql_pitr = {
+    .words = "restore postgresql pitr",
+    .arguments = "",
+    .summary = "recover PostgreSQL to a point in time",
+    .description =
+        "Takes the newest physical backup from which the target can be reached, or --backup-id,\n"
+        "and the archived WAL. Into a data directory: the server recovers when it is started, and\n"
+        "waits at the target (--target-action). With --tables or --databases: a private server\n"
+        "recovers in a scratch place, and what was chosen goes into the running server.",
+    .example = "holdfast restore postgresql pitr --target-time '2026-11-22 09:59:59' \\\n"
+               "    --target-directory /srv/pg/data\n"
+               "  holdfast restore postgresql pitr --target-time 2026-11-22T09:59:59Z \\\n"
+               "    --tables market.public.trades --to-database rescue",
+    .options = pitr_entries,
+    .reads_only = TRUE,
+    .run = run_pitr,
 };

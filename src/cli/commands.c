@@ -14,6 +14,7 @@ const Command *const command_table[] = {
     &command_show,
     &command_verify,
     &command_restore_postgresql_full,
+    &command_restore_postgresql_pitr,
     &command_list_recoveries,
     &command_delete,
     &command_cleanup,

@@ -17,6 +17,7 @@ extern const Command command_show;
 extern const Command command_verify;
 extern const Command command_delete;
 extern const Command command_restore_postgresql_full;
+extern const Command command_restore_postgresql_pitr;
 extern const Command command_cleanup;
 extern const Command command_catalog_rebuild;
 extern const Command command_wal_push;

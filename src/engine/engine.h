@@ -51,8 +51,44 @@ typedef struct {
 
 /* --- restore ------------------------------------------------------------------------------------------------------- */
 
+/* Where a recovery stops. */
+typedef enum {
+    RECOVER_STATE, /* at the backup's own state: `restore … full` */
+    RECOVER_TIME,
+    RECOVER_LSN,
+    RECOVER_XID,
+    RECOVER_NAME, /* a named restore point */
+    RECOVER_IMMEDIATE,
+    RECOVER_LATEST,
+} RecoverTo;
+
+typedef struct {
+    RecoverTo to;
+    gint64 time;          /* RECOVER_TIME: microseconds */
+    const char *value;    /* RECOVER_LSN, _XID, _NAME: as given */
+    gboolean exclusive;   /* stop before the target, not behind it */
+    const char *timeline; /* a number, "latest", "current", or NULL: latest */
+    const char *action;   /* "pause", "promote", "shutdown", or NULL: the default */
+} EngineTarget;
+
+/* A physical restore: into a directory. */
+typedef struct {
+    const char *directory;          /* --target-directory, or NULL */
+    const char *wal_directory;      /* --wal-directory: where pg_wal links to, or NULL */
+    const char *const *tablespaces; /* --tablespace: "OLD=NEW", or NULL */
+    gboolean delta;                 /* over what is there */
+    gboolean standby;               /* --standby: goes on as a standby */
+    gboolean start;                 /* --start: recover at once, with a private server */
+    gboolean force;                 /* --force: in spite of tablespaces that WAL creates */
+    /* What fetches a WAL file: program and arguments before name and path. Absolute paths: the server runs it. */
+    const char *const *wal_get;
+} EnginePlace;
+
 typedef struct {
     Backup *backup;
+    const char *reason;           /* why this backup; NULL: it was named */
+    const EngineTarget *recovery; /* never NULL */
+    const EnginePlace *place;     /* never NULL */
     const ConfigSource *target;   /* the server to restore to */
     const char *const *databases; /* --databases, or NULL */
     const char *to_database;      /* --to-database: "X" or "A=X,B=Y", or NULL */
@@ -78,6 +114,7 @@ struct EnginePlan {
     GPtrArray *warnings; /* char * */
     json_t *summary;     /* for --json and the audit record: databases, tables, rows, bytes */
     int problem_code;    /* ErrorCode of the first problem */
+    const char *method;  /* PostgreSQL: "physical" or "logical": whose plan it is */
 };
 
 typedef struct {
@@ -108,6 +145,12 @@ typedef struct {
 
     /* The backup's details as JSON for `show`: one object with "tables" and what else is of interest. New reference. */
     json_t *(*describe)(Backup *backup, GError **error);
+
+    /* The newest backup of the source from which a recovery can reach the target; *ret_reason says why it. ERROR_REFUSED naming what
+     * can be reached, ERROR_NOT_FOUND where there is no backup at all. NULL: there is no recovery to a point in time. */
+    gboolean (*choose)(Repository *repository, const ConfigSource *source,
+                       const EngineTarget *target, Backup **ret_backup, char **ret_reason,
+                       GCancellable *cancellable, GError **error);
 
     /* A plan with problems is no error; an error means that planning itself failed (server unreachable, usage, damage). The
      * request must outlive the plan. */

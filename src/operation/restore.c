@@ -29,6 +29,9 @@ typedef struct {
     const RestoreRequest *request;
     Backup *backup;
     const Engine *engine;
+    char *reason;      /* why that backup, where none was named */
+    char **wal_get;    /* for the server's restore_command */
+    EnginePlace place; /* the request's, with wal_get */
     ConfigSource bare; /* where no configuration knows the source */
     EngineRestore work;
 } Restoring;
@@ -64,14 +67,45 @@ static gboolean find_target(Restoring *restoring, GError **error)
     return TRUE;
 }
 
+/* The newest backup that can reach the target. A bare machine knows sources by their backups only. */
+static gboolean choose_backup(Restoring *restoring, GError **error)
+{
+    const RestoreRequest *request = restoring->request;
+    const Config *config = restoring->context->config;
+    const Engine *engine = engine_find(request->engine, error);
+    ConfigSource named = {.name = (char *)request->source, .engine = (char *)request->engine};
+    const ConfigSource *source = &named;
+
+    if (engine == NULL)
+        return FALSE;
+    if (engine->choose == NULL) {
+        error_set(error, ERROR_USAGE, "which backup shall be restored?");
+        error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
+        return FALSE;
+    }
+    if (request->source == NULL || config_source_count(config) > 0) {
+        source = config_find_source(config, request->source, request->engine,
+                                    request->source == NULL ? "physical" : NULL, error);
+        if (source == NULL)
+            return FALSE;
+    }
+    return engine->choose(restoring->context->repository, source, &request->recovery,
+                          &restoring->backup, &restoring->reason, NULL, error);
+}
+
 static gboolean open_backup(Restoring *restoring, GError **error)
 {
     const RestoreRequest *request = restoring->request;
     const char *engine;
 
-    restoring->backup = backup_open(restoring->context->repository, request->backup_id, error);
-    if (restoring->backup == NULL)
-        return FALSE;
+    if (request->backup_id == NULL) {
+        if (!choose_backup(restoring, error))
+            return FALSE;
+    } else {
+        restoring->backup = backup_open(restoring->context->repository, request->backup_id, error);
+        if (restoring->backup == NULL)
+            return FALSE;
+    }
     engine = manifest_engine(backup_manifest(restoring->backup));
     if (strcmp(engine, request->engine) != 0) {
         error_set(error, ERROR_USAGE, "backup %s is one of %s", backup_id(restoring->backup),
@@ -83,12 +117,44 @@ static gboolean open_backup(Restoring *restoring, GError **error)
     return restoring->engine != NULL;
 }
 
+/* This very program, and the repository as this run has found it. A server runs the command in a directory of its own: every path is
+ * absolute. */
+static gboolean find_wal_get(Restoring *restoring, GError **error)
+{
+    const Config *config = restoring->context->config;
+    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *file = NULL, *repository = NULL;
+
+    if (program == NULL) {
+        error_set(error, ERROR_INTERNAL, "the path of this program is not known");
+        return FALSE;
+    }
+    g_strv_builder_add_many(words, program, "wal", "get", NULL);
+    if (config_path(config) != NULL) {
+        file = g_canonicalize_filename(config_path(config), NULL);
+        g_strv_builder_add_many(words, "--config", file, NULL);
+    }
+    if (config_path(config) == NULL ||
+        g_strcmp0(config_get(config, "repository", "path"), config_repository_path(config)) != 0) {
+        repository = g_canonicalize_filename(config_repository_path(config), NULL);
+        g_strv_builder_add_many(words, "--repository", repository, NULL);
+    }
+    restoring->wal_get = g_strv_builder_end(words);
+    restoring->place = restoring->request->place;
+    restoring->place.wal_get = (const char *const *)restoring->wal_get;
+    return TRUE;
+}
+
 static void fill_work(Restoring *restoring, Progress *progress, GCancellable *cancellable)
 {
     const RestoreRequest *request = restoring->request;
     EngineRestore *work = &restoring->work;
 
     work->backup = restoring->backup;
+    work->reason = restoring->reason;
+    work->recovery = &request->recovery;
+    work->place = &restoring->place;
     work->databases = request->databases;
     work->to_database = request->to_database;
     work->tables = request->tables;
@@ -189,6 +255,8 @@ static json_t *options_json(const RestoreRequest *request)
     json_object_set_new(options, "databases", list_json(request->databases));
     json_object_set_new(options, "to_database", json_text(request->to_database));
     json_object_set_new(options, "tables", list_json(request->tables));
+    json_object_set_new(options, "target_directory", json_text(request->place.directory));
+    json_object_set_new(options, "delta", json_boolean(request->place.delta));
     json_object_set_new(options, "replace", json_boolean(request->replace));
     json_object_set_new(options, "globals", json_boolean(request->globals));
     json_object_set_new(options, "no_owner", json_boolean(request->no_owner));
@@ -267,11 +335,14 @@ gboolean operation_restore(OperationContext *context, const RestoreRequest *requ
     ret_report->steps = g_ptr_array_new_with_free_func(g_free);
     ret_report->problems = g_ptr_array_new_with_free_func(g_free);
     ret_report->warnings = g_ptr_array_new_with_free_func(g_free);
-    done = open_backup(&restoring, error) && find_target(&restoring, error);
+    done = open_backup(&restoring, error) && find_target(&restoring, error) &&
+           find_wal_get(&restoring, error);
     if (done) {
         fill_work(&restoring, progress, cancellable);
         done = plan_and_restore(&restoring, ret_report, error);
     }
     backup_unref(restoring.backup);
+    g_free(restoring.reason);
+    g_strfreev(restoring.wal_get);
     return done;
 }

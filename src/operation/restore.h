@@ -10,7 +10,10 @@
 
 typedef struct {
     const char *engine;
-    const char *backup_id;
+    const char *backup_id; /* NULL: the newest that can reach the target */
+    const char *source;    /* whose backups, where none is named; NULL: the only one that fits */
+    EngineTarget recovery;
+    EnginePlace place; /* but for wal_get */
     const char *
         to_source; /* NULL: the backup's own source; libpq's environment where no configuration has it */
     const char *const *databases;

@@ -8,19 +8,11 @@
 #include "postgres/base.h"
 #include "postgres/check.h"
 #include "postgres/logical.h"
-#include "postgres/physical.h"
+#include "postgres/physical-plan.h"
 
 static gboolean is_physical(const char *method)
 {
     return g_strcmp0(method, "physical") == 0;
-}
-
-static gboolean need_logical(const char *method, GError **error)
-{
-    if (!is_physical(method))
-        return TRUE;
-    error_set(error, ERROR_UNSUPPORTED, "physical backups cannot be restored yet");
-    return FALSE;
 }
 
 static gboolean backup(const EngineBackup *request, GError **error)
@@ -46,9 +38,30 @@ static json_t *describe(Backup *backup_read, GError **error)
 
 static EnginePlan *plan(const EngineRestore *request, GError **error)
 {
-    if (!need_logical(manifest_method(backup_manifest(request->backup)), error))
+    if (is_physical(manifest_method(backup_manifest(request->backup))))
+        return pg_physical_plan(request, error);
+    if (request->recovery->to != RECOVER_STATE || request->place->directory != NULL) {
+        error_set(error, ERROR_USAGE,
+                  "backup %s is a logical one: it has one moment only, and no data directory",
+                  backup_id(request->backup));
+        error_add_hint(error, "use `holdfast restore postgresql full` with --to-database");
         return NULL;
+    }
     return pg_logical_plan(request, error);
+}
+
+static gboolean restore(EnginePlan *made, EngineResult *ret_result, GError **error)
+{
+    return is_physical(made->method) ? pg_physical_restore(made, ret_result, error)
+                                     : pg_logical_restore(made, ret_result, error);
+}
+
+static void plan_free(EnginePlan *made)
+{
+    if (made != NULL && is_physical(made->method))
+        pg_physical_plan_free(made);
+    else
+        pg_logical_plan_free(made);
 }
 
 const Engine postgres_engine = {
@@ -58,7 +71,8 @@ const Engine postgres_engine = {
     .backup = backup,
     .check_object = check_object,
     .describe = describe,
+    .choose = pg_target_choose,
     .plan = plan,
-    .restore = pg_logical_restore,
-    .plan_free = pg_logical_plan_free,
+    .restore = restore,
+    .plan_free = plan_free,
 };

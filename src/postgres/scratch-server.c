@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running a private server.
+ */
+#include "postgres/scratch-server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/throttle.h"
+#include "base/time.h"
+#include "postgres/connection.h"
+
+#define OUTPUT_LIMIT (1024 * 1024)
+#define LOG_TAIL     2000
+#define LOG_LIMIT    (64u << 20)
+#define POLL         (50 * 1000)
+/* Status 3 of `pg_ctl status`: no server runs there. */
+#define SOCKET_PREFIX "/tmp/hf-XXXXXX" /* a socket's path has 107 bytes at most */
+
+struct PgScratch {
+    PgScratchRequest request;
+    char *pg_ctl;
+    char *folder; /* socket, configuration, log */
+    char *conninfo;
+    gboolean started;
+};
+
+/* --- programs ------------------------------------------------------------------------------------------------------ */
+
+static gboolean is_version(const char *program, int major, GCancellable *cancellable)
+{
+    const char *const argv[] = {program, "--version", NULL};
+    const ProcessSpec spec = {.argv = argv, .keep_fd = -1};
+    g_autofree char *output = NULL;
+    const char *number;
+
+    if (!process_run(&spec, 4096, &output, NULL, cancellable, NULL))
+        return FALSE;
+    number = strpbrk(output, "0123456789");
+    return number != NULL && atoi(number) == major;
+}
+
+/* A data directory is read by servers of its own major version only. */
+static char *find_server_program(const char *name, int major, GCancellable *cancellable,
+                                 GError **error)
+{
+    g_autofree char *debian = g_strdup_printf("/usr/lib/postgresql/%d/bin/%s", major, name);
+    g_autofree char *on_path = g_find_program_in_path(name);
+
+    if (g_file_test(debian, G_FILE_TEST_IS_EXECUTABLE))
+        return g_steal_pointer(&debian);
+    if (on_path != NULL && is_version(on_path, major, cancellable))
+        return g_steal_pointer(&on_path);
+    error_set(error, ERROR_CLIENT_VERSION, "%s of PostgreSQL %d is not installed here", name,
+              major);
+    error_add_hint(error, "apt install postgresql-%d", major);
+    return NULL;
+}
+
+/* Runs a program as the server's account; *ret_output may be NULL. */
+static gboolean run_as(const PgScratchRequest *request, const char *const *words, char **ret_output,
+                       GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    /* The directory that we are in may be one that the account cannot enter, which PostgreSQL's programs complain of. */
+    static const char *const environment[] = {"LC_ALL=C", "PGOPTIONS", "PGDATABASE", "PGSERVICE",
+                                              NULL};
+    ProcessSpec spec = {.environment = environment, .keep_fd = -1};
+
+    if (request->user != NULL) {
+        g_ptr_array_add(argv, (gpointer) "runuser");
+        g_ptr_array_add(argv, (gpointer) "-u");
+        g_ptr_array_add(argv, (gpointer)request->user);
+        g_ptr_array_add(argv, (gpointer) "--");
+    }
+    for (guint i = 0; words[i] != NULL; i++)
+        g_ptr_array_add(argv, (gpointer)words[i]);
+    g_ptr_array_add(argv, NULL);
+    spec.argv = (const char *const *)argv->pdata;
+    return process_run(&spec, OUTPUT_LIMIT, ret_output, NULL, request->cancellable, error);
+}
+
+/* --- its configuration --------------------------------------------------------------------------------------------- */
+
+/* Replay needs at least as much of these as the source had; and what its extensions log only they can replay. */
+static const char *const inherited[] = {
+    "max_connections",
+    "max_worker_processes",
+    "max_wal_senders",
+    "max_prepared_transactions",
+    "max_locks_per_transaction",
+    "shared_preload_libraries",
+    "wal_level",
+    "track_commit_timestamp",
+    NULL,
+};
+
+static char *write_config(const PgScratch *scratch)
+{
+    const GPtrArray *settings = scratch->request.physical->settings;
+    GString *text = g_string_new("# of a private server of holdfast\n");
+
+    for (guint i = 0; i < settings->len; i++) {
+        g_auto(GStrv) pair = g_strsplit(g_ptr_array_index(settings, i), "\t", 2);
+        g_auto(GStrv) parts = NULL;
+        g_autofree char *value = NULL;
+
+        if (pair[0] == NULL || pair[1] == NULL || !g_strv_contains(inherited, pair[0]))
+            continue;
+        parts = g_strsplit(pair[1], "'", -1);
+        value = g_strjoinv("''", parts);
+        g_string_append_printf(text, "%s = '%s'\n", pair[0], value);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static gboolean put_file(const PgScratch *scratch, const char *name, const char *text,
+                         GError **error)
+{
+    g_autofree char *path = g_build_filename(scratch->folder, name, NULL);
+
+    return file_replace(path, text, strlen(text), 0644, error);
+}
+
+/* The folder can be entered by the server's account and root only: whoever gets to the socket is trusted. */
+static gboolean make_folder(PgScratch *scratch, GError **error)
+{
+    g_autofree char *config = write_config(scratch);
+    g_autofree char *folder = g_strdup(SOCKET_PREFIX);
+    struct stat info;
+
+    if (stat(scratch->request.directory, &info) != 0 || mkdtemp(folder) == NULL) {
+        error_set_errno(error, errno, "cannot make a directory for the private server");
+        return FALSE;
+    }
+    scratch->folder = g_steal_pointer(&folder);
+    if (!put_file(scratch, "postgresql.conf", config, error) ||
+        !put_file(scratch, "pg_hba.conf", "local all all trust\n", error) ||
+        !put_file(scratch, "pg_ident.conf", "", error))
+        return FALSE;
+    if (scratch->request.user != NULL && chown(scratch->folder, info.st_uid, info.st_gid) != 0) {
+        error_set_errno(error, errno, "cannot give %s to %s", scratch->folder,
+                        scratch->request.user);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* On the command line they win over what ALTER SYSTEM has left in the restored directory. The folder's path has no character that the
+ * shell would see. */
+static char *server_options(const PgScratch *scratch)
+{
+    const char *folder = scratch->folder;
+
+    return g_strdup_printf(
+        "-c config_file=%s/postgresql.conf -c hba_file=%s/pg_hba.conf "
+        "-c ident_file=%s/pg_ident.conf -c unix_socket_directories=%s -c port=5432 "
+        "-c listen_addresses='' -c archive_mode=off -c hot_standby=on -c ssl=off "
+        "-c logging_collector=off -c log_destination=stderr -c external_pid_file='' "
+        "-c synchronous_standby_names='' -c max_logical_replication_workers=0",
+        folder, folder, folder, folder);
+}
+
+/* --- starting and stopping ----------------------------------------------------------------------------------------- */
+
+PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
+{
+    g_autoptr(PgScratch) scratch = g_new0(PgScratch, 1);
+    int major = request->physical->server.version_num / 10000;
+    g_autofree char *options = NULL, *log = NULL;
+
+    scratch->request = *request;
+    scratch->pg_ctl = find_server_program("pg_ctl", major, request->cancellable, error);
+    if (scratch->pg_ctl == NULL || !make_folder(scratch, error))
+        return NULL;
+    options = server_options(scratch);
+    log = g_build_filename(scratch->folder, "log", NULL);
+    const char *const words[] = {
+        scratch->pg_ctl, "start", "-W", "-s", "-D", request->directory, "-l", log, "-o",
+        options,         NULL};
+    scratch->started = TRUE;
+    if (!run_as(request, words, NULL, error)) {
+        g_prefix_error(error, "starting a private server in %s: ", request->directory);
+        return NULL;
+    }
+    return g_steal_pointer(&scratch);
+}
+
+static gboolean stop(PgScratch *scratch, const char *mode, GError **error)
+{
+    const char *const words[] = {scratch->pg_ctl,
+                                 "stop",
+                                 "-w",
+                                 "-s",
+                                 "-t",
+                                 "3600",
+                                 "-m",
+                                 mode,
+                                 "-D",
+                                 scratch->request.directory,
+                                 NULL};
+
+    scratch->started = FALSE;
+    return run_as(&scratch->request, words, NULL, error);
+}
+
+gboolean pg_scratch_stop(PgScratch *scratch, GError **error)
+{
+    return stop(scratch, "fast", error);
+}
+
+void pg_scratch_free(PgScratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    if (scratch->started) {
+        /* A cancel must not keep it from being stopped. */
+        scratch->request.cancellable = NULL;
+        (void)!stop(scratch, "immediate", NULL);
+    }
+    if (scratch->folder != NULL)
+        (void)!directory_remove(scratch->folder, NULL);
+    g_free(scratch->pg_ctl);
+    g_free(scratch->folder);
+    g_free(scratch->conninfo);
+    g_free(scratch);
+}
+
+const char *pg_scratch_conninfo(const PgScratch *scratch)
+{
+    return scratch->conninfo;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------------------- */
+
+static gboolean is_running(const PgScratch *scratch)
+{
+    const char *const words[] = {
+        scratch->pg_ctl, "status", "-s", "-D", scratch->request.directory, NULL};
+
+    return run_as(&scratch->request, words, NULL, NULL);
+}
+
+/* The role that initdb made is not known by name: the source's own, PostgreSQL's usual one, the server's account. */
+static PgConnection *try_connect(PgScratch *scratch)
+{
+    const PgScratchRequest *request = &scratch->request;
+    PQconninfoOption *options =
+        request->conninfo != NULL ? PQconninfoParse(request->conninfo, NULL) : NULL;
+    const char *users[] = {NULL, "postgres",
+                           request->user != NULL ? request->user : g_get_user_name()};
+    PgConnection *connection = NULL;
+
+    for (PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++)
+        if (strcmp(at->keyword, "user") == 0)
+            users[0] = at->val;
+    for (guint i = 0; i < G_N_ELEMENTS(users) && connection == NULL; i++) {
+        g_autofree char *conninfo = NULL;
+
+        if (users[i] == NULL || strpbrk(users[i], "'\\") != NULL)
+            continue;
+        conninfo = g_strdup_printf("host=%s port=5432 user='%s' sslmode=disable", scratch->folder,
+                                   users[i]);
+        connection = pg_connect(conninfo, "template1", request->cancellable, NULL);
+        if (connection != NULL) {
+            g_free(scratch->conninfo);
+            scratch->conninfo = g_steal_pointer(&conninfo);
+        }
+    }
+    PQconninfoFree(options);
+    return connection;
+}
+
+/* *ret_done: recovery has come to its target, one way or the other. */
+static gboolean ask_state(PgConnection *connection, gboolean *ret_done, PgScratchState *ret_state,
+                          char **ret_lsn)
+{
+    g_autoptr(PGresult) result =
+        pg_query(connection,
+                 "SELECT pg_catalog.pg_is_in_recovery(), CASE WHEN pg_catalog.pg_is_in_recovery() "
+                 "THEN pg_catalog.pg_is_wal_replay_paused() ELSE false END, "
+                 "pg_catalog.pg_last_wal_replay_lsn()",
+                 0, NULL, NULL);
+
+    if (result == NULL || PQntuples(result) != 1)
+        return FALSE;
+    *ret_done = !pg_bool(result, 0, 0) || pg_bool(result, 0, 1);
+    if (!*ret_done)
+        return TRUE;
+    *ret_state = pg_bool(result, 0, 0) ? PG_SCRATCH_PAUSED : PG_SCRATCH_PROMOTED;
+    g_free(*ret_lsn);
+    *ret_lsn = g_strdup(pg_text(result, 0, 2));
+    return TRUE;
+}
+
+/* TRUE where the server ended as its target's action wanted. */
+static gboolean judge_end(const PgScratch *scratch, GError **error)
+{
+    g_autofree char *path = g_build_filename(scratch->folder, "log", NULL);
+    g_autofree char *log = NULL;
+    gsize length;
+
+    if (!file_read(path, LOG_LIMIT, &log, &length, error))
+        return FALSE;
+    if (strstr(log, "shutdown at recovery target") != NULL)
+        return TRUE;
+    error_set(error, ERROR_SUBPROCESS, "the private server has ended: %s",
+              g_strchomp(length > LOG_TAIL ? log + length - LOG_TAIL : log));
+    return FALSE;
+}
+
+gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **ret_lsn,
+                         GError **error)
+{
+    g_autofree char *lsn = NULL;
+    gboolean done = FALSE;
+
+    progress_begin(scratch->request.progress, "recovering", 0, 0);
+    for (;;) {
+        g_autoptr(PgConnection) connection = try_connect(scratch);
+
+        if (connection != NULL && ask_state(connection, &done, ret_state, &lsn) && done) {
+            *ret_lsn = g_steal_pointer(&lsn);
+            return TRUE;
+        }
+        if (connection == NULL && !is_running(scratch)) {
+            scratch->started = FALSE;
+            *ret_state = PG_SCRATCH_ENDED;
+            *ret_lsn = NULL;
+            return judge_end(scratch, error);
+        }
+        g_clear_pointer(&connection, pg_connection_free);
+        if (!throttle_pause(POLL, scratch->request.cancellable, error))
+            return FALSE;
+    }
+}
+
+/* --- --start ------------------------------------------------------------------------------------------------------- */
+
+/* Every index against its table, by PostgreSQL's own program, where it is installed. */
+static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
+{
+    const PgScratchRequest *request = &scratch->request;
+    int major = request->physical->server.version_num / 10000;
+    g_autofree char *program = find_server_program("pg_amcheck", major, request->cancellable, NULL);
+    g_autoptr(GError) problem = NULL;
+
+    if (program == NULL) {
+        g_ptr_array_add(result->warnings,
+                        g_strdup(
+                            "pg_amcheck is not installed: tables and indexes were not checked"));
+        return TRUE;
+    }
+    const char *const words[] = {program, "--all", "--install-missing", "-h", scratch->folder, "-p",
+                                 "5432",  "-U",    "postgres",          NULL};
+    progress_begin(request->progress, "checking with pg_amcheck", 0, 0);
+    if (run_as(request, words, NULL, &problem)) {
+        json_object_set_new(result->summary, "amcheck", json_string("passed"));
+        return TRUE;
+    }
+    error_set(error, ERROR_DAMAGED, "%s", problem->message);
+    return FALSE;
+}
+
+static const char *const state_names[] = {"promoted", "paused", "shut down"};
+
+gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result, GError **error)
+{
+    const EngineRestore *request = plan->request;
+    const PgScratchRequest wanted = {.directory = plan->place->directory,
+                                     .user = plan->place->user,
+                                     .physical = plan->physical,
+                                     .conninfo = request->target->conninfo,
+                                     .progress = request->progress,
+                                     .cancellable = request->cancellable};
+    g_autoptr(PgScratch) scratch = pg_scratch_start(&wanted, error);
+    g_autofree char *lsn = NULL;
+    PgScratchState state;
+
+    if (scratch == NULL || !pg_scratch_wait(scratch, &state, &lsn, error))
+        return FALSE;
+    json_object_set_new(result->summary, "state", json_string(state_names[state]));
+    json_object_set_new(result->summary, "replayed_to", json_text(lsn));
+    if (state == PG_SCRATCH_ENDED)
+        return TRUE;
+    if (state == PG_SCRATCH_PROMOTED && !check_with_amcheck(scratch, result, error))
+        return FALSE;
+    return pg_scratch_stop(scratch, error);
+}
