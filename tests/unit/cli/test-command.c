@@ -63,7 +63,7 @@ static void test_table(void)
         g_assert_cmpuint(command->minimum, <=, command->maximum);
         g_assert_true(g_ascii_islower(command->summary[0]));
         g_assert_nonnull(strstr(help, command->summary));
-        g_assert_true(g_str_has_prefix(command->example, "holdfast "));
+        g_assert_nonnull(strstr(command->example, "holdfast "));
         for (const GOptionEntry *entry = command->options;
              entry != NULL && entry->long_name != NULL; entry++) {
             g_assert_false(g_strv_contains(common, entry->long_name));
