@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "postgres/physical.h"
 #include "postgres/wal-archive.h"
+#include "postgres/wal-list.h"
 
 /* A timeline's part of the way. */
 typedef struct {
