@@ -268,7 +268,7 @@ static gboolean run_pitr(CommandRun *run, GError **error)
         {"target-action",                                                                          \
          0,                                                                                        \
          0,                                                                                        \
-         G_OPTION_ARG_STRING,                                                                      \
+         G_OPTION_ARG_FILENAME,                                                                    \
          &options.action,                                                                          \
          "at the target: pause, promote, shutdown",                                                \
          "ACTION"},                                                                                \
@@ -358,8 +358,8 @@ static const GOptionEntry pitr_entries[] = {
     {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source, "whose backups", "NAME"},
     {"target-time", 0, 0, G_OPTION_ARG_FILENAME, &options.time,
      "to a moment, ISO 8601; without a zone in the configured time_zone", "TIME"},
-    {"target-lsn", 0, 0, G_OPTION_ARG_STRING, &options.lsn, "to a place in the WAL", "LSN"},
-    {"target-xid", 0, 0, G_OPTION_ARG_STRING, &options.xid, "to the end of a transaction", "XID"},
+    {"target-lsn", 0, 0, G_OPTION_ARG_FILENAME, &options.lsn, "to a place in the WAL", "LSN"},
+    {"target-xid", 0, 0, G_OPTION_ARG_FILENAME, &options.xid, "to the end of a transaction", "XID"},
     {"target-name", 0, 0, G_OPTION_ARG_FILENAME, &options.name,
      "to a restore point: pg_create_restore_point()", "NAME"},
     {"target-immediate", 0, 0, G_OPTION_ARG_NONE, &options.immediate,
@@ -367,7 +367,7 @@ static const GOptionEntry pitr_entries[] = {
     {"target-latest", 0, 0, G_OPTION_ARG_NONE, &options.latest, "to the end of the archived WAL",
      NULL},
     {"target-exclusive", 0, 0, G_OPTION_ARG_NONE, &options.exclusive, "stop just before it", NULL},
-    {"target-timeline", 0, 0, G_OPTION_ARG_STRING, &options.timeline,
+    {"target-timeline", 0, 0, G_OPTION_ARG_FILENAME, &options.timeline,
      "along which timeline: a number, latest (default), current", "T"},
     {"standby", 0, 0, G_OPTION_ARG_NONE, &options.standby, "go on as a standby", NULL},
     COMMON_ENTRIES,
