@@ -24,7 +24,7 @@ typedef enum {
     PARQUET_CODEC_SNAPPY = 1,
     PARQUET_CODEC_GZIP = 2,
     PARQUET_CODEC_LZO = 3,     /* not supported */
-    PARQUET_CODEC_BROTLI = 4,  /* not supported */
+    PARQUET_CODEC_BROTLI = 4,  /* read only, where the library was there at the build */
     PARQUET_CODEC_LZ4_OLD = 5, /* read only: raw blocks in the framing of Hadoop */
     PARQUET_CODEC_ZSTD = 6,
     PARQUET_CODEC_LZ4_RAW = 7

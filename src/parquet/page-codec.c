@@ -5,6 +5,9 @@
  */
 #include "parquet/page-codec.h"
 
+#ifdef HAVE_BROTLI
+#include <brotli/decode.h>
+#endif
 #include <lz4.h>
 #include <snappy-c.h>
 #include <string.h>
@@ -127,6 +130,19 @@ static gboolean decompress_hadoop(const guint8 *bytes, gsize length, guint8 *out
     return length == 0 && out_length == 0;
 }
 
+#ifdef HAVE_BROTLI
+static gboolean decompress_brotli(const void *bytes, gsize length, void *out, gsize out_length,
+                                  GError **error)
+{
+    gsize plain = out_length;
+
+    if (BrotliDecoderDecompress(length, bytes, &plain, out) != BROTLI_DECODER_RESULT_SUCCESS ||
+        plain != out_length)
+        return fail_damaged(PARQUET_CODEC_BROTLI, error);
+    return TRUE;
+}
+#endif
+
 gboolean page_codec_decompress(ParquetCodec codec, const void *bytes, gsize length, void *out,
                                gsize out_length, GError **error)
 {
@@ -152,6 +168,10 @@ gboolean page_codec_decompress(ParquetCodec codec, const void *bytes, gsize leng
         /* Some writers put bare blocks under this number. */
         return decompress_hadoop(bytes, length, out, out_length) ||
                decompress_lz4(bytes, length, out, out_length) || fail_damaged(codec, error);
+#ifdef HAVE_BROTLI
+    case PARQUET_CODEC_BROTLI:
+        return decompress_brotli(bytes, length, out, out_length, error);
+#endif
     default:
         error_set(error, ERROR_UNSUPPORTED, "pages compressed with %s cannot be read",
                   parquet_codec_name(codec));

@@ -22,7 +22,7 @@ gboolean page_codec_compress(ParquetCodec codec, gint level, const void *bytes, 
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The plain bytes must be `out_length`, no more and no less: ERROR_DAMAGED else. ERROR_UNSUPPORTED
- * for LZO, BROTLI and what is no codec. */
+ * for LZO and what is no codec. */
 gboolean page_codec_decompress(ParquetCodec codec, const void *bytes, gsize length, void *out,
                                gsize out_length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -284,7 +284,7 @@ static gboolean copy_rows(ParquetWriter *writer, const ParquetArray *arrays, gsi
     gsize bytes = bytes_of_rows(writer, arrays, from, count);
     Batch batch = {arrays, from, count};
 
-    if (bytes > writer->options.memory_limit / 3) {
+    if (count == 1 && bytes > writer->options.memory_limit / 3) {
         error_set(error, ERROR_LIMIT,
                   "a row of %" G_GSIZE_FORMAT " bytes does not fit the parquet writer's memory",
                   bytes);

@@ -62,7 +62,7 @@ async function duckExpected(connection) {
 }
 
 async function* duckFiles(connection, directory) {
-  const codecs = ['uncompressed', 'snappy', 'gzip', 'zstd', 'lz4_raw']
+  const codecs = ['uncompressed', 'snappy', 'gzip', 'zstd', 'lz4_raw', 'brotli']
   for (const rows of [0, 1, 9, 4096, 130000]) {
     const list = []
     for (const [nulls, test] of Object.entries(nullsOf)) {
@@ -131,7 +131,7 @@ function arrowProperties(codec, version, encoding) {
 }
 
 function* arrowFiles(directory) {
-  const codecs = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'ZSTD', 'LZ4', 'LZ4_RAW']
+  const codecs = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'ZSTD', 'LZ4', 'LZ4_RAW', 'BROTLI']
   for (const rows of [0, 1, 9, 10000]) {
     for (const nulls of ['none', 'some', 'all']) {
       const { table, expected } = arrowTable(rows, nulls)
