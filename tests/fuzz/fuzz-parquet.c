@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzzes the reader of Parquet files: footer, page index, pages of every column. Any bytes give values
- * or an error, within the limits.
+ * Fuzzes the reader of Parquet files: footer, page index, pages of every column. Any bytes give
+ * values or an error, within the limits.
  */
 #include <stdint.h>
 
