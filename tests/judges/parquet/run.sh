@@ -9,7 +9,9 @@ set -eu
 judge=$(realpath "$1")
 mode=${2-}
 cd "$(dirname "$0")"
-[ -d node_modules/hyparquet ] || npm ci --no-audit --no-fund
+# Not "npm ci": it refuses a lock file without the packages of other platforms, which not every registry serves. What the lock
+# file names is installed in the version and with the checksum that it has.
+[ -d node_modules/hyparquet ] || npm install --no-save --no-audit --no-fund
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 node judge.mjs "$judge" "$scratch" "$mode"
