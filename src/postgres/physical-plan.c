@@ -39,10 +39,10 @@ static void free_plan(PgPhysicalPlan *plan)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgPhysicalPlan, free_plan)
 
 /* A check whose failure is a problem of the plan, so that the others are looked at too. */
-static void note(PgPhysicalPlan *plan, gboolean passed, GError *problem)
+static void note(PgPhysicalPlan *plan, gboolean passed, GError **problem)
 {
     if (!passed)
-        engine_plan_problem(&plan->base, problem);
+        engine_plan_problem(&plan->base, g_steal_pointer(problem));
 }
 
 /* --- where it goes ------------------------------------------------------------------------------------------------- */
@@ -172,22 +172,18 @@ static void check_place(PgPhysicalPlan *plan)
     PgPlace *place = plan->place;
     GError *problem = NULL;
 
-    note(plan, pg_place_check(place, plan->physical->system_identifier, &problem), problem);
-    problem = NULL;
-    note(plan, pg_place_find_owner(place, &problem), problem);
+    note(plan, pg_place_check(place, plan->physical->system_identifier, &problem), &problem);
+    note(plan, pg_place_find_owner(place, &problem), &problem);
     for (guint i = 0; i < place->tablespaces->len; i++) {
         const PgPlacedTablespace *space = g_ptr_array_index(place->tablespaces, i);
         g_autofree char *link = g_strdup_printf("pg_tblspc/%" G_GUINT32_FORMAT, space->oid);
 
-        problem = NULL;
-        if (space->location != NULL)
-            note(plan, pg_place_check_link(place, link, space->location, &problem), problem);
+            if (space->location != NULL)
+            note(plan, pg_place_check_link(place, link, space->location, &problem), &problem);
     }
-    problem = NULL;
     if (place->wal_directory != NULL)
-        note(plan, pg_place_check_link(place, "pg_wal", place->wal_directory, &problem), problem);
-    problem = NULL;
-    note(plan, check_space(plan, &problem), problem);
+        note(plan, pg_place_check_link(place, "pg_wal", place->wal_directory, &problem), &problem);
+    note(plan, check_space(plan, &problem), &problem);
 }
 
 /* --- where it comes from ------------------------------------------------------------------------------------------- */
@@ -379,12 +375,10 @@ EnginePlan *pg_physical_plan(const EngineRestore *request, GError **error)
     if (request->place->directory != NULL ? !make_place(plan, error)
                                           : !pg_physical_plan_extract(plan, error))
         return NULL;
-    note(plan, check_packs(plan, &problem), problem);
-    problem = NULL;
-    note(plan, reach_target(plan, &problem), problem);
+    note(plan, check_packs(plan, &problem), &problem);
+    note(plan, reach_target(plan, &problem), &problem);
     check_place(plan);
-    problem = NULL;
-    note(plan, check_created_tablespaces(plan, &problem), problem);
+    note(plan, check_created_tablespaces(plan, &problem), &problem);
     describe(plan);
     return (EnginePlan *)(void *)g_steal_pointer(&plan);
 }

@@ -65,9 +65,10 @@ static gboolean read_optional(const PgPlace *place, const char *path, char **ret
 {
     g_autofree char *full = g_build_filename(place->directory, path, NULL);
     g_autoptr(GError) problem = NULL;
+    gsize length;
 
     *ret_text = NULL;
-    if (file_read(full, CONF_LIMIT, ret_text, NULL, &problem) || error_is(problem, ERROR_NOT_FOUND))
+    if (file_read(full, CONF_LIMIT, ret_text, &length, &problem) || error_is(problem, ERROR_NOT_FOUND))
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;

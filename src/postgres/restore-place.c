@@ -74,8 +74,9 @@ static gboolean check_not_running(const char *directory, GError **error)
     g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
     gint64 process;
+    gsize length;
 
-    if (!file_read(path, PID_FILE_LIMIT, &text, NULL, &problem)) {
+    if (!file_read(path, PID_FILE_LIMIT, &text, &length, &problem)) {
         if (error_is(problem, ERROR_NOT_FOUND))
             return TRUE;
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -100,6 +101,7 @@ static gboolean read_identity(const char *directory, guint64 *ret_identifier, GE
     g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
     PgControl control;
+    gsize length;
 
     *ret_identifier = 0;
     if (pg_control_read(directory, &control, NULL, &problem)) {
@@ -111,7 +113,7 @@ static gboolean read_identity(const char *directory, guint64 *ret_identifier, GE
         return FALSE;
     }
     g_clear_error(&problem);
-    if (file_read(marker, MARKER_LIMIT, &text, NULL, &problem))
+    if (file_read(marker, MARKER_LIMIT, &text, &length, &problem))
         *ret_identifier = g_ascii_strtoull(text, NULL, 10);
     else if (!error_is(problem, ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&problem));

@@ -1,0 +1,500 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Physical restores of PostgreSQL on real servers, judged by pg_verifybackup, pg_amcheck and the server itself."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import missing
+from physical import PhysicalCluster, Site, as_server_user
+from pgcluster import wait_until
+from restored import Restored
+
+
+@pytest.fixture
+def closing():
+    """Things that are removed at the end, the last first."""
+    things = []
+    yield lambda thing: things.append(thing) or thing
+    for thing in reversed(things):
+        thing.remove()
+
+
+@pytest.fixture
+def server(closing):
+    if missing() is not None:
+        pytest.skip(missing())
+    return closing(PhysicalCluster())
+
+
+@pytest.fixture
+def site(server):
+    return Site(server)
+
+
+@pytest.fixture
+def restored(site, closing):
+    return closing(Restored(site))
+
+
+SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
+
+
+def fill(cluster, rows=20000):
+    cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
+                 "ALTER TABLE trades ADD PRIMARY KEY (id);")
+
+
+def archive_now(site):
+    """Everything up to here comes into the archive; the segments' count tells."""
+    cluster = site.cluster
+    segment = cluster.value("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
+    assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}"))), segment
+
+
+def now(cluster):
+    """The server's clock, and a moment after it passes."""
+    text = cluster.value("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+                         "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    time.sleep(0.05)
+    return text
+
+
+def owned_directory(path):
+    path.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
+    return path
+
+
+# --- the backup's own state ------------------------------------------------------------------------------------------
+
+
+def test_full_comes_up_without_the_repository(server, site, restored):
+    fill(server)
+    expected = server.value("postgres", SUM)
+    backup = site.backup()
+    server.psql("DELETE FROM trades WHERE id < 100")
+    archive_now(site)
+    result = restored.full(backup)
+    assert str(restored.data) in result.out
+    site.repository.rename(site.directory / "away")
+    restored.verify().promoted()
+    assert restored.value(SUM) == expected
+    assert restored.value("SELECT timeline_id FROM pg_control_checkpoint()") in ("1", "2")
+    assert restored.value("SELECT pg_walfile_name(pg_current_wal_lsn())")[:8] == "00000002"
+    restored.amcheck()
+
+
+def test_incremental_and_tablespaces(server, site, restored):
+    place = owned_directory(server.root / "space")
+    fill(server)
+    server.psql(f"CREATE TABLESPACE fast LOCATION '{place}';"
+                "CREATE TABLE elsewhere TABLESPACE fast AS SELECT * FROM trades;"
+                "CREATE UNLOGGED TABLE forgetful AS SELECT * FROM trades;")
+    oid = server.value("postgres", "SELECT oid FROM pg_tablespace WHERE spcname = 'fast'")
+    site.backup()
+    server.psql("UPDATE trades SET text = 'changed' WHERE id % 50 = 0")
+    expected = server.value("postgres", SUM)
+    backup = site.backup("incremental")
+    refused = restored.full(backup, status=1)
+    assert str(place) in refused.err and "--tablespace" in refused.err
+    assert not restored.data.exists()
+    new = restored.root / "space"
+    result = restored.full(backup, "--tablespace", f"{place}={new}", "--tablespace", f"nothing={new}2")
+    assert "nothing" in result.err
+    assert os.readlink(restored.data / "pg_tblspc" / str(oid)) == str(new)
+    restored.verify().promoted()
+    assert restored.value(SUM) == expected
+    assert restored.value("SELECT count(*) FROM elsewhere") == "20000"
+    assert restored.value("SELECT count(*) FROM forgetful") == "0"
+    restored.amcheck()
+
+
+def test_symlinked_wal(server, site, restored):
+    fill(server, 100)
+    server.stop("fast")
+    wal = server.root / "wal"
+    (server.data / "pg_wal").rename(wal)
+    (server.data / "pg_wal").symlink_to(wal)
+    server.start()
+    backup = site.backup()
+    refused = restored.full(backup, status=1)
+    assert "--wal-directory" in refused.err
+    restored.full(backup, "--wal-directory", str(restored.root / "wal"))
+    assert os.readlink(restored.data / "pg_wal") == str(restored.root / "wal")
+    restored.verify().promoted()
+    assert restored.value("SELECT count(*) FROM trades") == "100"
+
+
+# --- points in time --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(server, site):
+    """A backup and what came after it: name -> target and the sum that belongs to it."""
+    fill(server, 2000)
+    points = {"backup": site.backup()}
+    sums = {}
+    for number in range(5):
+        server.psql(f"UPDATE trades SET text = 'round {number}' WHERE id % 5 = {number}")
+        if number == 2:
+            server.psql("SELECT pg_create_restore_point('before it happened')")
+            points["name"] = "before it happened"
+            points["lsn"] = server.value("postgres", "SELECT pg_current_wal_lsn()")
+        if number == 3:
+            points["xid"] = str(server.sql("postgres", "DELETE FROM trades WHERE id = 1; "
+                                           "SELECT 1")[0][0])
+            connection = server.connect()
+            connection.autocommit = False
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM trades WHERE id = 2")
+                cursor.execute("SELECT txid_current()")
+                points["xid"] = str(cursor.fetchone()[0])
+            connection.commit()
+            connection.close()
+        points[f"time {number}"] = now(server)
+        sums[number] = server.value("postgres", SUM)
+    archive_now(site)
+    return points, sums
+
+
+def test_time(history, restored):
+    points, sums = history
+    result = restored.pitr("--target-time", points["time 1"], "--json").json
+    assert result["summary"]["backup"] == points["backup"]["id"]
+    assert "newest" in result["summary"]["reason"]
+    restored.verify().paused()
+    assert restored.value(SUM) == sums[1]
+    restored.value("SELECT pg_wal_replay_resume()")
+    restored.wait(lambda: not restored.value("SELECT pg_is_in_recovery()"), 30)
+    assert restored.value(SUM) == sums[1]
+    restored.amcheck()
+
+
+@pytest.mark.parametrize("kind, number", [("name", 2), ("lsn", 2), ("xid", 3)])
+def test_other_targets(history, restored, kind, number):
+    points, sums = history
+    restored.pitr(f"--target-{kind}", points[kind], "--target-action", "promote")
+    restored.verify().promoted()
+    assert restored.value(SUM) == sums[number]
+
+
+def test_exclusive(history, restored):
+    points, sums = history
+    restored.pitr("--target-xid", points["xid"], "--target-exclusive", "--target-action", "promote")
+    restored.promoted()
+    assert restored.value("SELECT count(*) FROM trades WHERE id = 2") == "1"
+
+
+def test_immediate_and_latest(history, restored):
+    points, sums = history
+    restored.pitr("--target-immediate")
+    restored.verify().paused()
+    assert restored.value("SELECT count(*) FROM trades WHERE text LIKE 'round%'") == "0"
+    restored.stop()
+    restored.pitr("--target-latest", "--delta")
+    restored.verify().promoted()
+    assert restored.value(SUM) == sums[4]
+
+
+def test_unreachable_targets(history, site, restored):
+    points, _ = history
+    before = restored.pitr("--target-time", "2020-01-01T00:00:00Z", status=1)
+    assert "before the end of the backup" in before.err and "can be reached" in before.err
+    behind = restored.pitr("--target-time", "2099-01-01T00:00:00Z", status=1)
+    assert "last commit" in behind.err and "can be reached" in behind.err
+    assert "restore point nowhere" in restored.pitr("--target-name", "nowhere", status=1).err
+    assert "before the end" in restored.pitr("--target-lsn", "0/1", status=1).err
+    restored.pitr("--target-lsn", "F/FF000000", status=1)
+    restored.pitr("--target-xid", "1000000", status=1)
+    restored.pitr(status=2)
+    restored.pitr("--target-latest", "--target-immediate", status=2)
+    restored.pitr("--target-latest", "--target-timeline", "7", status=1)
+    assert not restored.data.exists()
+
+
+def test_gap(server, site, restored):
+    fill(server, 100)
+    site.backup()
+    server.psql("INSERT INTO trades VALUES (1001, 'one')")
+    first = now(server)
+    archive_now(site)
+    server.psql("INSERT INTO trades VALUES (1002, 'two')")
+    lost = server.value("postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())")
+    archive_now(site)
+    server.psql("INSERT INTO trades VALUES (1003, 'three')")
+    second = now(server)
+    server.psql("INSERT INTO trades VALUES (1004, 'four')")
+    archive_now(site)
+    (path,) = site.repository.glob(f"wal/*/*/*/*/{lost}")
+    path.unlink()
+    refused = restored.pitr("--target-time", second, status=1)
+    assert lost in refused.err and "lacks" in refused.err
+    site.backup()
+    server.psql("INSERT INTO trades VALUES (1005, 'five')")
+    archive_now(site)
+    restored.pitr("--target-latest").out
+    restored.promoted()
+    assert restored.value("SELECT count(*) FROM trades WHERE id > 1000") == "5"
+
+
+def test_newest_backup_is_chosen(server, site, restored):
+    fill(server, 100)
+    first = site.backup()
+    moment = now(server)
+    server.psql("INSERT INTO trades VALUES (1001, 'one')")
+    second = site.backup()
+    later = now(server)
+    server.psql("INSERT INTO trades VALUES (1002, 'two')")
+    archive_now(site)
+    plan = restored.pitr("--target-time", moment, "--dry-run", "--json").json
+    assert plan["summary"]["backup"] == first["id"] and "passed over" in plan["summary"]["reason"]
+    plan = restored.pitr("--target-time", later, "--dry-run", "--json").json
+    assert plan["summary"]["backup"] == second["id"]
+    assert plan["summary"]["bytes"] > 1000000 and plan["summary"]["packs"] > 0
+    assert not restored.data.exists()
+    named = restored.pitr("--target-time", moment, "--backup-id", second["id"], status=1)
+    assert "before the end" in named.err
+
+
+# --- timelines -------------------------------------------------------------------------------------------------------
+
+
+def test_timelines(server, site, closing):
+    fill(server, 100)
+    site.backup()
+    server.psql("INSERT INTO trades VALUES (1001, 'kept')")
+    branch = now(server)
+    server.psql("INSERT INTO trades VALUES (1002, 'left behind')")
+    old = now(server)
+    server.psql("INSERT INTO trades VALUES (1003, 'left behind')")
+    archive_now(site)
+    server.stop("fast")
+    second = closing(Restored(site))
+    second.pitr("--target-time", branch, "--target-action", "promote")
+    second.start(archive=True)
+    second.wait(lambda: not second.value("SELECT pg_is_in_recovery()"), 60)
+    second.value("INSERT INTO trades VALUES (1004, 'new timeline')")
+    time.sleep(0.05)
+    moment = second.value("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+                          "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    time.sleep(0.05)
+    second.value("INSERT INTO trades VALUES (1005, 'new timeline')")
+    segment = second.value("SELECT pg_walfile_name(pg_switch_wal())")
+    assert segment.startswith("00000002")
+    assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}")))
+    second.stop()
+    ids = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM trades WHERE id > 1000"
+    behind = closing(Restored(site))
+    behind.pitr("--target-time", moment, "--target-action", "promote")
+    behind.verify().promoted()
+    assert behind.value(ids) == "1001 1004"
+    ancestor = closing(Restored(site))
+    ancestor.pitr("--target-time", old, "--target-timeline", "1", "--target-action", "promote")
+    ancestor.promoted()
+    assert ancestor.value(ids) == "1001 1002"
+    # A promotion takes a number that nobody has had.
+    assert ancestor.value("SELECT pg_walfile_name(pg_current_wal_lsn())")[:8] == "00000003"
+    latest = closing(Restored(site))
+    latest.pitr("--target-latest")
+    latest.promoted()
+    assert latest.value(ids) == "1001 1004 1005"
+
+
+# --- over what is there ----------------------------------------------------------------------------------------------
+
+
+def test_delta(server, site, restored):
+    fill(server)
+    expected = server.value("postgres", SUM)
+    backup = site.backup()
+    restored.full(backup)
+    restored.promoted()
+    restored.value("UPDATE trades SET text = 'wrong' WHERE id % 100 = 0")
+    restored.value("CREATE TABLE extra AS SELECT * FROM trades")
+    restored.value("CREATE DATABASE extra")
+    refused = restored.full(backup, "--delta", status=1)
+    assert "runs in" in refused.err
+    restored.stop()
+    (restored.data / "stray").write_text("x")
+    (restored.data / "base" / "stray").mkdir()
+    assert "--delta" in restored.full(backup, status=1).err
+    summary = restored.full(backup, "--delta", "--json").json["summary"]
+    assert 0 < summary["written"] < summary["bytes"] / 2 and summary["removed"] > 2
+    assert not (restored.data / "stray").exists()
+    restored.verify().promoted()
+    assert restored.value(SUM) == expected
+    assert restored.value("SELECT count(*) FROM pg_class WHERE relname = 'extra'") == "0"
+    restored.amcheck()
+
+
+def test_foreign_directories(server, site, restored):
+    fill(server, 100)
+    backup = site.backup()
+    restored.data.mkdir()
+    (restored.data / "precious").write_text("do not touch")
+    shutil.chown(restored.data, "postgres", "postgres") if os.geteuid() == 0 else None
+    assert "not empty" in restored.full(backup, status=1).err
+    assert "no data directory" in restored.full(backup, "--delta", status=1).err
+    assert (restored.data / "precious").read_text() == "do not touch"
+    shutil.rmtree(restored.data)
+    server.run("initdb", "-D", str(restored.data), "-U", "postgres", "-A", "trust", "-N")
+    refused = restored.full(backup, "--delta", status=1)
+    assert "system identifier" in refused.err
+    live = site.fails(1, "restore", "postgresql", "full", "--backup-id", backup["id"], "--delta",
+                      "--target-directory", str(server.data))
+    assert "runs in" in live.err
+    assert server.value("postgres", "SELECT count(*) FROM trades") == 100
+
+
+def test_stale_settings_go(server, site, restored):
+    fill(server, 100)
+    server.sql("postgres", "ALTER SYSTEM SET recovery_target_xid = '77'")
+    server.sql("postgres", "ALTER SYSTEM SET work_mem = '7MB'")
+    backup = site.backup()
+    restored.full(backup)
+    text = (restored.data / "postgresql.auto.conf").read_text()
+    assert "recovery_target_xid" not in text and "recovery_target = 'immediate'" in text
+    restored.promoted()
+    assert restored.value("SHOW work_mem") == "7MB"
+
+
+# --- kills and damage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delta", [False, True])
+def test_killed_and_run_again(server, site, restored, delta):
+    fill(server, 100000)
+    expected = server.value("postgres", SUM)
+    backup = site.backup()
+    if delta:
+        restored.full(backup)
+        restored.promoted()
+        restored.value("UPDATE trades SET text = 'wrong'")
+        restored.stop()
+    killed = 0
+    for step in range(1, 8):
+        process = site.start("restore", "postgresql", "full", "--backup-id", backup["id"], "--delta",
+                             "--target-directory", str(restored.data))
+        time.sleep(0.03 * step)
+        if process.poll() is None:
+            kill_children(process)
+            killed += 1
+            control = (restored.data / "global" / "pg_control").exists()
+            marker = (restored.data / "holdfast.restore").exists()
+            if marker and not control:
+                assert restored.start(check=False) != 0
+        process.wait()
+        process.stdout.close()
+    assert killed > 0
+    restored.full(backup, "--delta")
+    assert not (restored.data / "holdfast.restore").exists()
+    restored.verify().promoted()
+    assert restored.value(SUM) == expected
+
+
+def kill_children(process):
+    """The program itself, which may run below runuser."""
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()
+    for child in children or [process.pid]:
+        try:
+            os.kill(int(child), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def test_repository_gone_while_recovering(history, site, restored):
+    points, sums = history
+    restored.pitr("--target-time", points["time 4"], "--target-action", "promote", status=1)
+    restored.pitr("--target-time", points["time 3"], "--target-action", "promote")
+    site.repository.rename(site.directory / "away")
+    assert restored.start(check=False) != 0
+    state = subprocess.run([str(restored.bin / "pg_controldata"), str(restored.data)], check=True,
+                           stdout=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")).stdout.decode()
+    assert "in archive recovery" in state and re.search("TimeLineID: +1\n", state)
+    (site.directory / "away").rename(site.repository)
+    restored.promoted()
+    assert restored.value(SUM) == sums[3]
+
+
+def test_flipped_byte(server, site, restored):
+    fill(server)
+    backup = site.backup()
+    node = server.value("postgres", "SELECT pg_relation_filepath('trades')")
+    packs = sorted(site.repository.glob("pool/*/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(packs[-1].read_bytes())
+    for place in range(4096, len(data), 40000):
+        data[place] ^= 0x40
+    packs[-1].chmod(0o640)
+    packs[-1].write_bytes(data)
+    refused = restored.full(backup, status=3)
+    assert re.search(r"blocks \d+ to \d+", refused.err), refused
+    assert re.search(r"(base|global)/[0-9/]+", refused.err), refused
+    assert restored.start(check=False) != 0
+    packs[-1].unlink()
+    missing_pack = restored.full(backup, "--delta", "--dry-run", status=3)
+    assert packs[-1].name in missing_pack.err
+    assert node
+
+
+# --- tables and databases --------------------------------------------------------------------------------------------
+
+
+def test_tables_out_of_a_backup(server, site):
+    fill(server)
+    server.psql("CREATE TABLE other AS SELECT 1 AS one")
+    site.backup()
+    expected = server.value("postgres", SUM)
+    moment = now(server)
+    server.psql("DELETE FROM trades WHERE id % 2 = 0; DROP TABLE other;")
+    archive_now(site)
+    server.create("rescue")
+    result = site.ok("restore", "postgresql", "pitr", "--target-time", moment, "--tables",
+                     "postgres.public.trades", "--databases", "postgres", "--to-database", "rescue", "--json").json
+    assert result["summary"]["rows"] == 20000
+    assert server.value("rescue", SUM) == expected
+    assert server.value("rescue", "SELECT to_regclass('other')::text") is None
+    site.ok("restore", "postgresql", "pitr", "--target-time", moment, "--databases", "postgres",
+            "--to-database", "whole")
+    assert server.value("whole", "SELECT count(*) FROM other") == 1
+    site.fails(1, "restore", "postgresql", "pitr", "--target-time", moment, "--databases", "postgres",
+               "--to-database", "whole")
+    assert not list((site.directory / "state").glob("**/holdfast-scratch-*"))
+
+
+def test_start(history, restored):
+    points, sums = history
+    summary = restored.pitr("--target-time", points["time 1"], "--target-action", "promote", "--start",
+                            "--json").json["summary"]
+    assert summary["state"] == "promoted" and summary["amcheck"] == "passed"
+    assert not (restored.data / "postmaster.pid").exists()
+    restored.start()
+    assert restored.value(SUM) == sums[1]
+    restored.stop()
+    summary = restored.pitr("--target-time", points["time 2"], "--delta", "--start", "--json").json["summary"]
+    assert summary["state"] == "paused" and "/" in summary["replayed_to"]
+
+
+def test_standby(history, restored):
+    points, sums = history
+    restored.pitr("--target-latest", "--standby")
+    assert (restored.data / "standby.signal").exists()
+    restored.start()
+    restored.wait(lambda: restored.value(SUM) == sums[4], 30)
+    assert restored.value("SELECT pg_is_in_recovery()")
+
+
+def test_created_tablespaces(server, site, restored):
+    fill(server, 100)
+    site.backup()
+    place = owned_directory(server.root / "later")
+    server.psql(f"CREATE TABLESPACE later LOCATION '{place}'; INSERT INTO trades VALUES (1001, 'one')")
+    archive_now(site)
+    refused = restored.pitr("--target-latest", status=1)
+    assert str(place) in refused.err and "--force" in refused.err
+    assert restored.pitr("--target-latest", "--force", "--dry-run").status == 0
