@@ -178,7 +178,7 @@ static void check_place(PgPhysicalPlan *plan)
         const PgPlacedTablespace *space = g_ptr_array_index(place->tablespaces, i);
         g_autofree char *link = g_strdup_printf("pg_tblspc/%" G_GUINT32_FORMAT, space->oid);
 
-            if (space->location != NULL)
+        if (space->location != NULL)
             note(plan, pg_place_check_link(place, link, space->location, &problem), &problem);
     }
     if (place->wal_directory != NULL)

@@ -68,7 +68,8 @@ static gboolean read_optional(const PgPlace *place, const char *path, char **ret
     gsize length;
 
     *ret_text = NULL;
-    if (file_read(full, CONF_LIMIT, ret_text, &length, &problem) || error_is(problem, ERROR_NOT_FOUND))
+    if (file_read(full, CONF_LIMIT, ret_text, &length, &problem) ||
+        error_is(problem, ERROR_NOT_FOUND))
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;

@@ -21,15 +21,20 @@
 #define LOG_TAIL     2000
 #define LOG_LIMIT    (64u << 20)
 #define POLL         (50 * 1000)
-/* Status 3 of `pg_ctl status`: no server runs there. */
-#define SOCKET_PREFIX "/tmp/hf-XXXXXX" /* a socket's path has 107 bytes at most */
+/* pg_ctl comes back before the server has said that it is there. */
+#define START_WAIT (10 * TIME_SECOND)
+/* A socket's path has 107 bytes at most. */
+#define FOLDER_PATTERN "/tmp/hf-XXXXXX"
 
 struct PgScratch {
     PgScratchRequest request;
     char *pg_ctl;
     char *folder; /* socket, configuration, log */
     char *conninfo;
+    char *role; /* that connects */
     gboolean started;
+    gboolean seen; /* it was running */
+    gint64 began;
 };
 
 /* --- programs ------------------------------------------------------------------------------------------------------ */
@@ -133,7 +138,7 @@ static gboolean put_file(const PgScratch *scratch, const char *name, const char 
 static gboolean make_folder(PgScratch *scratch, GError **error)
 {
     g_autofree char *config = write_config(scratch);
-    g_autofree char *folder = g_strdup(SOCKET_PREFIX);
+    g_autofree char *folder = g_strdup(FOLDER_PATTERN);
     struct stat info;
 
     if (stat(scratch->request.directory, &info) != 0 || mkdtemp(folder) == NULL) {
@@ -186,6 +191,7 @@ PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
         scratch->pg_ctl, "start", "-W", "-s", "-D", request->directory, "-l", log, "-o",
         options,         NULL};
     scratch->started = TRUE;
+    scratch->began = time_monotonic();
     if (!run_as(request, words, NULL, error)) {
         g_prefix_error(error, "starting a private server in %s: ", request->directory);
         return NULL;
@@ -230,6 +236,7 @@ void pg_scratch_free(PgScratch *scratch)
     g_free(scratch->pg_ctl);
     g_free(scratch->folder);
     g_free(scratch->conninfo);
+    g_free(scratch->role);
     g_free(scratch);
 }
 
@@ -240,12 +247,16 @@ const char *pg_scratch_conninfo(const PgScratch *scratch)
 
 /* --- waiting ------------------------------------------------------------------------------------------------------- */
 
-static gboolean is_running(const PgScratch *scratch)
+static gboolean is_running(PgScratch *scratch)
 {
     const char *const words[] = {
         scratch->pg_ctl, "status", "-s", "-D", scratch->request.directory, NULL};
 
-    return run_as(&scratch->request, words, NULL, NULL);
+    if (run_as(&scratch->request, words, NULL, NULL)) {
+        scratch->seen = TRUE;
+        return TRUE;
+    }
+    return !scratch->seen && time_monotonic() < scratch->began + START_WAIT;
 }
 
 /* The role that initdb made is not known by name: the source's own, PostgreSQL's usual one, the server's account. */
@@ -272,6 +283,8 @@ static PgConnection *try_connect(PgScratch *scratch)
         if (connection != NULL) {
             g_free(scratch->conninfo);
             scratch->conninfo = g_steal_pointer(&conninfo);
+            g_free(scratch->role);
+            scratch->role = g_strdup(users[i]);
         }
     }
     PQconninfoFree(options);
@@ -359,7 +372,7 @@ static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *resul
         return TRUE;
     }
     const char *const words[] = {program, "--all", "--install-missing", "-h", scratch->folder, "-p",
-                                 "5432",  "-U",    "postgres",          NULL};
+                                 "5432",  "-U",    scratch->role,       NULL};
     progress_begin(request->progress, "checking with pg_amcheck", 0, 0);
     if (run_as(request, words, NULL, &problem)) {
         json_object_set_new(result->summary, "amcheck", json_string("passed"));

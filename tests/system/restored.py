@@ -49,8 +49,7 @@ class Restored:
 
     def start(self, check=True, archive=False):
         options = f"-c unix_socket_directories={self.root} -c port={self.port} -c listen_addresses= -c fsync=off"
-        if not archive:
-            options += " -c archive_mode=off"
+        options += f" -c archive_mode={'on' if archive else 'off'}"
         return self.pg_ctl("start", "-w", "-t", "60", "-o", options, check=check)
 
     def promoted(self, seconds=60):

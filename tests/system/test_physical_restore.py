@@ -11,7 +11,7 @@ import pytest
 
 from conftest import missing
 from physical import PhysicalCluster, Site, as_server_user
-from pgcluster import wait_until
+from pgcluster import PROGRAM, wait_until
 from restored import Restored
 
 
@@ -200,6 +200,18 @@ def test_immediate_and_latest(history, restored):
     restored.pitr("--target-latest", "--delta")
     restored.verify().promoted()
     assert restored.value(SUM) == sums[4]
+
+
+def test_behind_the_last_commit(history, server, restored):
+    """Where all WAL of the running server is archived, now is the latest state, and can be paused at."""
+    points, sums = history
+    result = restored.pitr("--target-time", points["time 4"], "--json").json
+    assert any("latest state" in step for step in result["steps"])
+    restored.paused()
+    assert restored.value(SUM) == sums[4]
+    restored.stop()
+    server.psql("CREATE TABLE more AS SELECT 1")
+    assert "last commit" in restored.pitr("--target-time", now(server), "--delta", status=1).err
 
 
 def test_unreachable_targets(history, site, restored):
@@ -410,13 +422,12 @@ def kill_children(process):
 
 def test_repository_gone_while_recovering(history, site, restored):
     points, sums = history
-    restored.pitr("--target-time", points["time 4"], "--target-action", "promote", status=1)
     restored.pitr("--target-time", points["time 3"], "--target-action", "promote")
     site.repository.rename(site.directory / "away")
     assert restored.start(check=False) != 0
     state = subprocess.run([str(restored.bin / "pg_controldata"), str(restored.data)], check=True,
                            stdout=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")).stdout.decode()
-    assert "in archive recovery" in state and re.search("TimeLineID: +1\n", state)
+    assert re.search("TimeLineID: +1\n", state) and (restored.data / "recovery.signal").exists()
     (site.directory / "away").rename(site.repository)
     restored.promoted()
     assert restored.value(SUM) == sums[3]
@@ -498,3 +509,24 @@ def test_created_tablespaces(server, site, restored):
     refused = restored.pitr("--target-latest", status=1)
     assert str(place) in refused.err and "--force" in refused.err
     assert restored.pitr("--target-latest", "--force", "--dry-run").status == 0
+
+
+def test_bare_machine(server, site, closing):
+    """As root, with nothing but a repository: files belong to the account that the directory belongs to."""
+    fill(server, 100)
+    backup = site.backup()
+    moment = now(server)
+    server.psql("DELETE FROM trades")
+    archive_now(site)
+    restored = closing(Restored(site))
+    for mode, extra in (("full", ["--backup-id", backup["id"]]),
+                        ("pitr", ["--backup-id", backup["id"], "--target-time", moment, "--delta", "--start",
+                                  "--target-action", "promote"])):
+        done = subprocess.run([str(PROGRAM), "restore", "postgresql", mode, "--repository", str(site.repository),
+                               "--target-directory", str(restored.data), *extra], cwd="/",
+                              env=dict(os.environ, XDG_STATE_HOME=str(restored.root / "state")),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout.decode()
+    assert {path.owner() for path in restored.data.rglob("*")} == {restored.data.parent.owner()}
+    restored.start()
+    assert restored.value("SELECT count(*) FROM trades") == "100"
