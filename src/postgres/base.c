@@ -148,6 +148,19 @@ static gboolean is_same(const PgFile *file, const PgFile *base)
            file->changed == base->changed;
 }
 
+static void take_base_content(const Match *match, PgCopyItem *item, PgFile *base)
+{
+    item->same = match->times && is_same(item->file, base);
+    if (item->same) {
+        item->file->content = base->content;
+        item->file->crc32c = base->crc32c;
+        item->file->settled = TRUE;
+    } else {
+        item->base = g_memdup2(&base->content, sizeof base->content);
+    }
+    base->content = (PoolFile){0};
+}
+
 /* Both lists are sorted: they are walked side by side. */
 static gboolean take_base_file(PgFile *base, gpointer data, GError **error)
 {
@@ -160,11 +173,8 @@ static gboolean take_base_file(PgFile *base, gpointer data, GError **error)
         if (order > 0)
             break;
         match->next++;
-        if (order == 0 && base->kind == PG_FILE_REGULAR) {
-            item->same = match->times && is_same(item->file, base);
-            item->base = base;
-            return TRUE;
-        }
+        if (order == 0 && base->kind == PG_FILE_REGULAR)
+            take_base_content(match, item, base);
     }
     pg_file_free(base);
     return TRUE;

@@ -29,7 +29,9 @@
 
 void pg_copy_item_clear(PgCopyItem *item)
 {
-    g_clear_pointer(&item->base, pg_file_free);
+    if (item->base != NULL)
+        pool_file_clear(item->base);
+    g_clear_pointer(&item->base, g_free);
 }
 
 typedef struct {
@@ -130,18 +132,21 @@ static gboolean copy_file(Worker *worker, PgCopyItem *item, GError **error)
     file->settled = has_settled(file, time_now());
     if (size > PIECE_SIZE)
         posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    target = pool_file_begin(worker->stream, size, copy->base_reader,
-                             item->base != NULL ? &item->base->content : NULL, file, error);
+    target = pool_file_begin(worker->stream, size, copy->base_reader, item->base, file, error);
     return target != NULL && copy_pieces(worker, file, size, fd, target, error) &&
            pool_file_finish(g_steal_pointer(&target), error);
 }
 
 static gboolean reuse_file(Worker *worker, PgCopyItem *item, GError **error)
 {
-    item->file->crc32c = item->base->crc32c;
-    item->file->settled = TRUE;
-    return pool_file_reuse(worker->stream, worker->shared->copy->base_reader, &item->base->content,
-                           item->file, error);
+    PoolFile base = item->file->content;
+    gboolean result;
+
+    item->file->content = (PoolFile){0};
+    result = pool_file_reuse(worker->stream, worker->shared->copy->base_reader, &base, item->file,
+                             error);
+    pool_file_clear(&base);
+    return result;
 }
 
 /* --- workers ------------------------------------------------------------------------------------------------------- */

@@ -14,13 +14,14 @@
 #include "postgres/page-check.h"
 #include "postgres/physical.h"
 
-/* One regular file of the list. */
+/* One regular file of the list. A server may have millions: only what has changed carries more than its entry in the list. */
 typedef struct {
     PgFile *
         file; /* content.size is its size in the list; receives content, checksum and whether it has settled */
-    PgFile
-        *base; /* the same path in the base backup, or NULL; freed when it is not needed any more */
-    gboolean same;     /* as its times say, the content is the base's: it is not read */
+    PoolFile *
+        base; /* the content of the same path in the base backup, or NULL; freed when it is not needed any more */
+    gboolean
+        same; /* as its times say, the content is the base's: it is in file->content already, with the base's handles, and is not read */
     gboolean vanished; /* set here */
 } PgCopyItem;
 void pg_copy_item_clear(PgCopyItem *item);

@@ -29,7 +29,7 @@ typedef struct {
     char *path; /* bytes as the file system has them, not always UTF-8 */
     PgFileKind kind;
     guint32 mode;     /* permission bits */
-    gboolean settled; /* its times can be compared with those of a later backup; see pg_file_settle() */
+    gboolean settled; /* its times can be compared with those of a later backup; see base.h */
     gint64
         modified; /* microseconds, by the host's file system: when it was looked at before it was read */
     gint64 changed;   /* the inode's change time, likewise; 0: not known (stream) */
@@ -62,7 +62,7 @@ typedef struct {
     char *access; /* "local", "stream" */
     char *
         host_id; /* machine and device of the data directory: files can be compared by time only on the same; NULL: stream */
-    char *boot_id; /* with it: the boot, and how far the wall clock was ahead of the */
+    char *boot_id;       /* with it: the boot, and how far the wall clock was ahead of the */
     gint64 clock_offset; /* time since the boot: a clock that was set back shows in it */
     gboolean page_checksums;
     GPtrArray *tablespaces; /* PgTablespace */
