@@ -22,6 +22,19 @@ typedef struct {
 
 static const char *const state_names[] = {"ok", "warning", "failed", "unreachable"};
 
+/* Lines for a configuration file stand as they are, so that they can be copied. */
+static void print_hint(Output *output, const char *hint)
+{
+    g_auto(GStrv) lines = g_strsplit(hint != NULL ? hint : "", "\n", -1);
+
+    for (guint i = 0; lines[i] != NULL; i++) {
+        if (i == 0)
+            output_line(output, "%-11s  %-28s  hint: %s", "", "", lines[i]);
+        else
+            output_line(output, "%s", lines[i]);
+    }
+}
+
 static void note(FactState state, const char *subject, const char *text, const char *hint,
                  gpointer data)
 {
@@ -38,8 +51,7 @@ static void note(FactState state, const char *subject, const char *text, const c
     json_object_set_new(fact, "hint", json_text(hint));
     json_array_append_new(findings->facts, fact);
     output_line(findings->output, "%-11s  %-28s  %s", state_names[state], label, text);
-    if (hint != NULL)
-        output_line(findings->output, "%-11s  %-28s  hint: %s", "", "", hint);
+    print_hint(findings->output, hint);
     findings->failed = findings->failed || state == FACT_FAILED;
     findings->unreachable = findings->unreachable || state == FACT_UNREACHABLE;
 }
@@ -102,7 +114,8 @@ static void check_space(Findings *findings, Store *store, guint64 *ret_free)
     note(FACT_OK, "repository space", text, NULL, findings);
 }
 
-static void check_repository(Findings *findings, const Config *config, guint64 *ret_free)
+/* The repository, or NULL where it cannot be opened. */
+static Repository *check_repository(Findings *findings, const Config *config, guint64 *ret_free)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(Store) store = store_open_posix(config_repository_path(config), &problem);
@@ -114,7 +127,7 @@ static void check_repository(Findings *findings, const Config *config, guint64 *
         repository = repository_open(store, &problem);
     if (repository == NULL || !backup_list(repository, &ids, &problem)) {
         note_error(findings, "repository", problem);
-        return;
+        return NULL;
     }
     text = g_strdup_printf("%s, %u %s", store_location(store), ids->len,
                            ids->len == 1 ? "backup" : "backups");
@@ -122,18 +135,18 @@ static void check_repository(Findings *findings, const Config *config, guint64 *
     check_writable(findings, store);
     check_space(findings, store, ret_free);
     check_clock(findings, store);
+    return g_steal_pointer(&repository);
 }
 
 /* --- Sources ------------------------------------------------------------------------------------------------------- */
 
-static gboolean check_source(Findings *findings, const ConfigSource *source, guint64 free,
-                             GCancellable *cancellable, GError **error)
+static gboolean check_source(Findings *findings, const EngineCheck *request, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    const Engine *engine = engine_find(source->engine, &problem);
+    const Engine *engine = engine_find(request->source->engine, &problem);
 
-    findings->source = source->name;
-    if (engine == NULL || !engine->check(source, free, note, findings, cancellable, &problem)) {
+    findings->source = request->source->name;
+    if (engine == NULL || !engine->check(request, note, findings, &problem)) {
         if (error_info_of(problem)->code == ERROR_CANCELLED) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
@@ -144,19 +157,20 @@ static gboolean check_source(Findings *findings, const ConfigSource *source, gui
     return TRUE;
 }
 
-static gboolean check_sources(Findings *findings, const Config *config, const ConfigSource *only,
-                              guint64 free, GCancellable *cancellable, GError **error)
+/* `request` is the same for all but its source; one that is set there is the only one. */
+static gboolean check_sources(Findings *findings, const EngineCheck *request, GError **error)
 {
-    guint count = config_source_count(config);
+    guint count = config_source_count(request->config);
 
     if (count == 0)
         note(FACT_WARNING, "sources", "none is configured",
              "describe your server in a [source NAME] section", findings);
     for (guint i = 0; i < count; i++) {
-        const ConfigSource *source = config_source(config, i);
+        EngineCheck one = *request;
 
-        if ((only == NULL || source == only) &&
-            !check_source(findings, source, free, cancellable, error))
+        one.source = config_source(request->config, i);
+        if ((request->source == NULL || request->source == one.source) &&
+            !check_source(findings, &one, error))
             return FALSE;
     }
     return TRUE;
@@ -178,22 +192,26 @@ static gboolean run_check(CommandRun *run, GError **error)
 {
     g_autoptr(Config) config = command_config(run, error);
     Findings findings = {.output = run->output};
-    const ConfigSource *only = NULL;
-    guint64 free = G_MAXUINT64;
+    EngineCheck request = {.config = config,
+                           .repository_free = G_MAXUINT64,
+                           .cancellable = run->cancellable};
+    g_autoptr(Repository) repository = NULL;
     gboolean done;
 
     if (config == NULL || !operation_check_config(config, error) ||
         !check_compression(config, error))
         return FALSE;
     if (run->argument_count > 0) {
-        only = config_find_source(config, run->arguments[0], NULL, NULL, error);
-        if (only == NULL)
+        request.source = config_find_source(config, run->arguments[0], NULL, NULL, error);
+        request.named = TRUE;
+        if (request.source == NULL)
             return FALSE;
     }
     findings.facts = json_array();
     note(FACT_OK, "configuration", config_path(config), NULL, &findings);
-    check_repository(&findings, config, &free);
-    done = check_sources(&findings, config, only, free, run->cancellable, error);
+    repository = check_repository(&findings, config, &request.repository_free);
+    request.repository = repository;
+    done = check_sources(&findings, &request, error);
     output_json(run->output, findings.facts);
     if (findings.failed)
         run->exit_status = 1;

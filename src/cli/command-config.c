@@ -2,8 +2,9 @@
  *
  * What every command begins with: its configuration.
  */
-#include "base/log.h"
 #include "cli/command.h"
+
+#include "base/log.h"
 
 Config *command_config(CommandRun *run, GError **error)
 {

@@ -23,6 +23,15 @@ typedef enum {
     FACT_UNREACHABLE, /* failed, since a server or repository could not be reached */
 } FactState;
 
+typedef struct {
+    const Config *config;
+    const ConfigSource *source;
+    gboolean named; /* the user named this source: what was doubtful about its identity is meant */
+    Repository *repository;  /* NULL where it could not be opened */
+    guint64 repository_free; /* bytes */
+    GCancellable *cancellable;
+} EngineCheck;
+
 /* One line of `holdfast check`: "connection", "server 15.20 at …", and what to do (NULL where there is nothing to do). */
 typedef void (*FactFunc)(FactState state, const char *subject, const char *text, const char *hint,
                          gpointer data);
@@ -128,8 +137,7 @@ typedef struct {
     const char *name; /* "postgresql" */
 
     /* Reports facts about a source. TRUE when all could be looked at, whatever they are. */
-    gboolean (*check)(const ConfigSource *source, guint64 repository_free, FactFunc func,
-                      gpointer data, GCancellable *cancellable, GError **error);
+    gboolean (*check)(const EngineCheck *request, FactFunc func, gpointer data, GError **error);
 
     /* Whether an incremental of the source can be made against this backup. *ret_reason says why it cannot: a full is made then; NULL:
      * it can. Asked before the backup has its id, which tells its type. The member is NULL where there are no incrementals. */

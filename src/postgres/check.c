@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
+#include "postgres/check-physical.h"
 #include "postgres/client.h"
 #include "postgres/inventory.h"
 #include "postgres/maintenance.h"
@@ -210,24 +211,23 @@ static void check_databases(const Check *check)
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-gboolean pg_check(const ConfigSource *source, guint64 repository_free, FactFunc func, gpointer data,
-                  GCancellable *cancellable, GError **error)
+gboolean pg_check(const EngineCheck *request, FactFunc func, gpointer data, GError **error)
 {
+    const ConfigSource *source = request->source;
     g_autoptr(GError) problem = NULL;
     g_autoptr(PgConnection) connection =
-        pg_connect_maintenance(source->conninfo, cancellable, &problem);
-    Check check = {source, repository_free, func, data, cancellable, connection};
+        pg_connect_maintenance(source->conninfo, request->cancellable, &problem);
+    Check check = {source, request->repository_free, func, data, request->cancellable, connection};
 
     if (connection == NULL) {
         fact_error(&check, "connection", problem);
         return TRUE;
     }
     check_server(&check);
-    if (g_strcmp0(source->method, "logical") != 0)
-        fact(&check, FACT_FAILED, "method", "write `method = logical` into the source's section",
-             "physical backups are not there yet");
     check_client(&check);
     check_clock(&check);
     check_databases(&check);
-    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+    if (g_strcmp0(source->method, "physical") == 0)
+        pg_check_physical(request, connection, func, data);
+    return !g_cancellable_set_error_if_cancelled(request->cancellable, error);
 }

@@ -7,7 +7,7 @@
 
 #include "engine/engine.h"
 
-gboolean pg_check(const ConfigSource *source, guint64 repository_free, FactFunc func, gpointer data,
-                  GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean pg_check(const EngineCheck *request, FactFunc func, gpointer data,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif
