@@ -411,6 +411,17 @@ static gboolean read_or_prove(const WalArchive *archive, const char *name, Targe
     return FALSE;
 }
 
+/* A local directory that is missing must not look like a file that the archive does not have. */
+static void set_local_error(GError **error, int errnum, const char *verb, const char *path)
+{
+    g_autoptr(GError) problem = NULL;
+
+    error_set_errno(&problem, errnum, "cannot %s %s", verb, path);
+    if (error_is(problem, ERROR_NOT_FOUND))
+        problem->code = ERROR_IO;
+    g_propagate_error(error, g_steal_pointer(&problem));
+}
+
 static gboolean place(const Target *target, const char *path, gboolean durable, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);
@@ -418,7 +429,7 @@ static gboolean place(const Target *target, const char *path, gboolean durable, 
     if (durable && !file_sync(target->fd, target->path, error))
         return FALSE;
     if (rename(target->path, path) != 0) {
-        error_set_errno(error, errno, "cannot rename %s to %s", target->path, path);
+        set_local_error(error, errno, "put in place", path);
         return FALSE;
     }
     return !durable || directory_sync(directory, error);
@@ -433,7 +444,7 @@ gboolean wal_archive_get(const WalArchive *archive, const char *name, const char
     Target target = {.fd = fd, .path = temporary};
 
     if (fd < 0) {
-        error_set_errno(error, errno, "cannot create %s", temporary);
+        set_local_error(error, errno, "create", temporary);
         return FALSE;
     }
     if (read_or_prove(archive, name, &target, error) && place(&target, path, durable, error))

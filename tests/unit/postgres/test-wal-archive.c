@@ -126,6 +126,12 @@ static void test_absent(Fixture *fixture, gconstpointer data)
         wal_archive_get(&fixture->archive, "000000010000000000000003", target, FALSE, &error));
     g_assert_true(error_is(error, ERROR_NOT_FOUND));
     g_assert_false(g_file_test(target, G_FILE_TEST_EXISTS));
+    /* A place that is not there is no absence. */
+    put_segment(fixture, 1, 3);
+    g_clear_error(&error);
+    g_assert_false(wal_archive_get(&fixture->archive, "000000010000000000000003", "/no/such/place",
+                                   FALSE, &error));
+    g_assert_false(error_is(error, ERROR_NOT_FOUND));
 }
 
 typedef struct {
