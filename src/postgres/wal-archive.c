@@ -418,7 +418,7 @@ static void set_local_error(GError **error, int errnum, const char *verb, const 
 
     error_set_errno(&problem, errnum, "cannot %s %s", verb, path);
     if (error_is(problem, ERROR_NOT_FOUND))
-        problem->code = ERROR_IO;
+        problem->code = ERROR_USAGE;
     g_propagate_error(error, g_steal_pointer(&problem));
 }
 
