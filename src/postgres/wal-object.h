@@ -33,6 +33,11 @@ gboolean wal_object_write(Store *store, const char *object, const WalPlain *plai
 gboolean wal_object_frame(Store *store, const char *object, WalFrame *ret_frame,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Reads the stored bytes through and holds them against the frame, without decompressing them: what proves that an object is
+ * still what was written. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+gboolean wal_object_check(Store *store, const char *object,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Streams the plain bytes to the sink (NULL: only checks). TRUE only when size and SHA-256 of the stored bytes and size of
  * the plain ones are those of the frame; the sink has seen bytes by then. Without a sink the plain bytes are
  * hashed as well. ret_frame may be NULL. ERROR_NOT_FOUND, ERROR_DAMAGED. */
