@@ -44,6 +44,14 @@ run() {
     doing=
 }
 
+# The same as the account that runs the server: where its archive_command and restore_command run too.
+run_as_owner() {
+    show "$1"
+    doing=$1
+    as_owner env HOLDFAST_CONFIG="$physical/holdfast.conf" sh -c "$1"
+    doing=
+}
+
 # --- a place of our own, removed whatever happens -------------------------------------------------
 
 # A unix socket's path has 107 bytes at most.
@@ -59,6 +67,8 @@ clean_up() {
     trap '' INT TERM HUP
     cd "$root"
     [ "$status" -eq 0 ] || [ -z "$doing" ] || printf '\ndemo: stopped (exit status %s) in: %s\n' "$status" "$doing" >&2
+    [ ! -e "$work/server/restored/postmaster.pid" ] ||
+        as_owner "$bin/pg_ctl" -D "$work/server/restored" -m immediate -w stop >/dev/null 2>&1 || true
     [ -z "$started" ] || as_owner "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
     rm -rf "$work"
     exit "$status"
@@ -202,7 +212,68 @@ run "(cd $work/repository/backups/$backup && sha256sum --quiet -c SHA256SUMS) &&
 archive=$(find "$work/repository/backups/$backup/data" -name '*.zst' -size +64k | sort | head -n 1)
 [ -z "$archive" ] || run "zstd -dcq $archive | pg_restore -l | sed -n '/^; Selected/,\$p' | head -n 8"
 
-tell "10. Who restored what" \
+tell "10. Any moment: a physical backup and the WAL archive" \
+    "The server hands every piece of its log (WAL) to holdfast. The repository is the server's own account's."
+physical="$work/server/physical"
+mkdir "$physical"
+show "cat >$physical/holdfast.conf"
+(umask 077 && cat <<END | tee "$physical/holdfast.conf"
+[general]
+state_directory = $physical/state
+runtime_directory = $physical/run
+
+[repository]
+path = $physical/repository
+
+[source market]
+engine = postgresql
+conninfo = host=$PGHOST port=$PGPORT user=$PGUSER
+END
+)
+[ "$(id -u)" -ne 0 ] || chown -R "$owner" "$physical"
+run_as_owner 'holdfast init'
+push="$root/build/holdfast wal push %p --config $physical/holdfast.conf"
+run "psql -X -c \"alter system set archive_mode = on\" -c \"alter system set archive_command = '$push'\""
+run_as_owner "pg_ctl -D $work/server/data -l $work/server/log -w -s restart"
+run_as_owner 'holdfast backup postgresql full'
+
+tell "11. Changes, and an incremental" \
+    "Only extents that differ are stored; the backup is complete all the same, and depends on no other."
+run "psql -X -c \"insert into $orders select * from $orders limit 0\" -c \"create table public.audit as select * from generate_series(1, 100000) id\" market"
+run_as_owner 'holdfast backup postgresql incremental'
+run_as_owner 'holdfast list backups'
+
+tell "12. Oops, deleted" \
+    "A thousand orders go, at a moment that we know; life goes on."
+sleep 2
+oops=$(psql -X -At -c "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')")
+sleep 1
+some="select ctid from $orders order by md5(ctid::text) limit 1000"
+run "psql -X -At -q -c \"delete from $orders t where ctid = any (array($some)) returning t::text\" market >$work/deleted"
+run "psql -X -c \"insert into public.audit values (0)\" -c \"select pg_switch_wal()\" market"
+
+tell "13. Back to one second before" \
+    "Into a directory of its own, beside the live server. The plan first: which backup, how much, how far."
+target="$(date -u -d "$oops UTC - 1 second" '+%Y-%m-%dT%H:%M:%SZ')"
+pitr="holdfast restore postgresql pitr --target-time $target --target-action promote --target-directory $work/server/restored"
+run_as_owner "$pitr --dry-run"
+run_as_owner "$pitr"
+run_as_owner "pg_verifybackup $work/server/restored"
+run_as_owner "pg_ctl -D $work/server/restored -l $work/server/restored.log -w -s start \
+    -o \"-c listen_addresses='' -c unix_socket_directories=$work/server -c port=5498 -c archive_mode=off\""
+until [ "$(psql -X -At -p 5498 -c 'select pg_is_in_recovery()')" = f ]; do
+    sleep 0.2
+done
+
+tell "14. Exactly those rows are back" \
+    "What the restored server has and the live one has not, beside what the delete returned."
+for port in 5499 5498; do
+    run "psql -X -At -q -p $port -c \"select t::text from $orders t\" market | LC_ALL=C sort >$work/orders.$port"
+done
+run "LC_ALL=C comm -13 $work/orders.5499 $work/orders.5498 >$work/back"
+run "LC_ALL=C sort $work/deleted | diff - $work/back && echo \"$(wc -l <"$work/deleted") orders were deleted, the same \$(wc -l <$work/back) are back\""
+
+tell "15. Who restored what" \
     "Every restore, dry or not, leaves a record in the repository."
 run 'holdfast list recoveries'
 
