@@ -140,6 +140,19 @@ static char *seconds_only(const char *text)
     return time_parse(text, NULL, &when, NULL) ? describe_time(when) : g_strdup(text);
 }
 
+/* Where it went: a directory, or a server and a database's new name. */
+static char *where_to(const json_t *record)
+{
+    const json_t *options = json_object_get(record, "options");
+    const char *directory = json_get_string(options, "target_directory", NULL);
+    const char *database = json_get_string(options, "to_database", NULL);
+    const char *target = json_get_string(record, "target", "");
+
+    if (directory != NULL)
+        return g_strdup(directory);
+    return database != NULL ? g_strdup_printf("%s: %s", target, database) : g_strdup(target);
+}
+
 static void add_recovery(OutputTable *table, const json_t *record)
 {
     char **cells = g_new0(char *, 8);
@@ -147,7 +160,7 @@ static void add_recovery(OutputTable *table, const json_t *record)
 
     cells[0] = seconds_only(json_get_string(record, "time", ""));
     cells[1] = g_strdup(json_get_string(record, "backup", ""));
-    cells[2] = g_strdup(json_get_string(record, "target", ""));
+    cells[2] = where_to(record);
     cells[3] = g_strdup(json_get_bool(record, "dry_run", FALSE) ? "dry run" : "restore");
     cells[4] = g_strdup(json_get_string(record, "result", ""));
     cells[5] = duration_format((gint64)(seconds * (double)TIME_SECOND));

@@ -296,25 +296,27 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     }
 }
 
+/* Whatever was understood leaves a record, also when looking for what could go wrong has failed or has found damage. */
 static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GError **error)
 {
     g_autoptr(Lease) lease = take_lease(restoring);
+    g_autofree char *job_id =
+        backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), "restore");
     g_autoptr(GError) problem = NULL;
-    g_autofree char *job_id = NULL;
     gint64 began = time_monotonic();
-    EnginePlan *plan;
+    EnginePlan *plan = restoring->engine->plan(&restoring->work, &problem);
     gboolean done;
     Job *job;
 
-    plan = restoring->engine->plan(&restoring->work, error);
-    if (plan == NULL)
+    if (plan == NULL && error_is(problem, ERROR_USAGE)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
-    job_id =
-        backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), "restore");
+    }
     job = job_begin(restoring->context, job_id, "restore", restoring->work.target->name);
-    done = run_plan(restoring, plan, report, &problem);
+    done = plan != NULL && run_plan(restoring, plan, report, &problem);
     progress_end(restoring->work.progress);
-    restoring->engine->plan_free(plan);
+    if (plan != NULL)
+        restoring->engine->plan_free(plan);
     report->elapsed = time_monotonic() - began;
     file_record(restoring, problem, report);
     job_end(job, problem, report->summary);

@@ -34,7 +34,7 @@ typedef struct {
 void restore_report_clear(RestoreReport *report);
 
 /* With dry_run everything is looked at and nothing changed; a plan with problems is an error as well, with the report filled
- * in. Every call that got as far as a plan leaves an audit record; where the repository cannot be written that is a warning.
+ * in. Every call that was understood leaves an audit record; where the repository cannot be written that is a warning.
  * Damaged objects are found before anything is changed: ERROR_DAMAGED. */
 gboolean operation_restore(OperationContext *context, const RestoreRequest *request,
                            Progress *progress, GCancellable *cancellable, RestoreReport *ret_report,

@@ -151,7 +151,12 @@ static const char readable_sql[] =
     "       pg_catalog.current_setting('max_locks_per_transaction')::bigint * "
     "       (pg_catalog.current_setting('max_connections')::bigint + "
     "        pg_catalog.current_setting('max_prepared_transactions')::bigint), "
-    "       pg_catalog.pg_database_size(pg_catalog.current_database()) "
+    "       pg_catalog.pg_database_size(pg_catalog.current_database()), "
+    "       count(*) FILTER (WHERE pg_catalog.row_security_active(c.oid)), "
+    "       (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata m "
+    "        WHERE NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE') AND NOT EXISTS "
+    "          (SELECT FROM pg_catalog.aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT' "
+    "           AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' "
     "  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ "
@@ -165,7 +170,7 @@ static void check_database(const Check *check, const char *name, guint64 *size)
     g_autoptr(PGresult) row =
         connection != NULL ? pg_query(connection, readable_sql, 0, NULL, &error) : NULL;
     g_autofree char *subject = g_strdup_printf("database %s", name);
-    guint64 tables, closed, locks;
+    guint64 tables, closed, locks, hidden, large_objects;
 
     if (row == NULL) {
         fact_error(check, subject, error);
@@ -175,11 +180,19 @@ static void check_database(const Check *check, const char *name, guint64 *size)
     closed = pg_uint(row, 0, 1);
     locks = pg_uint(row, 0, 2);
     *size += pg_uint(row, 0, 3);
+    hidden = pg_uint(row, 0, 4);
+    large_objects = pg_uint(row, 0, 5);
     if (closed > 0)
         fact(check, FACT_FAILED, subject,
              "grant pg_read_all_data (from version 14) to the role, or SELECT and USAGE",
              "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " tables cannot be read by this role",
              closed, tables);
+    else if (hidden > 0)
+        fact(check, FACT_FAILED, subject, "ALTER ROLE … BYPASSRLS, or connect as the tables' owner",
+             "policies hide rows of %" G_GUINT64_FORMAT " tables from this role", hidden);
+    else if (large_objects > 0)
+        fact(check, FACT_FAILED, subject, "grant SELECT on them, or connect as a superuser",
+             "%" G_GUINT64_FORMAT " large objects cannot be read by this role", large_objects);
     else if (tables * 3 > locks)
         fact(check, FACT_WARNING, subject,
              "raise max_locks_per_transaction: a dump locks every table, several times",

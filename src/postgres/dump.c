@@ -312,9 +312,7 @@ static void explain_failure(PgSession *session, GError *problem, GError **error)
         return;
     }
     if (error_is(problem, ERROR_SUBPROCESS))
-        error_add_hint(&problem,
-                       "the program's own words are above; a role with pg_read_all_data can "
-                       "dump everything");
+        error_add_hint(&problem, "`holdfast check` tells what the role may not read");
     g_propagate_error(error, problem);
 }
 

@@ -468,9 +468,10 @@ static void tell_database(PgRestorePlan *plan, const PgDatabasePlan *database)
                              database->target,
                              (const char *)g_ptr_array_index(database->selection->drops, i));
         engine_plan_step(base,
-                         "restore %s tables of %s (%s rows, %s) into database %s, with what they "
-                         "need, in one transaction; then compare their rows with the backup",
-                         tables, database->source->name, rows, bytes, database->target);
+                         "restore %s %s of %s (%s rows, %s) into database %s, with what it takes, "
+                         "in one transaction; then compare the rows with the backup",
+                         tables, database->tables->len == 1 ? "table" : "tables",
+                         database->source->name, rows, bytes, database->target);
         return;
     }
     engine_plan_step(base,
