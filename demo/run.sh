@@ -250,7 +250,11 @@ oops=$(psql -X -At -c "select to_char(clock_timestamp() at time zone 'UTC', 'YYY
 sleep 1
 some="select ctid from $orders order by md5(ctid::text) limit 1000"
 run "psql -X -At -q -c \"delete from $orders t where ctid = any (array($some)) returning t::text\" market >$work/deleted"
-run "psql -X -c \"insert into public.audit values (0)\" -c \"select pg_switch_wal()\" market"
+run 'psql -X -c "insert into public.audit values (0)" market'
+segment=$(psql -X -At -c 'select pg_walfile_name(pg_switch_wal())')
+until find "$physical/repository/wal" -name "$segment" | grep -q .; do
+    sleep 0.2
+done
 
 tell "13. Back to one second before" \
     "Into a directory of its own, beside the live server. The plan first: which backup, how much, how far."

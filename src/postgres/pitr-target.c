@@ -174,8 +174,8 @@ static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *ta
     return FALSE;
 }
 
-static gboolean refuse_behind(const PgRoute *route, const EngineTarget *target,
-                              const PgTargetScan *scan, GError **error)
+static gboolean refuse_behind(const PgRoute *route, const PgPhysical *physical,
+                              const EngineTarget *target, const PgTargetScan *scan, GError **error)
 {
     g_autofree char *what = pg_recovery_describe(target);
     g_autofree char *first = NULL, *last = NULL, *when = NULL;
@@ -190,10 +190,10 @@ static gboolean refuse_behind(const PgRoute *route, const EngineTarget *target,
                   last);
         return FALSE;
     }
-    when = scan->last_commit > 0 ? time_format(scan->last_commit) : g_strdup("none");
+    when = time_format(MAX(scan->last_commit, physical->stop_time));
     error_set(error, ERROR_REFUSED,
               "%s is not in the archived WAL of timeline %" G_GUINT32_FORMAT
-              ", whose last commit is %s",
+              ", whose last commit is of %s",
               what, route->timeline, when);
     return FALSE;
 }
@@ -279,7 +279,7 @@ gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
     if (!reached)
         reached = scan->latest = is_latest(route, physical, target, scan, server, cancellable);
     if (!reached) {
-        (void)refuse_behind(route, target, scan, error);
+        (void)refuse_behind(route, physical, target, scan, error);
         hint_window(route, physical, scan, error);
     }
     return reached;

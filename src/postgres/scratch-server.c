@@ -382,6 +382,27 @@ static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *resul
     return FALSE;
 }
 
+/* The private server archived nothing, and a history file is offered once only: the next server has to be told of the one that the
+ * promotion wrote. Segments it finds by itself. */
+static gboolean offer_histories(const PgPhysicalPlan *plan, GError **error)
+{
+    g_autofree char *folder = g_build_filename(plan->place->directory, "pg_wal", NULL);
+    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (entries != NULL && (name = g_dir_read_name(entries)) != NULL) {
+        g_autofree char *path = g_strdup_printf("pg_wal/archive_status/%s.ready", name);
+        WalName parsed;
+
+        if (!wal_name_parse(name, &parsed) || parsed.kind != WAL_HISTORY ||
+            g_ptr_array_find_with_equal_func(plan->route->histories, name, g_str_equal, NULL))
+            continue;
+        if (!pg_place_write(plan->place, path, "", 0, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static const char *const state_names[] = {"promoted", "paused", "shut down"};
 
 gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result, GError **error)
@@ -405,5 +426,6 @@ gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result, GE
         return TRUE;
     if (state == PG_SCRATCH_PROMOTED && !check_with_amcheck(scratch, result, error))
         return FALSE;
-    return pg_scratch_stop(scratch, error);
+    return pg_scratch_stop(scratch, error) &&
+           (state != PG_SCRATCH_PROMOTED || offer_histories(plan, error));
 }

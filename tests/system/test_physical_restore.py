@@ -484,10 +484,13 @@ def test_start(history, restored):
                             "--json").json["summary"]
     assert summary["state"] == "promoted" and summary["amcheck"] == "passed"
     assert not (restored.data / "postmaster.pid").exists()
-    restored.start()
+    restored.start(archive=True)
     assert restored.value(SUM) == sums[1]
+    # What the private server did not archive comes into the archive now.
+    assert wait_until(lambda: list(restored.site.repository.glob("wal/*/*/00000002/00000002.history")))
     restored.stop()
-    summary = restored.pitr("--target-time", points["time 2"], "--delta", "--start", "--json").json["summary"]
+    summary = restored.pitr("--target-time", points["time 2"], "--target-timeline", "1", "--delta", "--start",
+                            "--json").json["summary"]
     assert summary["state"] == "paused" and "/" in summary["replayed_to"]
 
 
