@@ -143,9 +143,9 @@ static char *seconds_only(const char *text)
 /* Where it went: a directory, or a server and a database's new name. */
 static char *where_to(const json_t *record)
 {
-    const json_t *options = json_object_get(record, "options");
-    const char *directory = json_get_string(options, "target_directory", NULL);
-    const char *database = json_get_string(options, "to_database", NULL);
+    const json_t *chosen = json_object_get(record, "options");
+    const char *directory = json_get_string(chosen, "target_directory", NULL);
+    const char *database = json_get_string(chosen, "to_database", NULL);
     const char *target = json_get_string(record, "target", "");
 
     if (directory != NULL)
