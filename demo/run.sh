@@ -249,7 +249,7 @@ sleep 2
 oops=$(psql -X -At -c "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')")
 sleep 1
 some="select ctid from $orders order by md5(ctid::text) limit 1000"
-run "psql -X -At -q -c \"delete from $orders t where ctid = any (array($some)) returning t::text\" market >$work/deleted"
+run "psql -X -At -q -c \"delete from $orders t where ctid = any (array($some)) returning to_json(t)\" market >$work/deleted"
 run 'psql -X -c "insert into public.audit values (0)" market'
 segment=$(psql -X -At -c 'select pg_walfile_name(pg_switch_wal())')
 until find "$physical/repository/wal" -name "$segment" | grep -q .; do
@@ -272,7 +272,7 @@ done
 tell "14. Exactly those rows are back" \
     "What the restored server has and the live one has not, beside what the delete returned."
 for port in 5499 5498; do
-    run "psql -X -At -q -p $port -c \"select t::text from $orders t\" market | LC_ALL=C sort >$work/orders.$port"
+    run "psql -X -At -q -p $port -c \"select to_json(t) from $orders t\" market | LC_ALL=C sort >$work/orders.$port"
 done
 run "LC_ALL=C comm -13 $work/orders.5499 $work/orders.5498 >$work/back"
 run "LC_ALL=C sort $work/deleted | diff - $work/back && echo \"$(wc -l <"$work/deleted") orders were deleted, the same \$(wc -l <$work/back) are back\""
