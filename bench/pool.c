@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Times the pool alone, without a database: reads the files of a directory into packs with some threads, then reads them back, and
- * says how long each took, in wall and processor time.
+ * Times the pool alone, without a database: reads the files of a directory into packs with some
+ * threads, then reads them back, and says how long each took, in wall and processor time.
  *
- *   meson compile -C build bench-pool && build/bench/bench-pool DIRECTORY REPOSITORY [THREADS [CODEC]]
+ *   meson compile -C build bench-pool && build/bench/bench-pool DIRECTORY REPOSITORY [THREADS
+ *   [CODEC]]
  *
  * DIRECTORY is read only (base/ of a stopped cluster, say), REPOSITORY is a new directory.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The program that users call. `wal push` and `wal get` run here, with few libraries: a server calls them for every segment, and
- * loading libpq, SQLite and what stands behind them takes three times as long as the rest of an empty push. Everything else is
- * handed over, by exec, to the whole program.
+ * The program that users call. `wal push` and `wal get` run here, with few libraries: a server
+ * calls them for every segment, and loading libpq, SQLite and what stands behind them takes three
+ * times as long as the rest of an empty push. Everything else is handed over, by exec, to the whole
+ * program.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The error table: every kind of failure that Holdfast tells apart, with the exit status and the HTTP status that it
- * becomes. All failures travel as GError in one domain; the code is an ErrorCode.
+ * The error table: every kind of failure that Holdfast tells apart, with the exit status and the
+ * HTTP status that it becomes. All failures travel as GError in one domain; the code is an
+ * ErrorCode.
  *
- * A message is lowercase, names the thing (file, table, host) and ends without a full stop. A hint ("what to do now") is
- * kept in the same GError behind the message, so that g_prefix_error() and g_propagate_error() work as everywhere; use
- * error_text() and error_hint() to take the two apart. Messages never hold secrets.
+ * A message is lowercase, names the thing (file, table, host) and ends without a full stop. A hint
+ * ("what to do now") is kept in the same GError behind the message, so that g_prefix_error() and
+ * g_propagate_error() work as everywhere; use error_text() and error_hint() to take the two apart.
+ * Messages never hold secrets.
  *
  * Threads: everything here may be called from any thread.
  */
@@ -62,22 +64,24 @@ GQuark error_domain(void);
 /* The table's row for a code; never NULL (unknown codes give the row of ERROR_INTERNAL). */
 const ErrorInfo *error_info(ErrorCode code);
 
-/* The table's row for any GError. Foreign domains are translated: G_IO_ERROR_CANCELLED and the like keep their sense,
- * the rest is ERROR_INTERNAL. */
+/* The table's row for any GError. Foreign domains are translated: G_IO_ERROR_CANCELLED and the like
+ * keep their sense, the rest is ERROR_INTERNAL. */
 const ErrorInfo *error_info_of(const GError *error);
 
 /* Sets *error (if error is not NULL) as g_set_error() does. */
 void error_set(GError **error, ErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Sets *error from an errno value: ENOSPC, EACCES, EROFS, ENOENT … become their codes, and the system's text is added
- * behind the message: "cannot write /x/y: no space left on device". A fitting hint is added where there is one. */
+/* Sets *error from an errno value: ENOSPC, EACCES, EROFS, ENOENT … become their codes, and the
+ * system's text is added behind the message: "cannot write /x/y: no space left on device". A
+ * fitting hint is added where there is one. */
 void error_set_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Adds a hint to the error that was just set. Does nothing when there is no error or it has a hint already. */
+/* Adds a hint to the error that was just set. Does nothing when there is no error or it has a hint
+ * already. */
 void error_add_hint(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Moves an error of another domain (GIO, key file, spawn) into ours, keeping its text; one of ours is passed as it is.
- * Takes `source`. */
+/* Moves an error of another domain (GIO, key file, spawn) into ours, keeping its text; one of ours
+ * is passed as it is. Takes `source`. */
 void error_take(GError **error, ErrorCode code, GError *source);
 
 /* True when error is ours and has this code. NULL is allowed: false. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log: one line a message on standard error, "2026-11-22T02:00:00Z warning: text". Commands and the service log;
- * library code returns errors instead and logs only what is no error of its caller (a skipped thing, a retry).
+ * The log: one line a message on standard error, "2026-11-22T02:00:00Z warning: text". Commands and
+ * the service log; library code returns errors instead and logs only what is no error of its caller
+ * (a skipped thing, a retry).
  */
 #ifndef HOLDFAST_BASE_LOG_H
 #define HOLDFAST_BASE_LOG_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a running operation tells about itself: its phase, bytes and rows done and expected. The operation adds; a watcher
- * (progress bar, JSON lines, the service) is called at most ten times a second, and when a phase begins and ends.
+ * What a running operation tells about itself: its phase, bytes and rows done and expected. The
+ * operation adds; a watcher (progress bar, JSON lines, the service) is called at most ten times a
+ * second, and when a phase begins and ends.
  *
- * Threads: adding is safe and cheap from any thread. The watcher is called from the thread that happened to add, one call
- * at a time.
+ * Threads: adding is safe and cheap from any thread. The watcher is called from the thread that
+ * happened to add, one call at a time.
  */
 #ifndef HOLDFAST_BASE_PROGRESS_H
 #define HOLDFAST_BASE_PROGRESS_H

@@ -15,7 +15,8 @@ void random_fill(void *buffer, gsize length);
 /* Replaces the source; NULL puts the real one back. For tests, before threads start. */
 void random_set_source(RandomSource source, gpointer data);
 
-/* `length` characters of a-z and 2-7 (base 32, lower case): safe in file names, ids and SQL. Free with g_free(). */
+/* `length` characters of a-z and 2-7 (base 32, lower case): safe in file names, ids and SQL. Free
+ * with g_free(). */
 char *random_name(guint length);
 
 #endif

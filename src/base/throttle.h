@@ -16,8 +16,8 @@ Throttle *throttle_new(guint64 rate);
 void throttle_free(Throttle *throttle);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Throttle, throttle_free)
 
-/* Before `bytes` are read or sent: waits until they may be. NULL: at once. FALSE (ERROR_CANCELLED) when the cancellable, which may be
- * NULL, fires meanwhile. */
+/* Before `bytes` are read or sent: waits until they may be. NULL: at once. FALSE (ERROR_CANCELLED)
+ * when the cancellable, which may be NULL, fires meanwhile. */
 gboolean throttle_take(Throttle *throttle, guint64 bytes, GCancellable *cancellable,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

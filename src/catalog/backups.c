@@ -25,8 +25,8 @@ void catalog_backup_free(CatalogBackup *backup)
     g_free(backup);
 }
 
-/* Whether a backup is pinned is said by the newest of its pin and unpin records, whether it is damaged by its newest verify.
- * "time, name" is the order of records everywhere. */
+/* Whether a backup is pinned is said by the newest of its pin and unpin records, whether it is
+ * damaged by its newest verify. "time, name" is the order of records everywhere. */
 static const char select_backups[] =
     "WITH state AS (SELECT backup.*,"
     "  coalesce((SELECT kind FROM record WHERE record.backup = backup.id"

@@ -35,7 +35,7 @@ static const char schema[] =
     "  run_file TEXT, message TEXT, result TEXT, started INTEGER NOT NULL,"
     "  ended INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
-/* --- Asking the database ------------------------------------------------------------------------------------------- */
+/* --- Asking the database ---------------------------------------------------------------------- */
 
 gboolean catalog_fail(const Catalog *catalog, GError **error)
 {
@@ -73,7 +73,8 @@ static int bind_next(Statement *statement, int index, char type, va_list *values
     case 'i':
         return sqlite3_bind_int64(statement, index, va_arg(*values, gint64));
     case 'u':
-        /* Sizes come from documents; what does not fit SQLite's integers is shown as the largest. */
+        /* Sizes come from documents; what does not fit SQLite's integers is shown as the
+         * largest. */
         size = va_arg(*values, guint64);
         return sqlite3_bind_int64(statement, index, (gint64)MIN(size, (guint64)G_MAXINT64));
     default:
@@ -141,7 +142,7 @@ gboolean catalog_end(Catalog *catalog, gboolean result, GError **error)
     return FALSE;
 }
 
-/* --- Opening ------------------------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 static gboolean schema_version(Catalog *catalog, gint64 *ret_version, GError **error)
 {
@@ -182,7 +183,8 @@ static gboolean check_integrity(Catalog *catalog, GError **error)
     return FALSE;
 }
 
-/* Opens or creates the database file. *ret_unusable tells a file that is no catalog from trouble around it. */
+/* Opens or creates the database file. *ret_unusable tells a file that is no catalog from trouble
+ * around it. */
 static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError **error)
 {
     gint64 version;
@@ -213,7 +215,8 @@ static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError *
     return TRUE;
 }
 
-/* Moves an unusable file out of the way, its journal with it: a journal that stays would be played into the new file. */
+/* Moves an unusable file out of the way, its journal with it: a journal that stays would be played
+ * into the new file. */
 static gboolean set_aside(const char *path, GError **error)
 {
     g_autofree char *when = time_format_compact(time_now());

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The catalog: an SQLite index over the manifests and records of one repository, and the list of jobs. The repository is the
- * truth: the catalog can be deleted at any time and is rebuilt from it (jobs, which are local history, start anew then).
- * A rollback journal (TRUNCATE, synchronous FULL) is used, since Debian 12's WAL mode has an open corruption bug.
+ * The catalog: an SQLite index over the manifests and records of one repository, and the list of
+ * jobs. The repository is the truth: the catalog can be deleted at any time and is rebuilt from it
+ * (jobs, which are local history, start anew then). A rollback journal (TRUNCATE, synchronous FULL)
+ * is used, since Debian 12's WAL mode has an open corruption bug.
  *
- * Threads: one thread at a time. Several processes may use one catalog; SQLite's locks with a busy timeout keep order.
+ * Threads: one thread at a time. Several processes may use one catalog; SQLite's locks with a busy
+ * timeout keep order.
  */
 #ifndef HOLDFAST_CATALOG_CATALOG_H
 #define HOLDFAST_CATALOG_CATALOG_H
@@ -14,22 +16,23 @@
 
 typedef struct Catalog Catalog;
 
-/* Opens or creates <state_directory>/catalog-<repository id>.sqlite. A file that is no usable catalog is set aside
- * (".damaged-<time>") with a warning in the log and made anew. state_directory NULL: in memory, for a bare machine. */
+/* Opens or creates <state_directory>/catalog-<repository id>.sqlite. A file that is no usable
+ * catalog is set aside (".damaged-<time>") with a warning in the log and made anew. state_directory
+ * NULL: in memory, for a bare machine. */
 Catalog *catalog_open(Repository *repository, const char *state_directory,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void catalog_free(Catalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalog, catalog_free)
 
-/* Takes in what is new in the repository and forgets what is gone. Cheap where nothing changed. A backup whose manifest
- * cannot be read is listed as damaged with the reason, never hidden. */
+/* Takes in what is new in the repository and forgets what is gone. Cheap where nothing changed. A
+ * backup whose manifest cannot be read is listed as damaged with the reason, never hidden. */
 gboolean catalog_refresh(Catalog *catalog, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Forgets everything but jobs and takes it in again. */
 gboolean catalog_rebuild(Catalog *catalog, guint64 *ret_backups,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- Backups ------------------------------------------------------------------------------------------------------- */
+/* --- Backups ---------------------------------------------------------------------------------- */
 
 typedef struct {
     char *id;
@@ -56,20 +59,21 @@ typedef struct {
 gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArray **ret_backups,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- Recoveries ---------------------------------------------------------------------------------------------------- */
+/* --- Recoveries ------------------------------------------------------------------------------- */
 
 /* The audit records of restores, newest first; an array of json_t (the records' bodies). */
 gboolean catalog_recoveries(Catalog *catalog, GPtrArray **ret_records,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- Jobs ---------------------------------------------------------------------------------------------------------- */
+/* --- Jobs ------------------------------------------------------------------------------------- */
 
-/* Enters a job that begins now; `id` is made like a backup's. `run_file` is what its process holds locked: a running job
- * whose file nobody holds is shown as lost. */
+/* Enters a job that begins now; `id` is made like a backup's. `run_file` is what its process holds
+ * locked: a running job whose file nobody holds is shown as lost. */
 gboolean catalog_job_begin(Catalog *catalog, const char *id, const char *operation,
                            const char *source, const char *run_file,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* state: "succeeded", "failed", "cancelled". `result` (may be NULL) is JSON for programs, `message` the error's text. */
+/* state: "succeeded", "failed", "cancelled". `result` (may be NULL) is JSON for programs, `message`
+ * the error's text. */
 gboolean catalog_job_end(Catalog *catalog, const char *id, const char *state, const char *result,
                          const char *message, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -38,7 +38,8 @@ void catalog_job_free(CatalogJob *job)
     g_free(job);
 }
 
-/* A job that says "running" while nobody holds its run file has died. One whose file cannot be looked at may live. */
+/* A job that says "running" while nobody holds its run file has died. One whose file cannot be
+ * looked at may live. */
 static gboolean is_lost(const char *state, const char *run_file)
 {
     RunFileState held;

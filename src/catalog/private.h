@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of the catalog share: the open database and short ways to ask it. Only catalog/ includes this.
+ * What the files of the catalog share: the open database and short ways to ask it. Only catalog/
+ * includes this.
  */
 #ifndef HOLDFAST_CATALOG_PRIVATE_H
 #define HOLDFAST_CATALOG_PRIVATE_H
@@ -30,8 +31,8 @@ gboolean catalog_fail(const Catalog *catalog, GError **error);
 gboolean catalog_execute(Catalog *catalog, const char *sql,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Prepares a statement. `types` names the parameters' types in order: 's' const char * (NULL allowed), 'i' gint64, 'u' guint64,
- * 'b' gboolean; the values follow. Texts are copied. */
+/* Prepares a statement. `types` names the parameters' types in order: 's' const char * (NULL
+ * allowed), 'i' gint64, 'u' guint64, 'b' gboolean; the values follow. Texts are copied. */
 Statement *catalog_prepare(Catalog *catalog, GError **error, const char *sql, const char *types,
                            ...) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -49,7 +50,8 @@ gboolean catalog_finish(Catalog *catalog, Statement *statement,
 /* A column as text to be freed, or NULL. */
 char *catalog_text(Statement *statement, int column);
 
-/* BEGIN IMMEDIATE; then COMMIT where `result` is TRUE, ROLLBACK where not. Both hand `result` on. */
+/* BEGIN IMMEDIATE; then COMMIT where `result` is TRUE, ROLLBACK where not. Both hand `result`
+ * on. */
 gboolean catalog_begin(Catalog *catalog, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean catalog_end(Catalog *catalog, gboolean result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bringing the catalog up to the repository: what is new is read first, then everything goes in by one transaction, so that
- * nobody waits for a slow store with the catalog locked.
+ * Bringing the catalog up to the repository: what is new is read first, then everything goes in by
+ * one transaction, so that nobody waits for a slow store with the catalog locked.
  */
 #include "catalog/catalog.h"
 
@@ -92,7 +92,7 @@ static void collect_gone(GHashTable *known, GHashTable *seen, GPtrArray *gone)
     }
 }
 
-/* --- Backups ------------------------------------------------------------------------------------------------------- */
+/* --- Backups ---------------------------------------------------------------------------------- */
 
 static CatalogBackup *from_manifest(const Manifest *manifest)
 {
@@ -137,7 +137,8 @@ static CatalogBackup *from_id(const char *id, const GError *problem)
     return backup;
 }
 
-/* One backup that cannot be read must not hide the others; a repository that is away is another matter. */
+/* One backup that cannot be read must not hide the others; a repository that is away is another
+ * matter. */
 static gboolean collect_backup(Catalog *catalog, const char *id, Changes *changes, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -176,7 +177,7 @@ static gboolean collect_backups(Catalog *catalog, GHashTable *readable, GHashTab
     return TRUE;
 }
 
-/* --- Records ------------------------------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 /* The problem that `list backups` shows for a damaged one. */
 static char *damage_text(const json_t *body)
@@ -261,7 +262,7 @@ static gboolean collect_records(Catalog *catalog, GHashTable *known, Changes *ch
     return TRUE;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static gboolean write_backup(Catalog *catalog, const CatalogBackup *backup, GError **error)
 {

@@ -16,7 +16,8 @@ void output_clear_bar(Output *output)
     output->bar = FALSE;
 }
 
-/* How much is done, 0 to 1; negative where that is not known. Bytes say more than rows, where they are known. */
+/* How much is done, 0 to 1; negative where that is not known. Bytes say more than rows, where they
+ * are known. */
 static double fraction_of(const ProgressView *view)
 {
     double fraction;
@@ -39,7 +40,8 @@ static char *draw(const ProgressView *view)
     g_autofree char *rate = size_format((guint64)view->rate);
 
     g_string_append(text, view->phase);
-    /* Totals are often estimates: at the end of a phase a bar that is not full would look like something missing. */
+    /* Totals are often estimates: at the end of a phase a bar that is not full would look like
+     * something missing. */
     if (fraction >= 0 && !view->final) {
         int full = (int)(fraction * BAR_WIDTH);
 

@@ -64,7 +64,7 @@ static void note_error(Findings *findings, const char *subject, const GError *pr
          error_hint(problem), findings);
 }
 
-/* --- Repository ---------------------------------------------------------------------------------------------------- */
+/* --- Repository ------------------------------------------------------------------------------- */
 
 /* Whether objects can be written is found out by writing one. */
 static void check_writable(Findings *findings, Store *store)
@@ -138,7 +138,7 @@ static Repository *check_repository(Findings *findings, const Config *config, gu
     return g_steal_pointer(&repository);
 }
 
-/* --- Sources ------------------------------------------------------------------------------------------------------- */
+/* --- Sources ---------------------------------------------------------------------------------- */
 
 static gboolean check_source(Findings *findings, const EngineCheck *request, GError **error)
 {

@@ -130,7 +130,7 @@ static gboolean run_list_backups(CommandRun *run, GError **error)
     return TRUE;
 }
 
-/* --- Recoveries ---------------------------------------------------------------------------------------------------- */
+/* --- Recoveries ------------------------------------------------------------------------------- */
 
 /* A record's time without its fraction; a text that is no time as it is. */
 static char *seconds_only(const char *text)

@@ -74,7 +74,8 @@ static gboolean verify_one(CommandRun *run, OperationContext *context, const cha
     return TRUE;
 }
 
-/* Goes on behind a backup that cannot be looked at, so that damage in the others is found; fails in the end. */
+/* Goes on behind a backup that cannot be looked at, so that damage in the others is found; fails in
+ * the end. */
 static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *reports,
                            GError **error)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast wal get: PostgreSQL's restore_command. Its exit status decides whether a recovery goes on, ends or is broken off, so 1 is
- * kept for files that are proven not to be there.
+ * holdfast wal get: PostgreSQL's restore_command. Its exit status decides whether a recovery goes
+ * on, ends or is broken off, so 1 is kept for files that are proven not to be there.
  */
 #include "base/error.h"
 #include "base/log.h"

@@ -12,7 +12,7 @@ static struct {
     char *source;
 } options;
 
-/* --- JSON ---------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *range_json(const WalRange *range, guint32 segment_size)
 {
@@ -103,7 +103,7 @@ static json_t *timeline_json(const char *source, const WalInventory *inventory, 
     return object;
 }
 
-/* --- text ---------------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static void print_ranges(Output *output, const char *what, const GArray *ranges, guint32 timeline,
                          guint32 segment_size)
@@ -159,7 +159,7 @@ static void print_timeline(Output *output, const WalInventory *inventory, guint3
     }
 }
 
-/* --- the command --------------------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* All timelines that have something to tell, in order; an array of guint32. */
 static GArray *timelines_of(const WalInventory *inventory)
@@ -222,7 +222,8 @@ static gboolean list_source(CommandRun *run, Repository *repository, const char 
     return TRUE;
 }
 
-/* --source names one of the configuration or of the archive; without it all of the archive are shown. */
+/* --source names one of the configuration or of the archive; without it all of the archive are
+ * shown. */
 static gboolean choose_sources(const Config *config, Repository *repository, GPtrArray **ret_names,
                                GError **error)
 {

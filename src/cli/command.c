@@ -13,7 +13,7 @@
 #include "base/suggest.h"
 #include "cli/help.h"
 
-/* --- Options that every command has -------------------------------------------------------------------------------- */
+/* --- Options that every command has ----------------------------------------------------------- */
 
 typedef struct {
     OutputOptions output;
@@ -103,7 +103,7 @@ static gboolean parse_options(char ***words, const GOptionEntry *own, const GOpt
     return FALSE;
 }
 
-/* --- Finding the command ------------------------------------------------------------------------------------------- */
+/* --- Finding the command ---------------------------------------------------------------------- */
 
 /* The number of a command's words that stand at the beginning of `words`. */
 static guint common_words(const Command *command, char **words, guint *ret_count)
@@ -117,7 +117,8 @@ static guint common_words(const Command *command, char **words, guint *ret_count
     return same;
 }
 
-/* Commands whose first `depth` words are those given, and of them the words that could come next. */
+/* Commands whose first `depth` words are those given, and of them the words that could come
+ * next. */
 static void hint_command(char **words, guint depth, GError **error)
 {
     g_autoptr(GPtrArray) next = g_ptr_array_new_with_free_func(g_free);
@@ -177,9 +178,10 @@ const Command *command_match(char **words, guint *ret_used, GError **error)
     return NULL;
 }
 
-/* --- Running it ---------------------------------------------------------------------------------------------------- */
+/* --- Running it ------------------------------------------------------------------------------- */
 
-/* Signals are taken by a thread of their own: whatever the command is waiting for, it only sees its cancellable. */
+/* Signals are taken by a thread of their own: whatever the command is waiting for, it only sees its
+ * cancellable. */
 typedef struct {
     GMainContext *context;
     gint done; /* atomic */
@@ -203,7 +205,8 @@ static gpointer run_signals(gpointer data)
 {
     SignalWatch *watch = data;
 
-    /* Not a GMainLoop: a short command may be over before the thread gets to run it, and its quit would be lost. */
+    /* Not a GMainLoop: a short command may be over before the thread gets to run it, and its quit
+     * would be lost. */
     while (!g_atomic_int_get(&watch->done))
         (void)g_main_context_iteration(watch->context, TRUE);
     return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command table: one row a command, one file a command. Parsing (GOptionContext), help, exit statuses and signals are
- * done once, in command.c; a command gets its arguments checked and returns TRUE or an error.
+ * The command table: one row a command, one file a command. Parsing (GOptionContext), help, exit
+ * statuses and signals are done once, in command.c; a command gets its arguments checked and
+ * returns TRUE or an error.
  */
 #ifndef HOLDFAST_CLI_COMMAND_H
 #define HOLDFAST_CLI_COMMAND_H
@@ -29,28 +30,31 @@ typedef struct {
     const char *summary;     /* one lowercase line */
     const char *description; /* a paragraph for --help, or NULL */
     const char *example;     /* at least one command line */
-    /* Beside the common ones; NULL: none. Texts are taken as G_OPTION_ARG_FILENAME, that is, byte by byte: names of tables must
-     * get through whatever the locale is. */
+    /* Beside the common ones; NULL: none. Texts are taken as G_OPTION_ARG_FILENAME, that is, byte
+     * by byte: names of tables must get through whatever the locale is. */
     const GOptionEntry *options;
     gboolean reads_only; /* takes --repository: works without a configuration */
-    /* The exit status of every failure, usage included, where another program reads it; 0: the error table's. */
+    /* The exit status of every failure, usage included, where another program reads it; 0: the
+     * error table's. */
     int failure_status;
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 
-/* All commands, in the order of the help; ends with NULL. In commands.c; the fast front of the program has a shorter one. */
+/* All commands, in the order of the help; ends with NULL. In commands.c; the fast front of the
+ * program has a shorter one. */
 extern const Command *const command_table[];
 
-/* The command whose words stand at the beginning of `words` (NULL-terminated); *ret_used is how many of them. ERROR_USAGE with
- * the nearest known command as hint. */
+/* The command whose words stand at the beginning of `words` (NULL-terminated); *ret_used is how
+ * many of them. ERROR_USAGE with the nearest known command as hint. */
 const Command *command_match(char **words, guint *ret_used,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Finds and runs the command in argv; returns the process's exit status. Prints errors: "holdfast: text", "hint: text", or with
- * --json {"error": {"code", "message", "hint"}} on standard error. */
+/* Finds and runs the command in argv; returns the process's exit status. Prints errors: "holdfast:
+ * text", "hint: text", or with --json {"error": {"code", "message", "hint"}} on standard error. */
 int command_main(int argc, char **argv);
 
-/* Opens configuration (or the bare one for --repository), repository and catalog, as most commands need. */
+/* Opens configuration (or the bare one for --repository), repository and catalog, as most commands
+ * need. */
 OperationContext *command_open(CommandRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 Config *command_config(CommandRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

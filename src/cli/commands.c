@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of all commands, and what most of them begin with. Apart from command.c, so that the program's fast front can do with few of them
- * and without the libraries of the others.
+ * The table of all commands, and what most of them begin with. Apart from command.c, so that the
+ * program's fast front can do with few of them and without the libraries of the others.
  */
 #include "cli/commands.h"
 

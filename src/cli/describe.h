@@ -11,7 +11,8 @@
 /* A row of `list backups`. New reference. */
 json_t *describe_backup(const CatalogBackup *backup);
 
-/* Adds what the catalog knows beside the manifest (pinned, status, problem, verified) to an object. */
+/* Adds what the catalog knows beside the manifest (pinned, status, problem, verified) to an
+ * object. */
 void describe_state(json_t *object, const CatalogBackup *backup);
 
 /* A moment for people: whole seconds, ISO 8601, "" for 0. Free with g_free(). */

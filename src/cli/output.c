@@ -66,7 +66,8 @@ gboolean output_is_verbose(const Output *output)
     return output->options.verbose;
 }
 
-/* Characters that change what a terminal shows: controls (C0, DEL, C1) and those that turn the direction of writing. */
+/* Characters that change what a terminal shows: controls (C0, DEL, C1) and those that turn the
+ * direction of writing. */
 static gboolean is_harmful(gunichar character)
 {
     return g_unichar_iscntrl(character) || (character >= 0x202a && character <= 0x202e) ||
@@ -93,7 +94,8 @@ char *output_escape(const char *text)
     return g_string_free(escaped, FALSE);
 }
 
-/* Text that may have several lines (the last words of pg_dump): each escaped, those after the first indented. */
+/* Text that may have several lines (the last words of pg_dump): each escaped, those after the first
+ * indented. */
 static char *escape_lines(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

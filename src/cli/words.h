@@ -7,12 +7,13 @@
 
 #include <glib.h>
 
-/* The words of an option that may be repeated and takes lists with ",": "\" before "," or "\" takes it literally. NULL stays
- * NULL; an empty word is ERROR_USAGE. */
+/* The words of an option that may be repeated and takes lists with ",": "\" before "," or "\" takes
+ * it literally. NULL stays NULL; an empty word is ERROR_USAGE. */
 gboolean words_split(const char *option, char **values, char ***ret_words,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same for patterns: the backslashes stay in the words, since "\*" and "\." mean something to who matches them. */
+/* The same for patterns: the backslashes stay in the words, since "\*" and "\." mean something to
+ * who matches them. */
 gboolean words_split_patterns(const char *option, char **values, char ***ret_words,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zstd (RFC 8878). Streams carry a checksum of their content; whole buffers do not, since whoever compresses those keeps a hash of
- * them, and checking twice costs a tenth of the time of decompressing.
+ * zstd (RFC 8878). Streams carry a checksum of their content; whole buffers do not, since whoever
+ * compresses those keeps a hash of them, and checking twice costs a tenth of the time of
+ * decompressing.
  */
 #include "base/error.h"
 #include "codec/driver.h"
@@ -66,9 +67,10 @@ typedef struct {
     guint8 out[CODEC_CHUNK];
 } Encoder;
 
-/* Level 1 is made for small inputs and small caches. A dump is long: a larger table and window make it 9% smaller for 15% more
- * time of this step, which level 2 or 3 do not reach (COPY text of ticks, bars and quotes: 186 MB by level 1, 175 by 2,
- * 172 by 3, 169 like this; level 3 takes 40% more time). */
+/* Level 1 is made for small inputs and small caches. A dump is long: a larger table and window make
+ * it 9% smaller for 15% more time of this step, which level 2 or 3 do not reach (COPY text of
+ * ticks, bars and quotes: 186 MB by level 1, 175 by 2, 172 by 3, 169 like this; level 3 takes 40%
+ * more time). */
 static void tune_for_streams(ZSTD_CCtx *context)
 {
     ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 22);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compression: zstd, gzip (RFC 1952, through ISA-L), lz4 (frame format) and none. Every stream that is written here is read
- * by the codec's own command line tool: zstd -d, gzip -d, lz4 -d. zstd streams carry a checksum of their content.
+ * Compression: zstd, gzip (RFC 1952, through ISA-L), lz4 (frame format) and none. Every stream that
+ * is written here is read by the codec's own command line tool: zstd -d, gzip -d, lz4 -d. zstd
+ * streams carry a checksum of their content.
  *
  * Threads: one Compressor or Decompressor is used by one thread at a time.
  */
@@ -19,7 +20,8 @@ typedef struct {
 
 #define COMPRESS_DEFAULT ((CompressSpec){CODEC_ZSTD, 1})
 
-/* "zstd", "zstd:3", "gzip:1", "lz4", "none". Without a level the codec's default (zstd 1, gzip 1, lz4 0). ERROR_CONFIG. */
+/* "zstd", "zstd:3", "gzip:1", "lz4", "none". Without a level the codec's default (zstd 1, gzip 1,
+ * lz4 0). ERROR_CONFIG. */
 gboolean compress_spec_parse(const char *text, CompressSpec *ret_spec,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -33,7 +35,8 @@ gboolean codec_parse(const char *name, Codec *ret_codec, GError **error) G_GNUC_
 /* "zst", "gz", "lz4"; NULL for none. */
 const char *codec_extension(Codec codec);
 
-/* Receives produced bytes; FALSE with an error stops the stream. The bytes are valid during the call only. */
+/* Receives produced bytes; FALSE with an error stops the stream. The bytes are valid during the
+ * call only. */
 typedef gboolean (*CodecSink)(const void *bytes, gsize length, gpointer data, GError **error);
 
 typedef struct Compressor Compressor;
@@ -50,7 +53,8 @@ typedef struct Decompressor Decompressor;
 
 /* zstd windows above 128 MiB are refused (ERROR_LIMIT). */
 Decompressor *decompressor_new(Codec codec, CodecSink sink, gpointer data);
-/* ERROR_DAMAGED where the bytes are no such stream. Concatenated frames and zstd's skippable frames are read through. */
+/* ERROR_DAMAGED where the bytes are no such stream. Concatenated frames and zstd's skippable frames
+ * are read through. */
 gboolean decompressor_write(Decompressor *decompressor, const void *bytes, gsize length,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* ERROR_DAMAGED where the stream has not come to its end. */
@@ -58,7 +62,8 @@ gboolean decompressor_finish(Decompressor *decompressor, GError **error) G_GNUC_
 void decompressor_free(Decompressor *decompressor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decompressor, decompressor_free)
 
-/* Whole buffers, for extents and pages, of which the caller keeps a hash: the frames carry no checksum. Contexts are kept per thread, so that a call costs no set-up. */
+/* Whole buffers, for extents and pages, of which the caller keeps a hash: the frames carry no
+ * checksum. Contexts are kept per thread, so that a call costs no set-up. */
 
 /* The most bytes that compressing `length` bytes can take. */
 gsize compress_bound(CompressSpec spec, gsize length);

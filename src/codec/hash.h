@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hashes: SHA-256 (OpenSSL; names and proves objects), XXH3-128 with a seed (finds changes, not proof against malice) and
- * CRC32C (Castagnoli, as PostgreSQL uses it; ISA-L).
+ * Hashes: SHA-256 (OpenSSL; names and proves objects), XXH3-128 with a seed (finds changes, not
+ * proof against malice) and CRC32C (Castagnoli, as PostgreSQL uses it; ISA-L).
  */
 #ifndef HOLDFAST_CODEC_HASH_H
 #define HOLDFAST_CODEC_HASH_H

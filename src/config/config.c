@@ -92,8 +92,8 @@ const char *config_get(const Config *config, const char *section, const char *ke
     return value != NULL ? value : row->fallback;
 }
 
-/* Reads one key's value from the key file and checks it. Values are taken as written: GKeyFile's escapes would only get in
- * the way of libpq's. */
+/* Reads one key's value from the key file and checks it. Values are taken as written: GKeyFile's
+ * escapes would only get in the way of libpq's. */
 static gboolean load_value(Config *config, GKeyFile *file, const ConfigEntry *entry,
                            const char *what, GError **error)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configuration: one INI file (GKeyFile), read, checked and explained. The table of sections and keys in keys.h is the
- * only place that knows them: reading, checking, the commented file that `init` writes and the manual all follow it.
- * An unknown section or key is an error that names it and the nearest known one. A file that others may read is refused.
+ * The configuration: one INI file (GKeyFile), read, checked and explained. The table of sections
+ * and keys in keys.h is the only place that knows them: reading, checking, the commented file that
+ * `init` writes and the manual all follow it. An unknown section or key is an error that names it
+ * and the nearest known one. A file that others may read is refused.
  *
  * Threads: a Config does not change once it is loaded.
  */
@@ -13,7 +14,8 @@
 
 typedef struct Config Config;
 
-/* [source NAME]. Strings that were not given are NULL unless a default is named; lists are NULL-terminated or NULL. */
+/* [source NAME]. Strings that were not given are NULL unless a default is named; lists are
+ * NULL-terminated or NULL. */
 typedef struct {
     char *name;
     char *engine;     /* "postgresql" or "tdengine" */
@@ -44,22 +46,24 @@ typedef struct {
 } ConfigSource;
 
 /* The file that is used when none is named: $HOLDFAST_CONFIG, else the user's own
- * ($XDG_CONFIG_HOME/holdfast/holdfast.conf) when it is there or we are not root, else /etc/holdfast/holdfast.conf. Free with
- * g_free(). */
+ * ($XDG_CONFIG_HOME/holdfast/holdfast.conf) when it is there or we are not root, else
+ * /etc/holdfast/holdfast.conf. Free with g_free(). */
 char *config_default_path(void);
 
-/* Loads and checks a file. ERROR_CONFIG (with the hint to run init where there is no such file), ERROR_INSECURE_FILE. */
+/* Loads and checks a file. ERROR_CONFIG (with the hint to run init where there is no such file),
+ * ERROR_INSECURE_FILE. */
 Config *config_load(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same from a file's bytes, which `what` names in errors: "what:12: unknown key …". */
 Config *config_parse(const char *bytes, gsize length, const char *what,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* A configuration with nothing but defaults and one repository path, for a bare machine (--repository). */
+/* A configuration with nothing but defaults and one repository path, for a bare machine
+ * (--repository). */
 Config *config_new_bare(const char *repository_path);
 
-/* Puts another repository in the place of the configured one (--repository together with --config). Before anything else
- * is asked of the config. */
+/* Puts another repository in the place of the configured one (--repository together with --config).
+ * Before anything else is asked of the config. */
 void config_use_repository(Config *config, const char *repository_path);
 
 void config_free(Config *config);
@@ -68,8 +72,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 /* The file it came from, or NULL for a bare one. */
 const char *config_path(const Config *config);
 
-/* A key's value as written, or its default, or NULL. `section` is as in the file: "general", "source market". The section
- * and key must be known (a mistake here is a bug). */
+/* A key's value as written, or its default, or NULL. `section` is as in the file: "general",
+ * "source market". The section and key must be known (a mistake here is a bug). */
 const char *config_get(const Config *config, const char *section, const char *key);
 
 /* [repository] path, absolute; NULL when it is missing. */
@@ -83,14 +87,16 @@ GTimeZone *config_time_zone(const Config *config);
 guint config_source_count(const Config *config);
 const ConfigSource *config_source(const Config *config, guint index);
 
-/* The source with this name (ERROR_NOT_FOUND naming the nearest), or without a name the only one that has this engine and
- * method (either may be NULL: any); several that fit are ERROR_USAGE, naming them; none is ERROR_CONFIG. */
+/* The source with this name (ERROR_NOT_FOUND naming the nearest), or without a name the only one
+ * that has this engine and method (either may be NULL: any); several that fit are ERROR_USAGE,
+ * naming them; none is ERROR_CONFIG. */
 const ConfigSource *config_find_source(const Config *config, const char *name, const char *engine,
                                        const char *method,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The commented file that `init` writes: every section and key with its explanation and default, the repository's path and
- * compression in force, an example source as a comment. Free with g_free(). */
+/* The commented file that `init` writes: every section and key with its explanation and default,
+ * the repository's path and compression in force, an example source as a comment. Free with
+ * g_free(). */
 char *config_template(const char *repository_path, const char *compression);
 
 #endif

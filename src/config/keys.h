@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of configuration sections and keys: the single source for reading, checking and explaining them.
+ * The table of configuration sections and keys: the single source for reading, checking and
+ * explaining them.
  */
 #ifndef HOLDFAST_CONFIG_KEYS_H
 #define HOLDFAST_CONFIG_KEYS_H
@@ -41,7 +42,8 @@ typedef struct {
 /* All keys, section by section; ends with a row whose section is NULL. */
 extern const ConfigKey config_keys[];
 
-/* Whether [section NAME] wants a name ("source", "schedule", "notify"), may have one ("retention") or has none. */
+/* Whether [section NAME] wants a name ("source", "schedule", "notify"), may have one ("retention")
+ * or has none. */
 typedef enum { CONFIG_NAME_NONE, CONFIG_NAME_OPTIONAL, CONFIG_NAME_REQUIRED } ConfigNaming;
 typedef struct {
     const char *section;

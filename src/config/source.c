@@ -7,7 +7,8 @@
 #include "base/size.h"
 #include "config/values.h"
 
-/* A section whose values are known to be well formed: a parser that fails here is a mistake of ours. */
+/* A section whose values are known to be well formed: a parser that fails here is a mistake of
+ * ours. */
 typedef struct {
     const Config *config;
     char *section;

@@ -8,7 +8,8 @@
 
 #include "config/keys.h"
 
-/* Values to show in the place of the default; those of sections that are no example are in force. */
+/* Values to show in the place of the default; those of sections that are no example are in
+ * force. */
 typedef struct {
     const char *section, *key, *value;
 } Setting;
@@ -34,7 +35,8 @@ static void append_key(GString *text, const ConfigKey *row, const char *value, g
     g_string_append_printf(text, "\n%s%s = %s\n", in_force ? "" : "#", row->key, value);
 }
 
-/* A section that needs a name is an example, all of it a comment: nothing is backed up or told before somebody means it. */
+/* A section that needs a name is an example, all of it a comment: nothing is backed up or told
+ * before somebody means it. */
 static void append_section(GString *text, const ConfigSection *section, const Setting *settings)
 {
     gboolean example = section->naming == CONFIG_NAME_REQUIRED;

@@ -10,7 +10,8 @@
 #include "base/size.h"
 #include "base/suggest.h"
 
-/* Errors of the parsers in base/ are about usage; inside a configuration they are about the configuration. */
+/* Errors of the parsers in base/ are about usage; inside a configuration they are about the
+ * configuration. */
 static gboolean as_config_error(gboolean result, GError *problem, GError **error)
 {
     g_autofree char *text = NULL;
@@ -196,7 +197,7 @@ static gboolean check_listen(const char *value, GError **error)
     return TRUE;
 }
 
-/* --- cron ---------------------------------------------------------------------------------------------------------- */
+/* --- cron ------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *name;
@@ -287,7 +288,7 @@ static gboolean check_cron(const char *value, GError **error)
     return TRUE;
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 /* What the service may run by itself; options and further words may follow. */
 static const char *const schedulable[] = {
@@ -332,7 +333,7 @@ static gboolean check_command(const char *value, GError **error)
     return FALSE;
 }
 
-/* --- all types ----------------------------------------------------------------------------------------------------- */
+/* --- all types -------------------------------------------------------------------------------- */
 
 static gboolean check_measure(ConfigType type, const char *value, GError **error)
 {

@@ -7,13 +7,14 @@
 
 #include "config/keys.h"
 
-/* Checks a value, as written, against its key's type and range. ERROR_CONFIG says what is wrong and what would be right,
- * without naming file, section or key: the caller knows them. */
+/* Checks a value, as written, against its key's type and range. ERROR_CONFIG says what is wrong and
+ * what would be right, without naming file, section or key: the caller knows them. */
 gboolean config_value_check(const ConfigKey *key, const char *value,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* A list's items: separated by ",", blanks around them taken off, "\" before "," or "\" takes it literally. Never NULL; an
- * empty item stays in the list (checks refuse it). Free with g_strfreev(). */
+/* A list's items: separated by ",", blanks around them taken off, "\" before "," or "\" takes it
+ * literally. Never NULL; an empty item stays in the list (checks refuse it). Free with
+ * g_strfreev(). */
 char **config_list_split(const char *value);
 
 /* on, off, yes, no, true, false. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a database engine must be able to do. Operations know engines only through this table; a further engine is a new
- * folder and a line in engine.c.
+ * What a database engine must be able to do. Operations know engines only through this table; a
+ * further engine is a new folder and a line in engine.c.
  *
  * Threads: each call is made from one thread; an engine may use workers of its own inside.
  */
@@ -14,7 +14,7 @@
 #include "repo/backup.h"
 #include "repo/writer.h"
 
-/* --- check --------------------------------------------------------------------------------------------------------- */
+/* --- check ------------------------------------------------------------------------------------ */
 
 typedef enum {
     FACT_OK,
@@ -32,11 +32,12 @@ typedef struct {
     GCancellable *cancellable;
 } EngineCheck;
 
-/* One line of `holdfast check`: "connection", "server 15.20 at …", and what to do (NULL where there is nothing to do). */
+/* One line of `holdfast check`: "connection", "server 15.20 at …", and what to do (NULL where there
+ * is nothing to do). */
 typedef void (*FactFunc)(FactState state, const char *subject, const char *text, const char *hint,
                          gpointer data);
 
-/* --- backup -------------------------------------------------------------------------------------------------------- */
+/* --- backup ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const ConfigSource *source;
@@ -58,7 +59,7 @@ typedef struct {
     GCancellable *cancellable;
 } EngineBackup;
 
-/* --- restore ------------------------------------------------------------------------------------------------------- */
+/* --- restore ---------------------------------------------------------------------------------- */
 
 /* Where a recovery stops. */
 typedef enum {
@@ -89,7 +90,8 @@ typedef struct {
     gboolean standby;               /* --standby: goes on as a standby */
     gboolean start;                 /* --start: recover at once, with a private server */
     gboolean force;                 /* --force: in spite of tablespaces that WAL creates */
-    /* What fetches a WAL file: program and arguments before name and path. Absolute paths: the server runs it. */
+    /* What fetches a WAL file: program and arguments before name and path. Absolute paths: the
+     * server runs it. */
     const char *const *wal_get;
 } EnginePlace;
 
@@ -113,7 +115,8 @@ typedef struct {
     GCancellable *cancellable;
 } EngineRestore;
 
-/* What a restore is going to do, found out by looking at everything that could fail and changing nothing. */
+/* What a restore is going to do, found out by looking at everything that could fail and changing
+ * nothing. */
 typedef struct EnginePlan EnginePlan;
 
 /* What an EnginePlan begins with; the engine's own part stands behind it. */
@@ -131,7 +134,7 @@ typedef struct {
     GPtrArray *warnings; /* char * */
 } EngineResult;
 
-/* --- the table ----------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *name; /* "postgresql" */
@@ -139,32 +142,36 @@ typedef struct {
     /* Reports facts about a source. TRUE when all could be looked at, whatever they are. */
     gboolean (*check)(const EngineCheck *request, FactFunc func, gpointer data, GError **error);
 
-    /* Whether an incremental of the source can be made against this backup. *ret_reason says why it cannot: a full is made then; NULL:
-     * it can. Asked before the backup has its id, which tells its type. The member is NULL where there are no incrementals. */
+    /* Whether an incremental of the source can be made against this backup. *ret_reason says why it
+     * cannot: a full is made then; NULL: it can. Asked before the backup has its id, which tells
+     * its type. The member is NULL where there are no incrementals. */
     gboolean (*base_fits)(const ConfigSource *source, Backup *base, char **ret_reason,
                           GCancellable *cancellable, GError **error);
 
     /* Writes the backup's objects and details, fills in the manifest. */
     gboolean (*backup)(const EngineBackup *request, GError **error);
 
-    /* Checks the structure of one object whose stored bytes are known to be whole; TRUE when there is nothing to check. */
+    /* Checks the structure of one object whose stored bytes are known to be whole; TRUE when there
+     * is nothing to check. */
     gboolean (*check_object)(Backup *backup, const char *path, GCancellable *cancellable,
                              GError **error);
 
-    /* The backup's details as JSON for `show`: one object with "tables" and what else is of interest. New reference. */
+    /* The backup's details as JSON for `show`: one object with "tables" and what else is of
+     * interest. New reference. */
     json_t *(*describe)(Backup *backup, GError **error);
 
-    /* The newest backup of the source from which a recovery can reach the target; *ret_reason says why it. ERROR_REFUSED naming what
-     * can be reached, ERROR_NOT_FOUND where there is no backup at all. NULL: there is no recovery to a point in time. */
+    /* The newest backup of the source from which a recovery can reach the target; *ret_reason says
+     * why it. ERROR_REFUSED naming what can be reached, ERROR_NOT_FOUND where there is no backup at
+     * all. NULL: there is no recovery to a point in time. */
     gboolean (*choose)(Repository *repository, const ConfigSource *source,
                        const EngineTarget *target, Backup **ret_backup, char **ret_reason,
                        GCancellable *cancellable, GError **error);
 
-    /* A plan with problems is no error; an error means that planning itself failed (server unreachable, usage, damage). The
-     * request must outlive the plan. */
+    /* A plan with problems is no error; an error means that planning itself failed (server
+     * unreachable, usage, damage). The request must outlive the plan. */
     EnginePlan *(*plan)(const EngineRestore *request, GError **error);
-    /* Carries the plan out and checks what it restored. ERROR_COUNT_MISMATCH where rows differ: *ret_result is filled in then
-     * too. */
+    /* Carries the plan out and checks what it restored. ERROR_COUNT_MISMATCH where rows differ:
+     * *ret_result is filled in then too. */
     gboolean (*restore)(EnginePlan *plan, EngineResult *ret_result, GError **error);
     void (*plan_free)(EnginePlan *plan);
 } Engine;

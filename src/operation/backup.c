@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The backup operation. The engine knows the database, repo/ knows how a backup becomes durable; this brings them together
- * in the right order.
+ * The backup operation. The engine knows the database, repo/ knows how a backup becomes durable;
+ * this brings them together in the right order.
  */
 #include "operation/backup.h"
 
@@ -16,7 +16,8 @@
 #include "repo/sweep.h"
 #include "repo/writer.h"
 
-/* Beyond this much difference between our clock and the store's, or backwards, times in the manifest are doubtful. */
+/* Beyond this much difference between our clock and the store's, or backwards, times in the
+ * manifest are doubtful. */
 #define CLOCK_TOLERANCE TIME_MINUTE
 
 /* A request with everything that it leaves open decided. */
@@ -41,7 +42,8 @@ static void settled_clear(Settled *settled)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settled, settled_clear)
 
-/* TRUE when the request chooses less than the source's configuration names. Without a list there, any choice may be less. */
+/* TRUE when the request chooses less than the source's configuration names. Without a list there,
+ * any choice may be less. */
 static gboolean is_partial(const BackupRequest *request, const ConfigSource *source)
 {
     if (request->databases == NULL)
@@ -81,9 +83,10 @@ static gboolean settle(OperationContext *context, const BackupRequest *request, 
     return TRUE;
 }
 
-/* --- the base of an incremental ------------------------------------------------------------------------------------ */
+/* --- the base of an incremental --------------------------------------------------------------- */
 
-/* Opens the newest backup that may be a base; *ret_base is NULL where there is none. One that cannot be opened is passed over. */
+/* Opens the newest backup that may be a base; *ret_base is NULL where there is none. One that
+ * cannot be opened is passed over. */
 static gboolean open_newest(OperationContext *context, const Settled *settled, Backup **ret_base,
                             GError **error)
 {
@@ -140,7 +143,8 @@ static gboolean settle_base(OperationContext *context, Settled *settled, GCancel
     return TRUE;
 }
 
-/* The base was chosen before there was a lease that protects it: from here on there is one, if the base still is. */
+/* The base was chosen before there was a lease that protects it: from here on there is one, if the
+ * base still is. */
 static gboolean hold_base(OperationContext *context, const Settled *settled, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -157,7 +161,7 @@ static gboolean hold_base(OperationContext *context, const Settled *settled, GEr
     return FALSE;
 }
 
-/* --- the backup ---------------------------------------------------------------------------------------------------- */
+/* --- the backup ------------------------------------------------------------------------------- */
 
 /* Remains of interrupted runs go before new bytes come: a full disk often has them. */
 static void sweep_first(OperationContext *context)

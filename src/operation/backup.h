@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The backup operation: one source, one backup. Takes the lease (one backup at a time per source and type), lets the engine
- * write, commits, enters the job.
+ * The backup operation: one source, one backup. Takes the lease (one backup at a time per source
+ * and type), lets the engine write, commits, enters the job.
  *
- * An incremental's base is the newest backup of the source, made by the same method, that is complete and that the engine accepts; where
- * there is none a full is made, and a warning in its manifest says why.
+ * An incremental's base is the newest backup of the source, made by the same method, that is
+ * complete and that the engine accepts; where there is none a full is made, and a warning in its
+ * manifest says why.
  */
 #ifndef HOLDFAST_OPERATION_BACKUP_H
 #define HOLDFAST_OPERATION_BACKUP_H

@@ -18,7 +18,8 @@ typedef struct {
     char *scratch_directory;
 } OperationContext;
 
-/* Takes config; opens the repository that it names, then the catalog, and brings the catalog up to the repository. */
+/* Takes config; opens the repository that it names, then the catalog, and brings the catalog up to
+ * the repository. */
 OperationContext *operation_context_open(Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void operation_context_free(OperationContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
@@ -26,13 +27,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
 /* [retention] grace, in microseconds. */
 gint64 operation_grace(const OperationContext *context);
 
-/* The full id of the backup that an id, or any prefix or suffix that fits only one, names. The backup need not be readable.
- * ERROR_NOT_FOUND with the nearest known id as hint; ERROR_USAGE when several fit. Free with g_free(). */
+/* The full id of the backup that an id, or any prefix or suffix that fits only one, names. The
+ * backup need not be readable. ERROR_NOT_FOUND with the nearest known id as hint; ERROR_USAGE when
+ * several fit. Free with g_free(). */
 char *operation_resolve_backup(OperationContext *context, const char *id,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The directory for unnamed temporary files: <state_directory>/scratch, made when it is missing; the system's temporary
- * directory when it cannot be made. */
+/* The directory for unnamed temporary files: <state_directory>/scratch, made when it is missing;
+ * the system's temporary directory when it cannot be made. */
 const char *operation_scratch_directory(const OperationContext *context);
 
 #endif

@@ -22,7 +22,8 @@ static const CatalogBackup *find_backup(GPtrArray *backups, const char *id)
     return NULL;
 }
 
-/* Whether it is the newest good full of its source: what a restore would start from. `backups` are sorted newest first. */
+/* Whether it is the newest good full of its source: what a restore would start from. `backups` are
+ * sorted newest first. */
 static gboolean is_newest_good_full(GPtrArray *backups, const CatalogBackup *wanted)
 {
     for (guint i = 0; i < backups->len; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Deleting one backup, by the rules that protect the user: a pinned one is refused, one that a live lease uses too, and the
- * newest good full of a source needs a yes.
+ * Deleting one backup, by the rules that protect the user: a pinned one is refused, one that a live
+ * lease uses too, and the newest good full of a source needs a yes.
  */
 #ifndef HOLDFAST_OPERATION_DELETE_H
 #define HOLDFAST_OPERATION_DELETE_H

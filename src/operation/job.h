@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The entry of a running operation in the catalog's list of jobs. It is made on a best effort: a job that cannot be noted is
- * no reason not to make a backup.
+ * The entry of a running operation in the catalog's list of jobs. It is made on a best effort: a
+ * job that cannot be noted is no reason not to make a backup.
  */
 #ifndef HOLDFAST_OPERATION_JOB_H
 #define HOLDFAST_OPERATION_JOB_H
@@ -15,8 +15,8 @@ typedef struct Job Job;
 Job *job_begin(OperationContext *context, const char *id, const char *operation,
                const char *source);
 
-/* Enters how it ended and frees. `problem` NULL: succeeded; a cancel is told apart from a failure. `result` (may be NULL)
- * stays the caller's. */
+/* Enters how it ended and frees. `problem` NULL: succeeded; a cancel is told apart from a failure.
+ * `result` (may be NULL) stays the caller's. */
 void job_end(Job *job, const GError *problem, const json_t *result);
 
 #endif

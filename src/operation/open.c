@@ -6,7 +6,8 @@
 
 #include "base/error.h"
 
-/* A key in the configuration promises an encrypted repository: never write a plain one in its place. */
+/* A key in the configuration promises an encrypted repository: never write a plain one in its
+ * place. */
 gboolean operation_check_config(const Config *config, GError **error)
 {
     if (config_repository_path(config) == NULL) {

@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "repo/repository.h"
 
-/* Whether the configuration says all that an operation needs of a repository, and nothing that this version cannot do.
- * ERROR_CONFIG. */
+/* Whether the configuration says all that an operation needs of a repository, and nothing that this
+ * version cannot do. ERROR_CONFIG. */
 gboolean operation_check_config(const Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The repository that the configuration names. */

@@ -36,7 +36,8 @@ typedef struct {
     EngineRestore work;
 } Restoring;
 
-/* The server to restore to. Without a configured source the engine's own defaults say where that is: a bare machine. */
+/* The server to restore to. Without a configured source the engine's own defaults say where that
+ * is: a bare machine. */
 static gboolean find_target(Restoring *restoring, GError **error)
 {
     const RestoreRequest *request = restoring->request;
@@ -67,7 +68,8 @@ static gboolean find_target(Restoring *restoring, GError **error)
     return TRUE;
 }
 
-/* The newest backup that can reach the target. A bare machine knows sources by their backups only. */
+/* The newest backup that can reach the target. A bare machine knows sources by their backups
+ * only. */
 static gboolean choose_backup(Restoring *restoring, GError **error)
 {
     const RestoreRequest *request = restoring->request;
@@ -117,8 +119,8 @@ static gboolean open_backup(Restoring *restoring, GError **error)
     return restoring->engine != NULL;
 }
 
-/* This very program, and the repository as this run has found it. A server runs the command in a directory of its own: every path is
- * absolute. */
+/* This very program, and the repository as this run has found it. A server runs the command in a
+ * directory of its own: every path is absolute. */
 static gboolean find_wal_get(Restoring *restoring, GError **error)
 {
     const Config *config = restoring->context->config;
@@ -264,8 +266,8 @@ static json_t *options_json(const RestoreRequest *request)
     return options;
 }
 
-/* Who, when and where is added by record_write(). What was connected to is named by its source: connection strings may hold
- * passwords. */
+/* Who, when and where is added by record_write(). What was connected to is named by its source:
+ * connection strings may hold passwords. */
 static void file_record(const Restoring *restoring, const GError *problem, RestoreReport *report)
 {
     const RestoreRequest *request = restoring->request;
@@ -296,7 +298,8 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     }
 }
 
-/* Whatever was understood leaves a record, also when looking for what could go wrong has failed or has found damage. */
+/* Whatever was understood leaves a record, also when looking for what could go wrong has failed or
+ * has found damage. */
 static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GError **error)
 {
     g_autoptr(Lease) lease = take_lease(restoring);

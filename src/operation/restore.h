@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The restore operation: plans, checks the objects it is going to read, restores, files the audit record.
+ * The restore operation: plans, checks the objects it is going to read, restores, files the audit
+ * record.
  */
 #ifndef HOLDFAST_OPERATION_RESTORE_H
 #define HOLDFAST_OPERATION_RESTORE_H
@@ -33,9 +34,10 @@ typedef struct {
 
 void restore_report_clear(RestoreReport *report);
 
-/* With dry_run everything is looked at and nothing changed; a plan with problems is an error as well, with the report filled
- * in. Every call that was understood leaves an audit record; where the repository cannot be written that is a warning.
- * Damaged objects are found before anything is changed: ERROR_DAMAGED. */
+/* With dry_run everything is looked at and nothing changed; a plan with problems is an error as
+ * well, with the report filled in. Every call that was understood leaves an audit record; where the
+ * repository cannot be written that is a warning. Damaged objects are found before anything is
+ * changed: ERROR_DAMAGED. */
 gboolean operation_restore(OperationContext *context, const RestoreRequest *request,
                            Progress *progress, GCancellable *cancellable, RestoreReport *ret_report,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

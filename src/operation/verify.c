@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verify operation: every object is read once by a worker and hashed, then the engine looks inside.
+ * The verify operation: every object is read once by a worker and hashed, then the engine looks
+ * inside.
  */
 #include "operation/verify.h"
 
@@ -57,8 +58,8 @@ static void add_damage(VerifyReport *report, const char *object, const GError *p
     g_ptr_array_add(report->damage, damage);
 }
 
-/* Failures that say something about the object rather than about our looking at it. A disk that cannot read a sector back
- * (io) has lost the object. */
+/* Failures that say something about the object rather than about our looking at it. A disk that
+ * cannot read a sector back (io) has lost the object. */
 static gboolean is_damage(const GError *problem)
 {
     return error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_FORMAT) ||

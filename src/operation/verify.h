@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verify operation: presence, size and SHA-256 of every object of a backup, then the structure of each by its engine.
+ * The verify operation: presence, size and SHA-256 of every object of a backup, then the structure
+ * of each by its engine.
  */
 #ifndef HOLDFAST_OPERATION_VERIFY_H
 #define HOLDFAST_OPERATION_VERIFY_H
@@ -23,8 +24,9 @@ typedef struct {
 void verify_report_free(VerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifyReport, verify_report_free)
 
-/* Checks one backup, with `jobs` workers, and files a verify record. TRUE when all could be looked at, damaged or not: see
- * the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled). */
+/* Checks one backup, with `jobs` workers, and files a verify record. TRUE when all could be looked
+ * at, damaged or not: see the report. FALSE when looking itself failed (unknown backup, repository
+ * gone, cancelled). */
 gboolean operation_verify(OperationContext *context, const char *backup_id, guint jobs,
                           Progress *progress, GCancellable *cancellable, VerifyReport **ret_report,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -31,7 +31,8 @@ void pool_file_writer_destroy(PoolFileWriter *file)
     g_free(file);
 }
 
-/* The writer is the stream's and is used for one file after the other: a million small files shall not cost allocations. */
+/* The writer is the stream's and is used for one file after the other: a million small files shall
+ * not cost allocations. */
 static PoolFileWriter *take_writer(PoolStream *stream, gpointer tag, GError **error)
 {
     PoolFileWriter **file = pool_stream_file(stream);
@@ -83,7 +84,7 @@ PoolFileWriter *pool_file_begin(PoolStream *stream, guint64 expected_size, PoolR
     return g_steal_pointer(&file);
 }
 
-/* --- Extents ------------------------------------------------------------------------------------------------------- */
+/* --- Extents ---------------------------------------------------------------------------------- */
 
 /* Whether the base has the very same extent in a pack that stays; fills in where it is. */
 static gboolean refer_to_base(PoolFileWriter *file, gsize length, PoolExtent *extent)
@@ -198,7 +199,7 @@ gboolean pool_file_write(PoolFileWriter *file, const void *bytes, gsize length, 
     return TRUE;
 }
 
-/* --- The end of a file --------------------------------------------------------------------------------------------- */
+/* --- The end of a file ------------------------------------------------------------------------ */
 
 /* The digests that a map names, and from handles to their indices. */
 typedef struct {
@@ -208,7 +209,8 @@ typedef struct {
     guint32 last_handle, last_index;
 } MapPacks;
 
-/* The pack that is open has no name yet: it is the one that the map will be in, and zeros stand for it. */
+/* The pack that is open has no name yet: it is the one that the map will be in, and zeros stand for
+ * it. */
 static guint32 map_pack(MapPacks *packs, guint32 handle)
 {
     guint8 digest[SHA256_SIZE] = {0};
@@ -279,9 +281,10 @@ gboolean pool_file_finish(PoolFileWriter *file, GError **error)
     return TRUE;
 }
 
-/* --- Files that did not change ------------------------------------------------------------------------------------- */
+/* --- Files that did not change ---------------------------------------------------------------- */
 
-/* The same content under the writer's handles. FALSE when some of it is in a pack that is left behind. */
+/* The same content under the writer's handles. FALSE when some of it is in a pack that is left
+ * behind. */
 static gboolean refer_whole(PoolStream *stream, PoolReader *reader, const PoolFile *base,
                             PoolFile *result)
 {
@@ -308,8 +311,8 @@ static gboolean refer_whole(PoolStream *stream, PoolReader *reader, const PoolFi
            pool_stream_refer(stream, reader, base->map_pack, &result->map_pack);
 }
 
-/* Copies an extent's stored bytes into the open pack. They are decoded for a check first: damage must not get a new name that
- * calls it whole. */
+/* Copies an extent's stored bytes into the open pack. They are decoded for a check first: damage
+ * must not get a new name that calls it whole. */
 static gboolean copy_extent(PoolFileWriter *file, PoolReader *reader, PoolExtent *extent,
                             gsize plain_length, GError **error)
 {

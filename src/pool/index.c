@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A file's content as a line of a backup's index has it, in JSON. Keys are short and numbers stand in arrays, since there may be
- * millions of lines:
+ * A file's content as a line of a backup's index has it, in JSON. Keys are short and numbers stand
+ * in arrays, since there may be millions of lines:
  *
  *   {"size": S, "extent_size": E, "extents": [[pack, offset, length, "hash"], …]}
  *   {"size": S, "extent_size": E, "map": [pack, offset, length], "uses": [[pack, bytes], …]}

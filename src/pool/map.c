@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Maps: the extents of one file as pool content. A map names packs by their digests and not by handles, so that the next
- * backup can take it over as it is. Its own pack's digest cannot be known while it is written: zeros stand for it.
+ * Maps: the extents of one file as pool content. A map names packs by their digests and not by
+ * handles, so that the next backup can take it over as it is. Its own pack's digest cannot be known
+ * while it is written: zeros stand for it.
  *
  *    0  8  magic
  *    8  4  format version, little-endian as all numbers
@@ -26,7 +27,7 @@
 
 static const guint8 magic[8] = {'H', 'F', 'M', 'A', 'P', 'S', '\r', '\n'};
 
-/* --- Sizes --------------------------------------------------------------------------------------------------------- */
+/* --- Sizes ------------------------------------------------------------------------------------ */
 
 guint32 pool_extent_size(guint64 size)
 {
@@ -61,7 +62,7 @@ guint64 pool_map_length(guint64 pack_count, guint64 extent_count)
     return HEADER_SIZE + pack_count * SHA256_SIZE + extent_count * ENTRY_SIZE + HASH_SIZE;
 }
 
-/* --- Files --------------------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 void pool_file_clear(PoolFile *file)
 {
@@ -114,7 +115,7 @@ void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count
     file->uses = kept > 0 ? g_memdup2(uses->data, kept * sizeof(PoolUse)) : NULL;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static guint8 *put_u32(guint8 *out, guint32 value)
 {
@@ -163,7 +164,7 @@ guint8 *pool_map_write(const PoolMap *map, guint64 hash_key, gsize *ret_length)
     return bytes;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static guint32 get_u32(const guint8 *bytes)
 {

@@ -51,7 +51,8 @@ gboolean pool_digest_equal(gconstpointer a, gconstpointer b)
     return memcmp(a, b, SHA256_SIZE) == 0;
 }
 
-/* --- The header ----------------------------------------------------------------------------------------------------
+/* --- The header
+ * ----------------------------------------------------------------------------------------------------
  *
  *    0  8  magic
  *    8  4  format version, little-endian as all numbers
@@ -114,7 +115,7 @@ gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
     return TRUE;
 }
 
-/* --- Making a sealed pack durable ---------------------------------------------------------------------------------- */
+/* --- Making a sealed pack durable ------------------------------------------------------------- */
 
 typedef struct {
     Store *store;
@@ -130,8 +131,8 @@ static gboolean hash_piece(const void *bytes, gsize length, gpointer data, GErro
     return TRUE;
 }
 
-/* What is found in place of a pack counts only when all of it is what was to be written: the answer to the commit may have been
- * lost, or the disk may hold something else. */
+/* What is found in place of a pack counts only when all of it is what was to be written: the answer
+ * to the commit may have been lost, or the disk may hold something else. */
 static gboolean is_in_place(const Commit *commit, const char *name)
 {
     g_autoptr(Sha256) hash = sha256_new();
@@ -162,7 +163,7 @@ static void commit_free(Commit *commit)
     g_free(commit);
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 struct PackWriter {
     Store *store;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pack table of a backup that is being written. A pack has its handle from the moment it is begun, so that extents can be
- * referred to at once, and its digest when it is sealed.
+ * The pack table of a backup that is being written. A pack has its handle from the moment it is
+ * begun, so that extents can be referred to at once, and its digest when it is sealed.
  */
 #include "pool/private.h"
 
@@ -33,7 +33,8 @@ struct PoolWriter {
     PoolStats stats;
 };
 
-/* What a sweep may be about to delete is not referred to: its content is copied. See pool/sweep.c. */
+/* What a sweep may be about to delete is not referred to: its content is copied. See
+ * pool/sweep.c. */
 static gboolean leave_tombstones(PoolWriter *writer, Repository *repository, GError **error)
 {
     g_autoptr(GPtrArray) tombstones = NULL;
@@ -104,7 +105,7 @@ guint64 pool_writer_hash_key(const PoolWriter *writer)
     return writer->hash_key;
 }
 
-/* --- The table ----------------------------------------------------------------------------------------------------- */
+/* --- The table -------------------------------------------------------------------------------- */
 
 static Pack *get_pack(PoolWriter *writer, guint32 pack)
 {
@@ -216,7 +217,7 @@ void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats)
         ret_stats->packs_total += get_pack(writer, i)->alive > 0;
 }
 
-/* --- The end ------------------------------------------------------------------------------------------------------- */
+/* --- The end ---------------------------------------------------------------------------------- */
 
 gboolean pool_writer_finish(PoolWriter *writer, GError **error)
 {

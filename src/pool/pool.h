@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pool: the shared, immutable objects that backups refer to, each named by the SHA-256 of its bytes. This is the part for
- * data files: a file is cut into fixed extents, a changed extent is compressed on its own and appended to a pack, and a map
- * says where each extent of a file is. A map is pool content too, so that a file that did not change costs one line in the
- * next backup's index, whatever its size. Nothing here knows a database. Format: docs/formats.md.
+ * The pool: the shared, immutable objects that backups refer to, each named by the SHA-256 of its
+ * bytes. This is the part for data files: a file is cut into fixed extents, a changed extent is
+ * compressed on its own and appended to a pack, and a map says where each extent of a file is. A
+ * map is pool content too, so that a file that did not change costs one line in the next backup's
+ * index, whatever its size. Nothing here knows a database. Format: docs/formats.md.
  *
- *   pack     pool/<aa>/<sha-256>: a header that names the backup that wrote it (so that a full shares no name with anything
+ *   pack     pool/<aa>/<sha-256>: a header that names the backup that wrote it (so that a full
+ *            shares no name with anything
  *            older and heals damage), then stored extents and maps, up to 64 MiB
- *   extent   128 KiB of a file, 256 KiB, 512 KiB or 1 MiB of larger files: page-aligned, of one size within a file
- *   map      the extents of one file: (pack, offset, stored length, keyed XXH3-128 of the plain bytes) each
+ *   extent   128 KiB of a file, 256 KiB, 512 KiB or 1 MiB of larger files: page-aligned, of one
+ *            size within a file
+ *   map      the extents of one file: (pack, offset, stored length, keyed XXH3-128 of the plain
+ *            bytes) each
  *
  * Small files have no map: their extents stand in the index line itself.
  *
- * How an extent is stored, its lengths tell: 0 bytes are all zeros, as many as the plain extent has are the plain bytes, fewer
- * are a frame of the codec whose magic number they begin with.
+ * How an extent is stored, its lengths tell: 0 bytes are all zeros, as many as the plain extent has
+ * are the plain bytes, fewer are a frame of the codec whose magic number they begin with.
  *
- * Threads: PoolWriter and PoolReader are shared by the workers of a backup or restore; PoolStream and PoolFileWriter belong to
- * one worker. A worker takes about 4 MiB while it writes and 2 MiB while it reads.
+ * Threads: PoolWriter and PoolReader are shared by the workers of a backup or restore; PoolStream
+ * and PoolFileWriter belong to one worker. A worker takes about 4 MiB while it writes and 2 MiB
+ * while it reads.
  */
 #ifndef HOLDFAST_POOL_POOL_H
 #define HOLDFAST_POOL_POOL_H
@@ -31,7 +36,8 @@
 #define POOL_EXTENT_LARGEST  (1024 * 1024)
 #define POOL_FILE_LIMIT      (G_GUINT64_CONSTANT(1) << 40) /* bytes of one file */
 
-/* The extent size for a file that is `size` bytes long when it is first stored; kept when the file grows later. */
+/* The extent size for a file that is `size` bytes long when it is first stored; kept when the file
+ * grows later. */
 guint32 pool_extent_size(guint64 size);
 
 /* A pack that a file needs, and how many of its bytes: extents, and the map if it is there. */
@@ -40,8 +46,8 @@ typedef struct {
     guint64 bytes;
 } PoolUse;
 
-/* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is inside. Pack numbers are handles
- * of the PoolWriter or PoolReader that the file came from. */
+/* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is
+ * inside. Pack numbers are handles of the PoolWriter or PoolReader that the file came from. */
 typedef struct {
     guint64 size; /* bytes of the file */
     guint32 extent_size;
@@ -64,7 +70,7 @@ void pool_file_clear(PoolFile *file);
 
 typedef struct PoolReader PoolReader;
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 typedef struct PoolWriter PoolWriter;
 
@@ -75,7 +81,8 @@ typedef struct {
     guint64 hash_key; /* of the repository's chain of backups: an incremental takes its base's */
 } PoolWriterOptions;
 
-/* Under the backup's lease: packs that a sweep may be about to delete are left behind from the start. */
+/* Under the backup's lease: packs that a sweep may be about to delete are left behind from the
+ * start. */
 PoolWriter *pool_writer_new(const PoolWriterOptions *options,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pool_writer_free(PoolWriter *writer);
@@ -89,16 +96,17 @@ gboolean pool_stream_close(PoolStream *stream, GError **error) G_GNUC_WARN_UNUSE
 void pool_stream_free(PoolStream *stream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolStream, pool_stream_free)
 
-/* Called when a file's content has its place, from within pool_file_finish(), pool_file_reuse() or pool_stream_close(), in the
- * worker's thread. The content is durable when the stream is closed. `tag` is what pool_file_begin() got. Takes what is inside
- * of *file. */
+/* Called when a file's content has its place, from within pool_file_finish(), pool_file_reuse() or
+ * pool_stream_close(), in the worker's thread. The content is durable when the stream is closed.
+ * `tag` is what pool_file_begin() got. Takes what is inside of *file. */
 typedef void (*PoolFileFunc)(PoolFile *file, gpointer tag, gpointer data);
 void pool_stream_set_func(PoolStream *stream, PoolFileFunc func, gpointer data);
 
 typedef struct PoolFileWriter PoolFileWriter;
 
-/* Begins a file; a stream writes one at a time. `base` (or NULL) is the same file in the base backup, `reader` the one it was read from: extents with equal hashes are
- * referred to and not written, but for those in packs that the writer is to leave behind (pool_writer_leave). */
+/* Begins a file; a stream writes one at a time. `base` (or NULL) is the same file in the base
+ * backup, `reader` the one it was read from: extents with equal hashes are referred to and not
+ * written, but for those in packs that the writer is to leave behind (pool_writer_leave). */
 PoolFileWriter *pool_file_begin(PoolStream *stream, guint64 expected_size, PoolReader *reader,
                                 const PoolFile *base, gpointer tag,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -109,8 +117,8 @@ gboolean pool_file_finish(PoolFileWriter *file, GError **error) G_GNUC_WARN_UNUS
 void pool_file_free(PoolFileWriter *file); /* without finish: the file is forgotten */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolFileWriter, pool_file_free)
 
-/* A file that did not change: refers to its content whole. Extents in packs that are to be left behind are copied forward,
- * compressed as they are. The func of the stream gets the result. */
+/* A file that did not change: refers to its content whole. Extents in packs that are to be left
+ * behind are copied forward, compressed as they are. The func of the stream gets the result. */
 gboolean pool_file_reuse(PoolStream *stream, PoolReader *reader, const PoolFile *base, gpointer tag,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -119,8 +127,8 @@ void pool_writer_leave(PoolWriter *writer, PoolReader *reader, guint32 pack);
 /* The same for all packs of the base that are less than half alive; says how many. */
 guint pool_writer_leave_sparse(PoolWriter *writer, PoolReader *reader);
 
-/* When all streams are closed: every pack that is referred to is entered in the backup's checksums. Its commit then checks that each
- * is in the store and in no tombstone. */
+/* When all streams are closed: every pack that is referred to is entered in the backup's checksums.
+ * Its commit then checks that each is in the store and in no tombstone. */
 gboolean pool_writer_finish(PoolWriter *writer, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
@@ -130,13 +138,13 @@ typedef struct {
 } PoolStats;
 void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats);
 
-/* The pack table, for the details: [{"sha256", "size", "alive"}, …] in the order of the handles, `alive` being the bytes that this
- * backup refers to; and a file as an index line has it, with
+/* The pack table, for the details: [{"sha256", "size", "alive"}, …] in the order of the handles,
+ * `alive` being the bytes that this backup refers to; and a file as an index line has it, with
  * handles of this table. Only after pool_writer_finish(). */
 json_t *pool_writer_packs_to_json(PoolWriter *writer);
 json_t *pool_file_to_json(const PoolFile *file);
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* `packs` is the pack table of the details. Trusts nothing. */
 PoolReader *pool_reader_new(Repository *repository, const json_t *packs, guint64 hash_key,
@@ -147,13 +155,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PoolReader, pool_reader_free)
 gboolean pool_file_from_json(PoolReader *reader, const json_t *json, PoolFile *ret_file,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* All extents of a file, in order; an array of PoolExtent (from the map, checked, where there is one). */
+/* All extents of a file, in order; an array of PoolExtent (from the map, checked, where there is
+ * one). */
 GArray *pool_file_extents(PoolReader *reader, const PoolFile *file,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* One extent's plain bytes: read (ahead, where a thread reads extents in the order in which they are stored), decompressed, hashed and
- * compared. ERROR_DAMAGED names pack, offset and what is wrong. `plain_length` is what the extent must have: the file's extent size,
- * less for its last one. */
+/* One extent's plain bytes: read (ahead, where a thread reads extents in the order in which they
+ * are stored), decompressed, hashed and compared. ERROR_DAMAGED names pack, offset and what is
+ * wrong. `plain_length` is what the extent must have: the file's extent size, less for its last
+ * one. */
 gboolean pool_extent_read(PoolReader *reader, const PoolExtent *extent, void *out,
                           gsize plain_length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -9,7 +9,8 @@
 
 #define POOL_PREFIX "pool/"
 
-/* What a reader takes for a pack: the nominal size, an extent and a map above it, and room for other writers' choices. */
+/* What a reader takes for a pack: the nominal size, an extent and a map above it, and room for
+ * other writers' choices. */
 #define POOL_PACK_LIMIT (256 * 1024 * 1024)
 /* Packs of one backup: 4 million of 64 MiB are 256 TiB. */
 #define POOL_PACK_COUNT_LIMIT 4000000
@@ -21,14 +22,15 @@
 /* The name of the pool object with this digest: "pool/<aa>/<sha-256>". Free with g_free(). */
 char *pool_object_name(const guint8 digest[SHA256_SIZE]);
 
-/* And back. FALSE for any other name: what lies in the pool under it is not ours and is never touched. */
+/* And back. FALSE for any other name: what lies in the pool under it is not ours and is never
+ * touched. */
 gboolean pool_object_digest(const char *name, guint8 ret_digest[SHA256_SIZE]);
 
 /* For hash tables whose keys are digests (SHA256_SIZE bytes, copied by g_memdup2()). */
 guint pool_digest_hash(gconstpointer digest);
 gboolean pool_digest_equal(gconstpointer a, gconstpointer b);
 
-/* --- pack.c: one pack --------------------------------------------------------------------------------------------- */
+/* --- pack.c: one pack ------------------------------------------------------------------------- */
 
 #define PACK_HEADER_SIZE 128
 #define PACK_ID_SIZE     96 /* with the NUL */
@@ -43,8 +45,8 @@ void pack_header_write(const PackHeader *header, guint8 out[PACK_HEADER_SIZE]);
 gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
                           PackHeader *ret_header, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes packs, one after the other, through a buffer of its own. A pack that is sealed is made durable by another thread, while
- * the next one is written. */
+/* Writes packs, one after the other, through a buffer of its own. A pack that is sealed is made
+ * durable by another thread, while the next one is written. */
 typedef struct PackWriter PackWriter;
 
 /* `room`: the longest piece that pack_writer_room() will be asked for. */
@@ -57,7 +59,8 @@ gboolean pack_writer_begin(PackWriter *pack, const PackHeader *header,
 gboolean pack_writer_is_open(const PackWriter *pack);
 /* Bytes of the open pack so far: the offset of the next piece. */
 guint64 pack_writer_size(const PackWriter *pack);
-/* Room at the pack's end to write `length` bytes into; pack_writer_advance() then says how many there are. NULL on error. */
+/* Room at the pack's end to write `length` bytes into; pack_writer_advance() then says how many
+ * there are. NULL on error. */
 guint8 *pack_writer_room(PackWriter *pack, gsize length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pack_writer_advance(PackWriter *pack, gsize length);
 /* Bytes of any length. */
@@ -69,9 +72,10 @@ gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guin
 /* Waits until the pack that was sealed last is durable. */
 gboolean pack_writer_wait(PackWriter *pack, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- map.c: maps, and files as index lines ------------------------------------------------------------------------ */
+/* --- map.c: maps, and files as index lines ---------------------------------------------------- */
 
-/* A map as it is stored. `pack` of an extent is an index into the digests; the digest of zeros is the pack that holds the map. */
+/* A map as it is stored. `pack` of an extent is an index into the digests; the digest of zeros is
+ * the pack that holds the map. */
 typedef struct {
     guint64 size;
     guint32 extent_size;
@@ -83,7 +87,8 @@ typedef struct {
 
 /* The stored form. Free with g_free(). */
 guint8 *pool_map_write(const PoolMap *map, guint64 hash_key, gsize *ret_length);
-/* ERROR_DAMAGED, ERROR_NEWER_FORMAT. `digests` point into `bytes`; `extents` are to be freed with g_free(). */
+/* ERROR_DAMAGED, ERROR_NEWER_FORMAT. `digests` point into `bytes`; `extents` are to be freed with
+ * g_free(). */
 gboolean pool_map_read(const guint8 *bytes, gsize length, guint64 hash_key, const char *what,
                        PoolMap *ret_map, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The length of a map. */
@@ -97,7 +102,7 @@ guint32 pool_extent_plain(guint64 size, guint32 extent_size, guint64 index);
 /* What a file uses, from its extents and, where map_length is not 0, its map. */
 void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count);
 
-/* --- pool-writer.c: the pack table -------------------------------------------------------------------------------- */
+/* --- pool-writer.c: the pack table ------------------------------------------------------------ */
 
 Store *pool_writer_store(const PoolWriter *writer);
 CompressSpec pool_writer_compression(const PoolWriter *writer);
@@ -115,7 +120,7 @@ gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_di
 /* A file is complete: what it uses is alive. `stats` is added up. */
 void pool_writer_account(PoolWriter *writer, const PoolFile *file, const PoolStats *stats);
 
-/* --- stream.c ------------------------------------------------------------------------------------------------------ */
+/* --- stream.c --------------------------------------------------------------------------------- */
 
 PoolWriter *pool_stream_writer(const PoolStream *stream);
 /* Opens a pack if none is open, or the open one is full. */
@@ -132,13 +137,14 @@ void pool_stream_deliver(PoolStream *stream, PoolFile *file, gpointer tag, const
 PoolFileWriter **pool_stream_file(PoolStream *stream);
 void pool_file_writer_destroy(PoolFileWriter *file);
 
-/* --- reader.c ------------------------------------------------------------------------------------------------------ */
+/* --- reader.c --------------------------------------------------------------------------------- */
 
 /* Whether a range lies in a pack of the table that is alive, behind its header. */
 gboolean pool_reader_range_valid(const PoolReader *reader, guint32 pack, guint64 offset,
                                  guint64 length);
 
-/* An extent's stored bytes, valid until this thread's next read; checked by decoding them into `out` (plain_length bytes). */
+/* An extent's stored bytes, valid until this thread's next read; checked by decoding them into
+ * `out` (plain_length bytes). */
 const guint8 *pool_extent_fetch(PoolReader *reader, const PoolExtent *extent, void *out,
                                 gsize plain_length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading extents and files. Nothing that stands in an index or a map is believed: handles, offsets and lengths are held against
- * the pack table, plain bytes against their hash.
+ * Reading extents and files. Nothing that stands in an index or a map is believed: handles, offsets
+ * and lengths are held against the pack table, plain bytes against their hash.
  */
 #include "pool/private.h"
 
@@ -33,7 +33,7 @@ struct PoolReader {
     GHashTable *by_digest; /* digest, inside of packs, to handle */
 };
 
-/* --- The pack table ------------------------------------------------------------------------------------------------ */
+/* --- The pack table --------------------------------------------------------------------------- */
 
 void pool_reader_free(PoolReader *reader)
 {
@@ -125,7 +125,7 @@ gboolean pool_reader_range_valid(const PoolReader *reader, guint32 pack, guint64
            length <= reader->packs[pack].alive;
 }
 
-/* --- Stored bytes -------------------------------------------------------------------------------------------------- */
+/* --- Stored bytes ----------------------------------------------------------------------------- */
 
 /* What a thread read last. */
 typedef struct {
@@ -159,7 +159,8 @@ static Window *get_window(void)
     return window;
 }
 
-/* A pack is known by its header when it is first touched: what a newer version wrote is not guessed at. */
+/* A pack is known by its header when it is first touched: what a newer version wrote is not guessed
+ * at. */
 static gboolean know_pack(PoolReader *reader, guint32 pack, GError **error)
 {
     Pack *entry = &reader->packs[pack];
@@ -184,7 +185,8 @@ static gboolean know_pack(PoolReader *reader, guint32 pack, GError **error)
     return TRUE;
 }
 
-/* How much to read for these bytes: more than them where the thread goes through the pack in order. */
+/* How much to read for these bytes: more than them where the thread goes through the pack in
+ * order. */
 static gsize choose_length(const PoolReader *reader, Window *window, guint32 pack, guint64 offset,
                            gsize length, gsize ahead)
 {
@@ -197,7 +199,8 @@ static gsize choose_length(const PoolReader *reader, Window *window, guint32 pac
     return (gsize)MIN(left, MAX(length, MAX(ahead, window->ahead)));
 }
 
-/* The bytes of a range, in this thread's window until its next read. `ahead`: so many from `offset` will be wanted. */
+/* The bytes of a range, in this thread's window until its next read. `ahead`: so many from `offset`
+ * will be wanted. */
 static const guint8 *fetch(PoolReader *reader, guint32 pack, guint64 offset, gsize length,
                            gsize ahead, GError **error)
 {
@@ -231,7 +234,7 @@ static const guint8 *fetch(PoolReader *reader, guint32 pack, guint64 offset, gsi
     return window->buffer;
 }
 
-/* --- Extents ------------------------------------------------------------------------------------------------------- */
+/* --- Extents ---------------------------------------------------------------------------------- */
 
 /* Every codec's frames begin with a magic number: RFC 8878, RFC 1952, the LZ4 frame format. */
 static gboolean codec_of_frame(const guint8 *bytes, gsize length, Codec *ret_codec)
@@ -317,7 +320,7 @@ gboolean pool_extent_read(PoolReader *reader, const PoolExtent *extent, void *ou
     return TRUE;
 }
 
-/* --- Files --------------------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 /* From a map's index of a pack to the reader's handle. */
 static gboolean resolve_packs(PoolReader *reader, const PoolFile *file, const PoolMap *map,

@@ -18,7 +18,8 @@ struct PoolStream {
     gpointer data;
     PoolFileWriter *file;
 
-    /* What pool_writer_refer() said about the packs of one reader; FORGOTTEN where it was not asked. */
+    /* What pool_writer_refer() said about the packs of one reader; FORGOTTEN where it was not
+     * asked. */
     PoolReader *reader;
     guint32 *referred;
 };
@@ -81,7 +82,7 @@ guint8 *pool_stream_scratch(PoolStream *stream)
     return stream->scratch;
 }
 
-/* --- Packs --------------------------------------------------------------------------------------------------------- */
+/* --- Packs ------------------------------------------------------------------------------------ */
 
 static gboolean wait_for_sealed(PoolStream *stream, GError **error)
 {
@@ -126,7 +127,7 @@ gboolean pool_stream_close(PoolStream *stream, GError **error)
     return wait_for_sealed(stream, error);
 }
 
-/* --- Files --------------------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 gboolean pool_stream_refer(PoolStream *stream, PoolReader *reader, guint32 pack, guint32 *ret_pack)
 {

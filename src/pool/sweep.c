@@ -2,39 +2,48 @@
  *
  * Pool garbage.
  *
- * What a mark says. It asks the store's time, then lists the leases, then reads the SHA256SUMS of all committed backups. An
- * object is dead to it when no SHA256SUMS names it and it is older than both that time and the start of every live lease. No
- * object is dead to a mark that sees a live lease which it cannot read, or which uses a backup that is no longer there: nobody
- * knows then what is still needed.
+ * What a mark says. It asks the store's time, then lists the leases, then reads the SHA256SUMS of
+ * all committed backups. An object is dead to it when no SHA256SUMS names it and it is older than
+ * both that time and the start of every live lease. No object is dead to a mark that sees a live
+ * lease which it cannot read, or which uses a backup that is no longer there: nobody knows then
+ * what is still needed.
  *
- * What is deleted. A sweep names dead objects in a tombstone. An object is deleted when a mark that began after its tombstone was
- * put finds it dead as well. The tombstone goes when all of its objects are gone, and not before.
+ * What is deleted. A sweep names dead objects in a tombstone. An object is deleted when a mark that
+ * began after its tombstone was put finds it dead as well. The tombstone goes when all of its
+ * objects are gone, and not before.
  *
- * Why no committed backup loses an object P that way. Let B be a backup that refers to P, and M the mark by which a sweep deletes P,
- * begun after the tombstone T was put. B takes its lease before it reads or writes anything, names its base in it, looks at the
- * tombstones and then for P itself, commits, and only then gives the lease back.
+ * Why no committed backup loses an object P that way. Let B be a backup that refers to P, and M the
+ * mark by which a sweep deletes P, begun after the tombstone T was put. B takes its lease before it
+ * reads or writes anything, names its base in it, looks at the tombstones and then for P itself,
+ * commits, and only then gives the lease back.
  *
- *   1. B's lease was put before M listed the leases, and B was not over then. M saw it alive. If B wrote P, P is not older than the
- *      lease. If P is of B's base, the base either is still there, and M found P in its SHA256SUMS, or M saw that it is not. In each
+ *   1. B's lease was put before M listed the leases, and B was not over then. M saw it alive. If B
+ *   wrote P, P is not older than the
+ *      lease. If P is of B's base, the base either is still there, and M found P in its SHA256SUMS,
+ *      or M saw that it is not. In each
  *      case P was not dead to M.
- *   2. B was over before M listed the leases. If it is committed, M, which reads the SHA256SUMS later, found P in B's own.
- *   3. B's lease was put after M listed the leases. If B wrote P, P is not older than M's time. Else B looks at the tombstones, and
- *      that is after T was put: it finds T and gives up, or T is gone, and then P was gone before that; B looks for P after the
+ *   2. B was over before M listed the leases. If it is committed, M, which reads the SHA256SUMS
+ *   later, found P in B's own.
+ *   3. B's lease was put after M listed the leases. If B wrote P, P is not older than M's time.
+ *   Else B looks at the tombstones, and
+ *      that is after T was put: it finds T and gives up, or T is gone, and then P was gone before
+ *      that; B looks for P after the
  *      tombstones, misses it and gives up.
  *
- * None of this rests on anybody's clock but the store's own, nor on the grace time: that only lets backups of case 3 finish which
- * would have to give up else. Only "alive" in case 1 needs one thing more: a process that is stopped for so long that its lease
- * expires before it commits. It asks for its lease once more after the commit, and where that has expired, it looks again at the
- * tombstones and for P. A sweep that took B for dead and did not see its commit has left T or has deleted P: B takes its commit
- * back (backup_writer_commit).
+ * None of this rests on anybody's clock but the store's own, nor on the grace time: that only lets
+ * backups of case 3 finish which would have to give up else. Only "alive" in case 1 needs one thing
+ * more: a process that is stopped for so long that its lease expires before it commits. It asks for
+ * its lease once more after the commit, and where that has expired, it looks again at the
+ * tombstones and for P. A sweep that took B for dead and did not see its commit has left T or has
+ * deleted P: B takes its commit back (backup_writer_commit).
  *
- * Several sweeps at once do no harm, nor one that is stopped between its mark and its deletions for however long: T stays while P
- * is there, whoever works on it. Deleting twice is deleting once, since a name never comes again: every pack carries the id of the
- * backup that wrote it.
+ * Several sweeps at once do no harm, nor one that is stopped between its mark and its deletions for
+ * however long: T stays while P is there, whoever works on it. Deleting twice is deleting once,
+ * since a name never comes again: every pack carries the id of the backup that wrote it.
  *
- * A backup that is committed between a mark and its tombstone may leave a tombstone on an object that is alive. It stays there, and
- * is no threat. An incremental does not refer to such objects but copies what it needs of them (pool_writer_new), so that it need
- * not give up.
+ * A backup that is committed between a mark and its tombstone may leave a tombstone on an object
+ * that is alive. It stays there, and is no threat. An incremental does not refer to such objects
+ * but copies what it needs of them (pool_writer_new), so that it need not give up.
  */
 #include "pool/sweep.h"
 
@@ -47,7 +56,7 @@
 
 #define SHARED_PREFIX "../../"
 
-/* --- Mark ---------------------------------------------------------------------------------------------------------- */
+/* --- Mark ------------------------------------------------------------------------------------- */
 
 typedef struct {
     GHashTable *live; /* digests that a SHA256SUMS names */
@@ -132,7 +141,7 @@ static gboolean is_dead(const Mark *mark, const guint8 digest[SHA256_SIZE], gint
     return !mark->blind && modified < mark->before && !g_hash_table_contains(mark->live, digest);
 }
 
-/* --- Sweep --------------------------------------------------------------------------------------------------------- */
+/* --- Sweep ------------------------------------------------------------------------------------ */
 
 typedef struct {
     Repository *repository;
@@ -285,7 +294,8 @@ static gboolean put_tombstones(Sweep *sweep, const Mark *mark, GError **error)
     return names->len == 0 || sweep->dry_run || tombstone_write(sweep->repository, names, error);
 }
 
-/* With no grace time: the tombstones that were just put are done at once, with a mark of their own. */
+/* With no grace time: the tombstones that were just put are done at once, with a mark of their
+ * own. */
 static gboolean bury_at_once(Sweep *sweep, GError **error)
 {
     g_auto(Mark) mark = {0};

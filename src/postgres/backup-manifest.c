@@ -87,7 +87,8 @@ gboolean pg_manifest_add(PgManifestWriter *writer, const char *path, guint64 siz
 
     g_string_append(writer->buffer, writer->any ? ",\n{ " : "\n{ ");
     append_path(writer->buffer, path);
-    /* PostgreSQL prints the checksum's bytes as they lie in the memory of its machine, lowest first. */
+    /* PostgreSQL prints the checksum's bytes as they lie in the memory of its machine, lowest
+     * first. */
     g_string_append_printf(writer->buffer,
                            ", \"Size\": %" G_GUINT64_FORMAT ", \"Last-Modified\": \"%s\", "
                            "\"Checksum-Algorithm\": \"CRC32C\", "

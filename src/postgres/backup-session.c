@@ -44,7 +44,7 @@ PgConnection *pg_backup_session_connection(PgBackupSession *session)
     return session->connection;
 }
 
-/* --- what the server says of itself -------------------------------------------------------------------------------- */
+/* --- what the server says of itself ----------------------------------------------------------- */
 
 static const char facts_sql[] =
     "SELECT s.system_identifier, c.timeline_id, i.bytes_per_wal_segment, i.database_block_size, "
@@ -52,7 +52,8 @@ static const char facts_sql[] =
     "FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, "
     "     pg_catalog.pg_control_init() i";
 
-/* What a server has to have at least as much of to replay this one's WAL, and what a restore may want to know. */
+/* What a server has to have at least as much of to replay this one's WAL, and what a restore may
+ * want to know. */
 static const char settings_sql[] =
     "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ("
     "'max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', "
@@ -154,7 +155,7 @@ gboolean pg_backup_session_now(PgBackupSession *session, gint64 *ret_now, GError
     return TRUE;
 }
 
-/* --- start and stop ------------------------------------------------------------------------------------------------ */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 static gboolean is_new(PgBackupSession *session)
 {
@@ -177,8 +178,8 @@ gboolean pg_backup_session_start(PgBackupSession *session, const char *label, Pg
            pg_backup_session_now(session, &physical->start_time, error);
 }
 
-/* A standby goes on replaying when its primary is promoted to a new timeline: WAL of two timelines is more than one backup_label can
- * describe. */
+/* A standby goes on replaying when its primary is promoted to a new timeline: WAL of two timelines
+ * is more than one backup_label can describe. */
 static gboolean check_timeline(PgBackupSession *session, const PgPhysical *physical, GError **error)
 {
     g_autoptr(PGresult) result = NULL;
@@ -226,9 +227,10 @@ gboolean pg_backup_session_stop(PgBackupSession *session, PgPhysical *physical, 
     return TRUE;
 }
 
-/* --- the files that the stop gives --------------------------------------------------------------------------------- */
+/* --- the files that the stop gives ------------------------------------------------------------ */
 
-/* What stands behind "KEY: " in the line that begins with it, up to a blank or the end of the line. Free with g_free(). */
+/* What stands behind "KEY: " in the line that begins with it, up to a blank or the end of the line.
+ * Free with g_free(). */
 static char *label_value(const char *label, const char *key)
 {
     gsize length = strlen(key);
@@ -268,8 +270,8 @@ GHashTable *pg_tablespace_map_oids(const char *map)
 {
     GHashTable *oids = g_hash_table_new(NULL, NULL);
 
-    /* "16390 /mnt/fast": a line feed inside of a path has a backslash before it, and digits and a blank do not follow there by
-     * chance; an oid too many does no harm. */
+    /* "16390 /mnt/fast": a line feed inside of a path has a backslash before it, and digits and a
+     * blank do not follow there by chance; an oid too many does no harm. */
     for (const char *line = map; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
         char *end;
         guint64 oid;

@@ -10,15 +10,17 @@
 
 #include <string.h>
 
-/* How long a segment may take to come. A standby's primary ends its segment when it likes (archive_timeout). */
+/* How long a segment may take to come. A standby's primary ends its segment when it likes
+ * (archive_timeout). */
 #define ARCHIVE_WAIT         (60 * TIME_SECOND)
 #define ARCHIVE_WAIT_STANDBY (5 * TIME_MINUTE)
-/* The archiver tries three times, a second apart, then rests for a minute: who has failed after this long will not come. */
+/* The archiver tries three times, a second apart, then rests for a minute: who has failed after
+ * this long will not come. */
 #define FAILURE_WAIT (5 * TIME_SECOND)
 #define STEP_FIRST   (5 * 1000)
 #define STEP_LAST    (200 * 1000)
 
-/* --- before the start ---------------------------------------------------------------------------------------------- */
+/* --- before the start ------------------------------------------------------------------------- */
 
 static gboolean check_switched_on(const PgBackupWal *wal, GError **error)
 {
@@ -44,7 +46,8 @@ static gboolean check_switched_on(const PgBackupWal *wal, GError **error)
 
 gboolean pg_backup_wal_probe(const PgBackupWal *wal, char **ret_segment, GError **error)
 {
-    /* The restore point is there so that the segment holds something: a switch of an empty one does nothing. */
+    /* The restore point is there so that the segment holds something: a switch of an empty one does
+     * nothing. */
     static const char sql[] =
         "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) "
         "FROM (SELECT pg_catalog.pg_create_restore_point('holdfast backup') OFFSET 0) AS written";
@@ -62,7 +65,7 @@ gboolean pg_backup_wal_probe(const PgBackupWal *wal, char **ret_segment, GError 
     return FALSE;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 typedef struct {
     guint64 failed_count;
@@ -168,7 +171,7 @@ gboolean pg_backup_wal_prove(const PgBackupWal *wal, const char *segment,
     return wait_for_segment(wal, before, error);
 }
 
-/* --- after the stop ------------------------------------------------------------------------------------------------ */
+/* --- after the stop --------------------------------------------------------------------------- */
 
 void pg_backup_wal_range(const PgPhysical *physical, guint64 *ret_first, guint64 *ret_last)
 {

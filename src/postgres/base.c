@@ -18,7 +18,7 @@
 /* Clocks are slewed all the time; a step back of more than this is somebody's doing. */
 #define CLOCK_TOLERANCE (TIME_SECOND / 2)
 
-/* --- does it fit? -------------------------------------------------------------------------------------------------- */
+/* --- does it fit? ----------------------------------------------------------------------------- */
 
 static gboolean current_position(PgConnection *connection, gboolean standby, PgLsn *ret_lsn,
                                  GError **error)
@@ -32,7 +32,8 @@ static gboolean current_position(PgConnection *connection, gboolean standby, PgL
            pg_lsn_parse(text, ret_lsn, error);
 }
 
-/* The server went back behind the base. A standby may just lag: its blocks are compared by content all the same. */
+/* The server went back behind the base. A standby may just lag: its blocks are compared by content
+ * all the same. */
 static gboolean is_impossible(const PgPhysical *now, PgLsn position, const PgPhysical *base)
 {
     return !now->from_standby && (base->timeline > now->timeline || position < base->stop);
@@ -86,7 +87,7 @@ gboolean pg_base_fits(const ConfigSource *source, Backup *base, char **ret_reaso
     return TRUE;
 }
 
-/* --- can times be compared? ---------------------------------------------------------------------------------------- */
+/* --- can times be compared? ------------------------------------------------------------------- */
 
 static gint64 clock_value(clockid_t clock)
 {
@@ -133,7 +134,7 @@ const char *pg_base_times_reason(const PgPhysical *physical, const PgPhysical *b
     return NULL;
 }
 
-/* --- which file is which? ------------------------------------------------------------------------------------------ */
+/* --- which file is which? --------------------------------------------------------------------- */
 
 typedef struct {
     GArray *items; /* sorted by path */

@@ -57,7 +57,7 @@ static void fact_error(const Check *check, const char *subject, const GError *er
     check->func(state, subject, text, error_hint(error), check->data);
 }
 
-/* --- settings ------------------------------------------------------------------------------------------------------ */
+/* --- settings --------------------------------------------------------------------------------- */
 
 /* How the server can call us: by name where the name leads to us, else by the whole path. */
 static char *program_path(void)
@@ -138,7 +138,7 @@ static void check_settings(Check *check)
              "is 0: a quiet server keeps its last segment to itself for ever");
 }
 
-/* --- whose WAL ----------------------------------------------------------------------------------------------------- */
+/* --- whose WAL -------------------------------------------------------------------------------- */
 
 static gboolean check_system(Check *check)
 {
@@ -177,9 +177,10 @@ static gboolean check_system(Check *check)
     return TRUE;
 }
 
-/* --- end to end ---------------------------------------------------------------------------------------------------- */
+/* --- end to end ------------------------------------------------------------------------------- */
 
-/* A record of our own, so that there is something to switch away from. The segment's name, or NULL with the fact told. */
+/* A record of our own, so that there is something to switch away from. The segment's name, or NULL
+ * with the fact told. */
 static char *force_segment(const Check *check)
 {
     g_autoptr(GError) problem = NULL;
@@ -203,7 +204,8 @@ static char *force_segment(const Check *check)
     return NULL;
 }
 
-/* What the server tells of its last failure; NULL where there is none newer than its last success. */
+/* What the server tells of its last failure; NULL where there is none newer than its last
+ * success. */
 static char *archiver_failure(const Check *check)
 {
     g_autoptr(GError) problem = NULL;
@@ -269,7 +271,7 @@ static void check_arrival(const Check *check)
         tell_missing(check, segment);
 }
 
-/* --- the queue ----------------------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void check_queue(const Check *check)
 {
@@ -348,7 +350,7 @@ static void check_dropped(const Check *check)
          count, last);
 }
 
-/* --- slots --------------------------------------------------------------------------------------------------------- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void check_slot(const Check *check, const PGresult *rows, int row, gboolean unlimited)
 {
@@ -398,7 +400,7 @@ static void check_slots(Check *check)
     }
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static gboolean read_server(Check *check)
 {

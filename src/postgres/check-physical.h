@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The facts that `holdfast check` reports about a physical PostgreSQL source: does its WAL reach the archive, and does it keep doing so?
+ * The facts that `holdfast check` reports about a physical PostgreSQL source: does its WAL reach
+ * the archive, and does it keep doing so?
  */
 #ifndef HOLDFAST_POSTGRES_CHECK_PHYSICAL_H
 #define HOLDFAST_POSTGRES_CHECK_PHYSICAL_H
@@ -8,8 +9,9 @@
 #include "engine/engine.h"
 #include "postgres/connection.h"
 
-/* Forces a segment out and waits for it to come to the archive: up to a minute. Makes the server's system identifier one that
- * the source is known by, where it is the first, or where the user named the source. */
+/* Forces a segment out and waits for it to come to the archive: up to a minute. Makes the server's
+ * system identifier one that the source is known by, where it is the first, or where the user named
+ * the source. */
 void pg_check_physical(const EngineCheck *request, PgConnection *connection, FactFunc func,
                        gpointer data);
 

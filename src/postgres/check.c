@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looking at a PostgreSQL source before it matters: can it be reached, read, dumped, and will the backup fit?
+ * Looking at a PostgreSQL source before it matters: can it be reached, read, dumped, and will the
+ * backup fit?
  */
 #include "postgres/check.h"
 
@@ -14,9 +15,11 @@
 
 #include <string.h>
 
-/* A clock further off than this makes target times of a recovery mean something else than the user thinks. */
+/* A clock further off than this makes target times of a recovery mean something else than the user
+ * thinks. */
 #define SKEW_WARNING (2 * TIME_SECOND)
-/* What a compressed dump takes of the database's size on disk, without indexes and dead rows, on the safe side. */
+/* What a compressed dump takes of the database's size on disk, without indexes and dead rows, on
+ * the safe side. */
 #define DUMP_SHARE 0.4
 
 typedef struct {
@@ -50,7 +53,7 @@ static void fact_error(const Check *check, const char *subject, const GError *er
     check->func(state, subject, text, error_hint(error), check->data);
 }
 
-/* --- the single facts ---------------------------------------------------------------------------------------------- */
+/* --- the single facts ------------------------------------------------------------------------- */
 
 static void check_server(const Check *check)
 {
@@ -142,7 +145,7 @@ static void check_space(const Check *check, guint64 size)
              need_text, free_text);
 }
 
-/* --- databases ----------------------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 /* Tables that the role may not read; each takes a lock during the backup, too. */
 static const char readable_sql[] =
@@ -222,7 +225,7 @@ static void check_databases(const Check *check)
     check_space(check, size);
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 gboolean pg_check(const EngineCheck *request, FactFunc func, gpointer data, GError **error)
 {

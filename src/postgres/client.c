@@ -13,9 +13,10 @@
 #define DEBIAN_PROGRAMS "/usr/lib/postgresql"
 #define VERSION_LIMIT   4096
 
-/* --- connection strings and environment ---------------------------------------------------------------------------- */
+/* --- connection strings and environment ------------------------------------------------------- */
 
-/* Settings of a session that a child must not inherit, or that are written with the server's own values. */
+/* Settings of a session that a child must not inherit, or that are written with the server's own
+ * values. */
 static gboolean leave_out(const char *keyword)
 {
     static const char *const out[] = {"host",
@@ -126,7 +127,7 @@ char **pg_child_environment(PgConnection *connection, const char *options)
     return g_strv_builder_end(builder);
 }
 
-/* --- programs ------------------------------------------------------------------------------------------------------ */
+/* --- programs --------------------------------------------------------------------------------- */
 
 /* "pg_dump (PostgreSQL) 15.20 (Debian …)" -> 150020; 0 where the text is no such line. */
 static int parse_version(const char *text)
@@ -159,7 +160,8 @@ static int program_version(const char *path)
     return parse_version(output);
 }
 
-/* Debian's /usr/bin/pg_dump is a script that picks a version by the cluster on this host: no guide for another host. */
+/* Debian's /usr/bin/pg_dump is a script that picks a version by the cluster on this host: no guide
+ * for another host. */
 static gboolean is_debian_wrapper(const char *path)
 {
     g_autofree char *real = realpath(path, NULL);
@@ -167,7 +169,8 @@ static gboolean is_debian_wrapper(const char *path)
     return real != NULL && g_str_has_suffix(real, "/pg_wrapper");
 }
 
-/* The lowest of Debian's versions that is at least `major`: newer ones write archives that older pg_restores refuse. */
+/* The lowest of Debian's versions that is at least `major`: newer ones write archives that older
+ * pg_restores refuse. */
 static char *find_debian_program(const char *name, int major, int *ret_version)
 {
     g_autoptr(GDir) directory = g_dir_open(DEBIAN_PROGRAMS, 0, NULL);

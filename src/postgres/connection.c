@@ -19,7 +19,7 @@ struct PgConnection {
     char *server;
 };
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* Notices are no errors and libpq would print them: they go to the log instead. */
 static void take_notice(void *data, const char *message)
@@ -238,7 +238,7 @@ gboolean pg_connection_alive(PgConnection *connection)
     return PQresultStatus(result) == PGRES_EMPTY_QUERY;
 }
 
-/* --- statements ---------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *sqlstate; /* a class ("53") or a code ("42P04") */
@@ -371,7 +371,8 @@ gboolean pg_query_value(PgConnection *connection, const char *sql, char **ret_va
     return TRUE;
 }
 
-/* After an early stop the rest of the rows must be read away before the connection can be used again. */
+/* After an early stop the rest of the rows must be read away before the connection can be used
+ * again. */
 static void drain(PgConnection *connection)
 {
     PGresult *result;
@@ -408,7 +409,7 @@ gboolean pg_query_each(PgConnection *connection, const char *sql, PgRowFunc func
     }
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 const char *pg_text(const PGresult *result, int row, int column)
 {

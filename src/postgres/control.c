@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading pg_control. Layout: PostgreSQL's catalog/pg_control.h. Versions 13 to 17 (pg_control_version 1300) and 18 (1800) have all that
- * is read here at the same places; only the CRC moved, behind a field that 18 added.
+ * Reading pg_control. Layout: PostgreSQL's catalog/pg_control.h. Versions 13 to 17
+ * (pg_control_version 1300) and 18 (1800) have all that is read here at the same places; only the
+ * CRC moved, behind a field that 18 added.
  */
 #include "postgres/control.h"
 
@@ -39,7 +40,8 @@ static const struct {
     gsize at_crc;
 } layouts[] = {{1300, 288}, {1800, 292}};
 
-/* The catalog version of each release; those of its betas are smaller, but never as small as the release before. */
+/* The catalog version of each release; those of its betas are smaller, but never as small as the
+ * release before. */
 static const struct {
     guint32 catalog_version;
     int major;

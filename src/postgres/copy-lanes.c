@@ -55,7 +55,7 @@ static void piece_free(Piece *piece)
     g_free(piece);
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 /* NULL: no more, or cancelled. */
 static Piece *take_piece(Lane *lane, GCancellable *cancellable)
@@ -144,7 +144,7 @@ static gboolean run_lane(gpointer task, gpointer data, GCancellable *cancellable
     return result;
 }
 
-/* --- feeding ------------------------------------------------------------------------------------------------------- */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 PgCopyLanes *pg_copy_lanes_new(const PgCopyLanesOptions *options)
 {
@@ -197,7 +197,8 @@ static void close_lanes(PgCopyLanes *lanes)
     }
 }
 
-/* A lane is gone before its time only when it has failed, or after a cancel: the group knows why. */
+/* A lane is gone before its time only when it has failed, or after a cancel: the group knows
+ * why. */
 static gboolean tell_failure(PgCopyLanes *lanes, GError **error)
 {
     close_lanes(lanes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing files that come one after the other into the pool by several workers: each file goes to the lane that has least to do, and lanes
- * have bounded queues, so that compressing keeps all workers busy without holding a stream in memory.
+ * Writing files that come one after the other into the pool by several workers: each file goes to
+ * the lane that has least to do, and lanes have bounded queues, so that compressing keeps all
+ * workers busy without holding a stream in memory.
  *
  * Threads: fed by one thread; a worker a lane inside.
  */
@@ -29,8 +30,9 @@ PgCopyLanes *pg_copy_lanes_new(const PgCopyLanesOptions *options);
 void pg_copy_lanes_free(PgCopyLanes *lanes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgCopyLanes, pg_copy_lanes_free)
 
-/* A file of `size` bytes begins; exactly those have to follow. `file` receives content and checksum and must live until the end; `base`
- * (taken; may be NULL) is its counterpart in the base backup. */
+/* A file of `size` bytes begins; exactly those have to follow. `file` receives content and checksum
+ * and must live until the end; `base` (taken; may be NULL) is its counterpart in the base
+ * backup. */
 gboolean pg_copy_lanes_begin(PgCopyLanes *lanes, PgFile *file, guint64 size, PgFile *base,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean pg_copy_lanes_write(PgCopyLanes *lanes, const guint8 *bytes, gsize length,

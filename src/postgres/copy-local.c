@@ -21,8 +21,8 @@
 /* Whole extents of every size, so that the pool can work in place. */
 #define PIECE_SIZE POOL_EXTENT_LARGEST
 
-/* A file system may date its files to the second only, and the kernel's clock for them lags by a tick. What was changed at least this long
- * ago will get another time with its next change. */
+/* A file system may date its files to the second only, and the kernel's clock for them lags by a
+ * tick. What was changed at least this long ago will get another time with its next change. */
 #define SETTLE_TIME (TIME_SECOND + 50 * 1000)
 
 #define NICE_LEVEL 10
@@ -47,7 +47,7 @@ typedef struct {
     GCancellable *cancellable;
 } Worker;
 
-/* --- one file ------------------------------------------------------------------------------------------------------ */
+/* --- one file --------------------------------------------------------------------------------- */
 
 /* PoolFileFunc */
 static void take_content(PoolFile *content, gpointer tag, gpointer data)
@@ -149,7 +149,7 @@ static gboolean reuse_file(Worker *worker, PgCopyItem *item, GError **error)
     return result;
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 void pg_copy_give_way(void)
 {
@@ -190,8 +190,8 @@ static gboolean run_worker(gpointer task, gpointer data, GCancellable *cancellab
     }
 }
 
-/* What needs no reading first; then the biggest files, so that no worker is left with one at the end; what was changed a moment ago last:
- * by then it may have settled. */
+/* What needs no reading first; then the biggest files, so that no worker is left with one at the
+ * end; what was changed a moment ago last: by then it may have settled. */
 static int compare_items(gconstpointer a, gconstpointer b, gpointer data)
 {
     const gint64 *now = data;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Copying the files of a running server from its data directory into the pool, by several workers, biggest files first, page checksums
- * verified on the way. Files move while they are copied: what vanished is left out, what grew is cut at the size that the list has, what
- * shrank is taken as it is; the WAL brings the rest. Any other failure to read ends the backup.
+ * Copying the files of a running server from its data directory into the pool, by several workers,
+ * biggest files first, page checksums verified on the way. Files move while they are copied: what
+ * vanished is left out, what grew is cut at the size that the list has, what shrank is taken as it
+ * is; the WAL brings the rest. Any other failure to read ends the backup.
  *
  * Threads: one call at a time; workers of its own inside.
  */
@@ -14,7 +15,8 @@
 #include "postgres/page-check.h"
 #include "postgres/physical.h"
 
-/* One regular file of the list. A server may have millions: only what has changed carries more than its entry in the list. */
+/* One regular file of the list. A server may have millions: only what has changed carries more than
+ * its entry in the list. */
 typedef struct {
     PgFile *
         file; /* content.size is its size in the list; receives content, checksum and whether it has settled */

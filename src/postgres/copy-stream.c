@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * BASE_BACKUP, versions 13 to 18. Source: PostgreSQL's documentation, "Streaming Replication Protocol". With version 15 the options got
- * parentheses and all tar archives came to share one COPY, in messages with a type of their own.
+ * BASE_BACKUP, versions 13 to 18. Source: PostgreSQL's documentation, "Streaming Replication
+ * Protocol". With version 15 the options got parentheses and all tar archives came to share one
+ * COPY, in messages with a type of their own.
  */
 #include "postgres/copy-stream.h"
 
@@ -48,7 +49,7 @@ static void stream_clear(Stream *stream)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stream, stream_clear)
 
-/* --- members of the archives --------------------------------------------------------------------------------------- */
+/* --- members of the archives ------------------------------------------------------------------ */
 
 static void take_text(Stream *stream, GString *text, gsize limit)
 {
@@ -131,7 +132,7 @@ static gboolean begin_archive(Stream *stream, guint64 oid, GError **error)
     return TRUE;
 }
 
-/* --- the protocol -------------------------------------------------------------------------------------------------- */
+/* --- the protocol ----------------------------------------------------------------------------- */
 
 static gboolean protocol_error(GError **error, const char *what)
 {
@@ -215,7 +216,8 @@ static gboolean receive_copy(Stream *stream, MessageFunc func, GError **error)
     }
 }
 
-/* Until version 14 a COPY for each archive, in the order of the list of tablespaces; the data directory has no oid there. */
+/* Until version 14 a COPY for each archive, in the order of the list of tablespaces; the data
+ * directory has no oid there. */
 static gboolean receive_archives(Stream *stream, const PGresult *spaces, GError **error)
 {
     if (pg_connection_version(stream->connection) >= 150000)
@@ -239,7 +241,8 @@ static char *make_command(const Stream *stream)
             ? g_strdup_printf("%s MAX_RATE %" G_GUINT64_FORMAT, parentheses ? "," : "", rate)
             : g_strdup("");
 
-    /* The server would end the whole backup with an error for one wrong page: they are checked here. */
+    /* The server would end the whole backup with an error for one wrong page: they are checked
+     * here. */
     if (parentheses)
         return g_strdup_printf("BASE_BACKUP (LABEL %s, CHECKPOINT 'fast', WAIT false, "
                                "TABLESPACE_MAP true, VERIFY_CHECKSUMS false, MANIFEST 'no'%s)",
@@ -296,7 +299,7 @@ static gboolean stop_backup(Stream *stream, GError **error)
     return FALSE;
 }
 
-/* --- before and after ---------------------------------------------------------------------------------------------- */
+/* --- before and after ------------------------------------------------------------------------- */
 
 static gboolean keep_base_file(PgFile *file, gpointer data, GError **error)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A physical backup over the replication protocol, for data directories that cannot be read here: BASE_BACKUP, its tar streams taken apart
- * and written into the pool. The server starts and stops the backup itself. Every byte is sent, whatever the base has; what did not
- * change is recognised by its hash.
+ * A physical backup over the replication protocol, for data directories that cannot be read here:
+ * BASE_BACKUP, its tar streams taken apart and written into the pool. The server starts and stops
+ * the backup itself. Every byte is sent, whatever the base has; what did not change is recognised
+ * by its hash.
  *
  * Threads: one call at a time; workers of its own inside.
  */
@@ -31,7 +32,8 @@ typedef struct {
     GCancellable *cancellable;
 } PgCopyStream;
 
-/* *ret_label and *ret_map are backup_label and tablespace_map as the server sent them (the second "" where it sent none). */
+/* *ret_label and *ret_map are backup_label and tablespace_map as the server sent them (the second
+ * "" where it sent none). */
 gboolean pg_copy_stream(const PgCopyStream *copy, char **ret_label, char **ret_map,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

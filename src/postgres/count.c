@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Exact row counts in parallel: tables are cut into batches, workers take a batch and a connection from a pool.
+ * Exact row counts in parallel: tables are cut into batches, workers take a batch and a connection
+ * from a pool.
  */
 #include "postgres/count.h"
 
 #include "base/error.h"
 #include "base/workers.h"
 
-/* A table above this size is a batch of its own: counting it takes longer than a round trip by far. */
+/* A table above this size is a batch of its own: counting it takes longer than a round trip by
+ * far. */
 #define BIG_TABLE (G_GUINT64_CONSTANT(8) << 20)
-/* Small tables in one statement: enough to make the round trip cheap, few enough for a short statement. */
+/* Small tables in one statement: enough to make the round trip cheap, few enough for a short
+ * statement. */
 #define BATCH_TABLES 50
 #define BATCH_BYTES  (G_GUINT64_CONSTANT(32) << 20)
 

@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "base/time.h"
 
-/* postmaster.pid has the moment at which the server began to start, the server tells the one at which it was ready to. */
+/* postmaster.pid has the moment at which the server began to start, the server tells the one at
+ * which it was ready to. */
 #define START_TOLERANCE (60 * TIME_SECOND)
 #define PID_FILE_LIMIT  4096
 

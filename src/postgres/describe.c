@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The details of a logical backup for `show`: the server, the databases and every table with its rows.
+ * The details of a logical backup for `show`: the server, the databases and every table with its
+ * rows.
  */
 #include "postgres/inventory.h"
 #include "postgres/logical.h"

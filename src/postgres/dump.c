@@ -13,8 +13,8 @@
 #include <string.h>
 
 #define STREAM_BUFFER (256 * 1024)
-/* A table gets an archive of its own from this size on, or when it is a good part of its database: what one pg_dump costs
- * (reading the catalogs anew) must not matter beside its rows. */
+/* A table gets an archive of its own from this size on, or when it is a good part of its database:
+ * what one pg_dump costs (reading the catalogs anew) must not matter beside its rows. */
 #define BIG_TABLE       (64 * 1024 * 1024)
 #define BIG_TABLE_LEAST (4 * 1024 * 1024)
 #define BIG_SHARE       8
@@ -23,7 +23,7 @@
 /* Archives of big tables whose pg_dump is started ahead: each is a connection. */
 #define AHEAD_MOST 8
 
-/* --- one stream ---------------------------------------------------------------------------------------------------- */
+/* --- one stream ------------------------------------------------------------------------------- */
 
 static gboolean copy_stream(const EngineBackup *backup, Process *process, ObjectWriter *object,
                             GCancellable *cancellable, GError **error)
@@ -43,8 +43,8 @@ static gboolean copy_stream(const EngineBackup *backup, Process *process, Object
     }
 }
 
-/* Takes in what a running program prints. Its own verdict comes before the object counts: a dump that broke off must not look
- * whole. */
+/* Takes in what a running program prints. Its own verdict comes before the object counts: a dump
+ * that broke off must not look whole. */
 static gboolean drain_process(const EngineBackup *backup, Process *process, const char *stem,
                               char **ret_path, GCancellable *cancellable, GError **error)
 {
@@ -79,7 +79,7 @@ gboolean pg_dump_stream(const EngineBackup *backup, const char *const *argv, cha
     return process != NULL && drain_process(backup, process, stem, ret_path, cancellable, error);
 }
 
-/* --- the archives of a database ------------------------------------------------------------------------------------ */
+/* --- the archives of a database --------------------------------------------------------------- */
 
 typedef enum { ARCHIVE_SCHEMA, ARCHIVE_TABLE, ARCHIVE_REST, ARCHIVE_OBJECTS } ArchiveKind;
 
@@ -218,7 +218,7 @@ static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancel
                          cancellable, error);
 }
 
-/* --- planning ------------------------------------------------------------------------------------------------------ */
+/* --- planning --------------------------------------------------------------------------------- */
 
 static gint compare_bytes(gconstpointer left, gconstpointer right)
 {
@@ -278,9 +278,9 @@ static GPtrArray *plan_archives(const DumpRun *run)
     return tasks;
 }
 
-/* Starts programs ahead of their turn, so that they take their locks now; they wait for us to read, then. Otherwise an ALTER or
- * TRUNCATE that comes meanwhile waits for the session's lock, the next pg_dump waits behind it, and we for pg_dump: nobody
- * could go on. */
+/* Starts programs ahead of their turn, so that they take their locks now; they wait for us to read,
+ * then. Otherwise an ALTER or TRUNCATE that comes meanwhile waits for the session's lock, the next
+ * pg_dump waits behind it, and we for pg_dump: nobody could go on. */
 static gboolean start_ahead(const DumpRun *run, GPtrArray *tasks, GError **error)
 {
     guint started = 0;
@@ -298,9 +298,10 @@ static gboolean start_ahead(const DumpRun *run, GPtrArray *tasks, GError **error
     return TRUE;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
-/* A break in a connection shows as a failed pg_dump or statement; the session knows better what happened. */
+/* A break in a connection shows as a failed pg_dump or statement; the session knows better what
+ * happened. */
 static void explain_failure(PgSession *session, GError *problem, GError **error)
 {
     g_autoptr(GError) reason = NULL;

@@ -14,10 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A server's own directories are five deep; what users put there is not deeper than this, or it is a loop. */
+/* A server's own directories are five deep; what users put there is not deeper than this, or it is
+ * a loop. */
 #define DEPTH_LIMIT 64
 
-/* --- rules --------------------------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 /* Emptied or made anew when the server starts. The directories themselves have to be there. */
 static const char *const emptied_directories[] = {
@@ -46,8 +47,8 @@ static gboolean is_number(const char *text, gsize length)
     return length > 0;
 }
 
-/* The length of the directory part when relations of one database lie there ("base/5", "pg_tblspc/16390/PG_15_202209061/5"), or of
- * "global"; 0 for any other path. */
+/* The length of the directory part when relations of one database lie there ("base/5",
+ * "pg_tblspc/16390/PG_15_202209061/5"), or of "global"; 0 for any other path. */
 static gsize relation_directory(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -128,7 +129,7 @@ int pg_file_compare(gconstpointer a, gconstpointer b)
     return strcmp((*first)->path, (*second)->path);
 }
 
-/* --- the walk ------------------------------------------------------------------------------------------------------ */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 typedef struct {
     const PgFileScan *scan;
@@ -176,7 +177,8 @@ static gboolean enter_directory(Walk *walk, int parent, const char *name, const 
     return walk_directory(walk, directory, path, depth + 1, error);
 }
 
-/* Of a tablespace only this server's own directory counts; the link itself is remade by the restore. */
+/* Of a tablespace only this server's own directory counts; the link itself is remade by the
+ * restore. */
 static gboolean enter_tablespace(Walk *walk, int parent, const char *name, const char *path,
                                  guint depth, GError **error)
 {
@@ -292,7 +294,8 @@ static gboolean read_names(int directory, const char *path, GPtrArray **ret_name
     return TRUE;
 }
 
-/* The file nodes that have an init fork: unlogged relations, whose other forks are reset at the server's start. */
+/* The file nodes that have an init fork: unlogged relations, whose other forks are reset at the
+ * server's start. */
 static GHashTable *find_unlogged(const GPtrArray *names)
 {
     GHashTable *unlogged = g_hash_table_new(NULL, NULL);

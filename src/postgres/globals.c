@@ -18,10 +18,10 @@ void pg_global_free(PgGlobal *global)
     g_free(global);
 }
 
-/* --- cutting into statements --------------------------------------------------------------------------------------- */
+/* --- cutting into statements ------------------------------------------------------------------ */
 
-/* Behind a quoted run that begins here; NULL when it does not end. Both quotes are doubled inside; in E'' a backslash takes the
- * next character. */
+/* Behind a quoted run that begins here; NULL when it does not end. Both quotes are doubled inside;
+ * in E'' a backslash takes the next character. */
 static const char *skip_quoted(const char *at, gboolean escapes)
 {
     char quote = *at++;
@@ -75,7 +75,7 @@ static const char *skip_statement(const char *at)
     return at;
 }
 
-/* --- what a statement is about ------------------------------------------------------------------------------------- */
+/* --- what a statement is about ---------------------------------------------------------------- */
 
 static gboolean skip_word(const char **at, const char *word)
 {
@@ -168,7 +168,8 @@ static PgGlobal *classify(char *sql)
             global->location = read_location(at);
         return global;
     }
-    /* GRANT and REVOKE of a tablespace's privileges name it behind ON TABLESPACE; memberships have no ON. */
+    /* GRANT and REVOKE of a tablespace's privileges name it behind ON TABLESPACE; memberships have
+     * no ON. */
     at = strstr(sql, " ON TABLESPACE ");
     if (at != NULL && (g_str_has_prefix(sql, "GRANT ") || g_str_has_prefix(sql, "REVOKE "))) {
         at += strlen(" ON TABLESPACE ");
@@ -199,7 +200,7 @@ gboolean pg_globals_parse(const char *sql, GPtrArray **ret_globals, GError **err
     return TRUE;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static gboolean is_there(const PgGlobal *global, GHashTable *names)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The roles and tablespaces of a backup (pg_dumpall --globals-only): cut into statements, those that are there already left
- * out, the rest run. A role or tablespace that exists is left as it is: its password and attributes are the server's own.
+ * The roles and tablespaces of a backup (pg_dumpall --globals-only): cut into statements, those
+ * that are there already left out, the rest run. A role or tablespace that exists is left as it is:
+ * its password and attributes are the server's own.
  *
  * Threads: any, apart from the connection's.
  */
@@ -26,13 +27,13 @@ typedef struct {
 
 void pg_global_free(PgGlobal *global);
 
-/* Cuts the script into PgGlobal; psql's own commands (\restrict …) and comments are left out. Trusts nothing: ERROR_FORMAT where
- * a quote is not closed. Pure. */
+/* Cuts the script into PgGlobal; psql's own commands (\restrict …) and comments are left out.
+ * Trusts nothing: ERROR_FORMAT where a quote is not closed. Pure. */
 gboolean pg_globals_parse(const char *sql, GPtrArray **ret_globals,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Runs what is missing: roles and memberships in one transaction, tablespaces after it (they cannot be made in one).
- * `roles` and `tablespaces` are the names that are there, as sets. */
+/* Runs what is missing: roles and memberships in one transaction, tablespaces after it (they cannot
+ * be made in one). `roles` and `tablespaces` are the names that are there, as sets. */
 gboolean pg_globals_apply(PgConnection *connection, const GPtrArray *globals, GHashTable *roles,
                           GHashTable *tablespaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the objects of a backup into two sorted arrays of edges with an index a direction: compact, since a database may have
- * millions of dependencies.
+ * Reading the objects of a backup into two sorted arrays of edges with an index a direction:
+ * compact, since a database may have millions of dependencies.
  */
 #include "postgres/graph.h"
 
@@ -93,7 +93,7 @@ const PgEdge *pg_graph_dependents(const PgGraph *graph, guint index, guint *ret_
     return (const PgEdge *)(void *)graph->dependents->data + graph->dependents_start[index];
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct PgGraphReader {
     PgGraph *graph;
@@ -153,7 +153,8 @@ static gboolean take_object(PgGraph *graph, const json_t *line)
     return TRUE;
 }
 
-/* Edges follow the objects. An edge to something that is no object of its own (a toast table) says nothing. */
+/* Edges follow the objects. An edge to something that is no object of its own (a toast table) says
+ * nothing. */
 static gboolean take_edge(PgGraph *graph, const json_t *line)
 {
     const char *type = json_string_value(json_array_get(line, 5));
@@ -277,7 +278,7 @@ PgGraph *pg_graph_read(Backup *backup, const char *path, GCancellable *cancellab
     return pg_graph_reader_finish(reader, error);
 }
 
-/* --- what is there ------------------------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 /* All relations share one name space: a view stands in the way of a table. */
 static char *object_key(guint32 catalog, const char *type, const char *identity)

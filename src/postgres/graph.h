@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The objects of a database with their dependencies, as a backup recorded them (details-objects-<oid>.jsonl), and the objects of
- * a target database as a set to look things up in.
+ * The objects of a database with their dependencies, as a backup recorded them
+ * (details-objects-<oid>.jsonl), and the objects of a target database as a set to look things up
+ * in.
  *
  * Threads: plain data; no locking.
  */
@@ -23,7 +24,8 @@ typedef struct {
     char *type, *identity; /* as pg_identify_object() has them */
 } PgObject;
 
-/* "object depends on other", with pg_depend's letter: n(ormal), a(uto), i(nternal), e(xtension), x, P and S (partitions). */
+/* "object depends on other", with pg_depend's letter: n(ormal), a(uto), i(nternal), e(xtension), x,
+ * P and S (partitions). */
 typedef struct {
     guint object, other;
     char type;
@@ -41,8 +43,8 @@ const PgObject *pg_graph_object(const PgGraph *graph, guint index);
 /* PG_GRAPH_NONE where it is not known. */
 guint pg_graph_find(const PgGraph *graph, guint32 catalog, guint32 oid);
 
-/* The edges from an object to what it depends on, and those to it from what depends on it: edge->object depends on
- * edge->other in both. */
+/* The edges from an object to what it depends on, and those to it from what depends on it:
+ * edge->object depends on edge->other in both. */
 const PgEdge *pg_graph_needs(const PgGraph *graph, guint index, guint *ret_count);
 const PgEdge *pg_graph_dependents(const PgGraph *graph, guint index, guint *ret_count);
 

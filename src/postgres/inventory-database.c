@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* --- server -------------------------------------------------------------------------------------------------------- */
+/* --- server ----------------------------------------------------------------------------------- */
 
 gboolean pg_server_read(PgConnection *connection, PgServer *ret_server, GError **error)
 {
@@ -47,7 +47,7 @@ void pg_server_clear(PgServer *server)
     g_clear_pointer(&server->system_identifier, g_free);
 }
 
-/* --- databases: life and reading ----------------------------------------------------------------------------------- */
+/* --- databases: life and reading -------------------------------------------------------------- */
 
 static void grant_free(gpointer data)
 {
@@ -124,7 +124,8 @@ gboolean pg_database_names(PgConnection *connection, GPtrArray **ret_names, GErr
     return TRUE;
 }
 
-/* What the versions call the same: locale provider from 15, ICU rules from 16, one locale column from 17. */
+/* What the versions call the same: locale provider from 15, ICU rules from 16, one locale column
+ * from 17. */
 static char *database_sql(int version)
 {
     const char *provider =
@@ -286,7 +287,7 @@ gboolean pg_database_read(PgConnection *connection, PgDatabase **ret_database, G
     return TRUE;
 }
 
-/* --- databases: JSON ----------------------------------------------------------------------------------------------- */
+/* --- databases: JSON -------------------------------------------------------------------------- */
 
 static json_t *names_to_json(const GPtrArray *names)
 {

@@ -32,9 +32,10 @@ void pg_table_free(PgTable *table)
     g_free(table);
 }
 
-/* --- reading from a server ----------------------------------------------------------------------------------------- */
+/* --- reading from a server -------------------------------------------------------------------- */
 
-/* Extensions bring their own tables; pg_dump takes rows of those that the extension names as configuration only. */
+/* Extensions bring their own tables; pg_dump takes rows of those that the extension names as
+ * configuration only. */
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, "
     "       coalesce((SELECT i.inhparent FROM pg_catalog.pg_inherits i "
@@ -101,7 +102,7 @@ gboolean pg_tables_read(PgConnection *connection, guint32 database, GPtrArray **
     return TRUE;
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 json_t *pg_table_to_json(const PgTable *table, const char *database)
 {
@@ -184,12 +185,14 @@ gboolean pg_table_from_json(const json_t *json, GPtrArray *databases, PgTable **
     return TRUE;
 }
 
-/* --- objects and dependencies -------------------------------------------------------------------------------------- */
+/* --- objects and dependencies ----------------------------------------------------------------- */
 
-/* First oid that is not given out by initdb (FirstNormalObjectId in PostgreSQL's access/transam.h). */
+/* First oid that is not given out by initdb (FirstNormalObjectId in PostgreSQL's
+ * access/transam.h). */
 #define FIRST_USER_OID "16384"
 
-/* Whatever matters depends on something (its schema at least) or is depended upon, so that pg_depend names it. */
+/* Whatever matters depends on something (its schema at least) or is depended upon, so that
+ * pg_depend names it. */
 const char pg_objects_sql[] =
     "SELECT x.classid, x.objid, i.type, i.identity FROM ("
     " SELECT classid, objid FROM pg_catalog.pg_depend WHERE objid >= " FIRST_USER_OID " UNION "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The details of a logical backup as a whole: written as three kinds of objects, read back, checked.
+ * The details of a logical backup as a whole: written as three kinds of objects, read back,
+ * checked.
  */
 #include "postgres/inventory.h"
 
@@ -60,7 +61,7 @@ static const char *database_name(const PgDetails *details, guint32 oid)
     return "";
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static json_t *strings_to_json(const GPtrArray *strings)
 {
@@ -123,7 +124,7 @@ gboolean pg_details_write(const PgDetails *details, BackupWriter *writer, Compre
     return backup_writer_put(writer, DETAILS_STEM, spec, text, strlen(text), error);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const char *need_object(Backup *backup, const char *stem, GError **error)
 {

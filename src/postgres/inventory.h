@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a server holds, as a logical backup records it: databases with all that CREATE DATABASE needs, tables, and the
- * objects of a database with their dependencies (so that a table can be restored with everything it needs, which
- * pg_restore -t does not bring). Filled in from a server at the backup, read from the details at the restore.
+ * What a server holds, as a logical backup records it: databases with all that CREATE DATABASE
+ * needs, tables, and the objects of a database with their dependencies (so that a table can be
+ * restored with everything it needs, which pg_restore -t does not bring). Filled in from a server
+ * at the backup, read from the details at the restore.
  *
  * The details of a logical backup (docs/formats.md):
- *   details.json                    one object: "server", "roles", "tablespaces", "globals" (path), "databases" (below)
+ *   details.json                    one object: "server", "roles", "tablespaces", "globals" (path),
+ *                                   "databases" (below)
  *   details-tables.jsonl            a line a table, all databases
  *   details-objects-<oid>.jsonl     a line an object or dependency of the database with that oid
  * each compressed as the backup is.
@@ -20,7 +22,7 @@
 #include "repo/backup.h"
 #include "repo/writer.h"
 
-/* --- server -------------------------------------------------------------------------------------------------------- */
+/* --- server ----------------------------------------------------------------------------------- */
 
 typedef struct {
     char *version;           /* "15.20 (Debian 15.20-0+deb12u1)" */
@@ -33,7 +35,7 @@ gboolean pg_server_read(PgConnection *connection, PgServer *ret_server,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pg_server_clear(PgServer *server);
 
-/* --- databases ----------------------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 typedef struct {
     char *grantee; /* "" is PUBLIC */
@@ -82,8 +84,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgDatabase, pg_database_free)
 gboolean pg_database_names(PgConnection *connection, GPtrArray **ret_names,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Everything about the database that the connection is in, as its transaction's snapshot shows it (archives and snapshot
- * are left for the dump to fill in). */
+/* Everything about the database that the connection is in, as its transaction's snapshot shows it
+ * (archives and snapshot are left for the dump to fill in). */
 gboolean pg_database_read(PgConnection *connection, PgDatabase **ret_database,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -91,7 +93,7 @@ json_t *pg_database_to_json(const PgDatabase *database);
 gboolean pg_database_from_json(const json_t *json, PgDatabase **ret_database,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- tables -------------------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 typedef enum {
     PG_TABLE,             /* ordinary, partitions too */
@@ -119,31 +121,35 @@ typedef struct {
 
 void pg_table_free(PgTable *table);
 
-/* Tables, views and materialised views of the connection's database outside the system schemas; an array of PgTable sorted
- * by schema and name. Temporary ones are left out. */
+/* Tables, views and materialised views of the connection's database outside the system schemas; an
+ * array of PgTable sorted by schema and name. Temporary ones are left out. */
 gboolean pg_tables_read(PgConnection *connection, guint32 database, GPtrArray **ret_tables,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* `database` is its name: {"database","schema","table","name":"schema.table","oid","kind","rows",…}. */
+/* `database` is its name:
+ * {"database","schema","table","name":"schema.table","oid","kind","rows",…}. */
 json_t *pg_table_to_json(const PgTable *table, const char *database);
 gboolean pg_table_from_json(const json_t *json, GPtrArray *databases, PgTable **ret_table,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- objects and dependencies -------------------------------------------------------------------------------------- */
+/* --- objects and dependencies ----------------------------------------------------------------- */
 
-/* The SQL that lists a database's own objects as (classid, objid, type, identity), as pg_identify_object() has them. Used at
- * the backup, and at a restore on the target to see what exists there already. */
+/* The SQL that lists a database's own objects as (classid, objid, type, identity), as
+ * pg_identify_object() has them. Used at the backup, and at a restore on the target to see what
+ * exists there already. */
 extern const char pg_objects_sql[];
 
 /* Writes the objects and dependency edges of the connection's database as JSON lines:
  *   ["o", classid, objid, "type", "identity"]     pg_identify_object()'s type and identity
- *   ["d", classid, objid, refclassid, refobjid, "deptype"]   from pg_depend: pinned ones left out, columns folded into
+ *   ["d", classid, objid, refclassid, refobjid, "deptype"]   from pg_depend: pinned ones left out,
+ *                                                            columns folded into
  *                                                 their table
- * Class oids are the oids of the catalogs in pg_class, as pg_restore -l prints them too ("<dump id>; <classid> <objid> …"). */
+ * Class oids are the oids of the catalogs in pg_class, as pg_restore -l prints them too ("<dump
+ * id>; <classid> <objid> …"). */
 gboolean pg_objects_write(PgConnection *connection, ObjectWriter *object,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- the details of a backup ----------------------------------------------------------------------------------------- */
+/* --- the details of a backup ------------------------------------------------------------------ */
 
 typedef struct {
     PgServer server;

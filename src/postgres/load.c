@@ -13,7 +13,7 @@
 #define TOC_LIMIT  (64u << 20)
 #define BLOCK_SIZE (128u << 10)
 
-/* --- the command line ---------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static void add_argument(GPtrArray *argv, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -57,7 +57,7 @@ static Process *start(const PgLoad *load, GPtrArray *argv, ProcessFlags flags, i
     return process_start(&spec, error);
 }
 
-/* --- feeding ------------------------------------------------------------------------------------------------------- */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 typedef struct {
     Process *process;
@@ -78,8 +78,8 @@ static gboolean feed_bytes(const void *bytes, gsize length, gpointer data, GErro
     return TRUE;
 }
 
-/* The child may close its end early: pg_restore reads no further than the last entry that it was asked for. Only its exit
- * status tells whether that was an error. */
+/* The child may close its end early: pg_restore reads no further than the last entry that it was
+ * asked for. Only its exit status tells whether that was an error. */
 static gboolean feed_process(Backup *backup, const char *path, Process *process, Progress *progress,
                              GCancellable *cancellable, GError **error)
 {
@@ -95,7 +95,8 @@ static gboolean feed_process(Backup *backup, const char *path, Process *process,
     return FALSE;
 }
 
-/* What a server says in the words of its own is the best reason there is, but some of it is known better here. */
+/* What a server says in the words of its own is the best reason there is, but some of it is known
+ * better here. */
 static gboolean finish(Process *process, const char *path, GCancellable *cancellable,
                        GError **error)
 {
@@ -148,7 +149,7 @@ gboolean pg_load_file(const PgLoad *load, int archive_fd, const char *section, g
     return finish(process, section, cancellable, error);
 }
 
-/* --- as SQL to psql ------------------------------------------------------------------------------------------------ */
+/* --- as SQL to psql --------------------------------------------------------------------------- */
 
 typedef struct {
     const PgLoad *load;
@@ -215,7 +216,7 @@ gboolean pg_load_script(const PgLoad *load, const char *path, const char *sectio
     return finish(process, path, cancellable, error);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static gboolean copy_bytes(const void *bytes, gsize length, gpointer data, GError **error)
 {
@@ -249,7 +250,7 @@ gboolean pg_load_list_file(const char *list, const char *directory, int *ret_fd,
     return TRUE;
 }
 
-/* --- table of contents --------------------------------------------------------------------------------------------- */
+/* --- table of contents ------------------------------------------------------------------------ */
 
 static gboolean read_all(Process *process, GByteArray *out, GCancellable *cancellable,
                          GError **error)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Archives of a backup on their way through pg_restore: into a database, as SQL into psql, or as a plain copy in an unnamed
- * file where pg_restore must be able to seek.
+ * Archives of a backup on their way through pg_restore: into a database, as SQL into psql, or as a
+ * plain copy in an unnamed file where pg_restore must be able to seek.
  *
- * When something fails, the reason that lies deepest is reported: damage of the stored bytes before what pg_restore says about
- * them, the server's end before both.
+ * When something fails, the reason that lies deepest is reported: damage of the stored bytes before
+ * what pg_restore says about them, the server's end before both.
  *
  * Threads: calls for different archives may run at the same time.
  */
@@ -25,13 +25,14 @@ typedef struct {
     Progress *progress;         /* receives plain bytes; may be NULL */
 } PgLoad;
 
-/* Streams one archive through pg_restore into the database. `section` is "pre-data", "data" or "post-data"; `list_fd` is an
- * open file with the entries to take (pg_restore --use-list), -1 for all of them. */
+/* Streams one archive through pg_restore into the database. `section` is "pre-data", "data" or
+ * "post-data"; `list_fd` is an open file with the entries to take (pg_restore --use-list), -1 for
+ * all of them. */
 gboolean pg_load_archive(const PgLoad *load, const char *path, const char *section, int list_fd,
                          GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Restores one section of an archive that stands in a file, with `jobs` connections of pg_restore's own. `list` (or NULL) is
- * the text of the entries to take. */
+/* Restores one section of an archive that stands in a file, with `jobs` connections of pg_restore's
+ * own. `list` (or NULL) is the text of the entries to take. */
 gboolean pg_load_file(const PgLoad *load, int archive_fd, const char *section, guint jobs,
                       const char *list, GCancellable *cancellable,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -41,7 +42,8 @@ gboolean pg_load_script(const PgLoad *load, const char *path, const char *sectio
                         Process *psql, GCancellable *cancellable,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Copies an archive, decompressed, into an unnamed file of `directory`. Schema archives only: they are small. */
+/* Copies an archive, decompressed, into an unnamed file of `directory`. Schema archives only: they
+ * are small. */
 gboolean pg_load_copy(Backup *backup, const char *path, const char *directory, int *ret_fd,
                       GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

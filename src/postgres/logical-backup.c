@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-/* How long a lock may be waited for. Behind a waiting ALTER TABLE every reader of that table queues: better to give up. */
+/* How long a lock may be waited for. Behind a waiting ALTER TABLE every reader of that table
+ * queues: better to give up. */
 #define LOCK_WAIT_SECONDS 60
 
 typedef struct {
@@ -32,7 +33,7 @@ static void logical_backup_clear(LogicalBackup *run)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LogicalBackup, logical_backup_clear)
 
-/* --- server and globals -------------------------------------------------------------------------------------------- */
+/* --- server and globals ----------------------------------------------------------------------- */
 
 static gboolean open_server(LogicalBackup *run, GError **error)
 {
@@ -84,7 +85,8 @@ static gboolean read_roles(LogicalBackup *run, GError **error)
     return TRUE;
 }
 
-/* Roles and tablespaces. Only a superuser may read the roles' password hashes; without them the roles can still be made. */
+/* Roles and tablespaces. Only a superuser may read the roles' password hashes; without them the
+ * roles can still be made. */
 static gboolean dump_globals(LogicalBackup *run, GError **error)
 {
     const EngineBackup *request = run->request;
@@ -111,7 +113,7 @@ static gboolean dump_globals(LogicalBackup *run, GError **error)
                           request->cancellable, error);
 }
 
-/* --- databases ----------------------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 static gboolean check_names(const GPtrArray *present, const char *const *wanted, const char *server,
                             GError **error)
@@ -192,7 +194,7 @@ static gboolean backup_database(LogicalBackup *run, const char *name, GError **e
     return TRUE;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void fill_manifest(const LogicalBackup *run)
 {

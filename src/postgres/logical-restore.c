@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Carrying out the plan of a logical restore: objects checked, leftovers dropped, roles made, databases loaded, and only when all of
- * them are whole, put in their places.
+ * Carrying out the plan of a logical restore: objects checked, leftovers dropped, roles made,
+ * databases loaded, and only when all of them are whole, put in their places.
  */
 #include "postgres/logical.h"
 
@@ -29,7 +29,7 @@ static gboolean explain(const PgRestorePlan *plan, GError *reason, GError **erro
     return FALSE;
 }
 
-/* --- databases ----------------------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 static gboolean merge_all(PgRestorePlan *plan, EngineResult *result, GError **error)
 {
@@ -105,9 +105,10 @@ gboolean pg_logical_restore(EnginePlan *base, EngineResult *ret_result, GError *
     return done || explain(plan, reason, error);
 }
 
-/* --- verify -------------------------------------------------------------------------------------------------------- */
+/* --- verify ----------------------------------------------------------------------------------- */
 
-/* The major version of the pg_dump that wrote the archives, times 10000, as the clear manifest has it; 0 where it has none. */
+/* The major version of the pg_dump that wrote the archives, times 10000, as the clear manifest has
+ * it; 0 where it has none. */
 static int writer_version(Backup *backup)
 {
     g_autoptr(json_t) manifest = manifest_json(backup_manifest(backup));
@@ -116,7 +117,8 @@ static int writer_version(Backup *backup)
     return (int)CLAMP(major, 0, 1000) * 10000;
 }
 
-/* pg_restore --list reads an archive's head and table of contents: a second opinion on bytes whose hash is right. */
+/* pg_restore --list reads an archive's head and table of contents: a second opinion on bytes whose
+ * hash is right. */
 gboolean pg_logical_check_object(Backup *backup, const char *path, GCancellable *cancellable,
                                  GError **error)
 {

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A writer that was interrupted between the halves of a page gets this much time, but not for every page of a ruined disk. */
+/* A writer that was interrupted between the halves of a page gets this much time, but not for every
+ * page of a ruined disk. */
 #define READ_TRIES    5
 #define READ_PAUSE    (10 * 1000)
 #define PAUSED_PAGES  100

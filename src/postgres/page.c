@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Page checksums, written so that the compiler makes vectors of the 32 lanes, for AVX2 too where the processor has it.
+ * Page checksums, written so that the compiler makes vectors of the 32 lanes, for AVX2 too where
+ * the processor has it.
  */
 #include "postgres/page.h"
 
@@ -116,7 +117,7 @@ PgLsn pg_page_lsn(const void *page)
     return (PgLsn)halves[0] << 32 | halves[1];
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* Reads a decimal number of 32 bits without leading zeros; NULL where there is none. */
 static const char *read_number(const char *at, guint32 *ret_value)

@@ -72,7 +72,8 @@ static const char *end_part(Parser *parser)
     return parser->empty ? "a name in it is empty" : NULL;
 }
 
-/* Takes one character (or two, for an escape) of the pattern; returns the next, or NULL with a reason. */
+/* Takes one character (or two, for an escape) of the pattern; returns the next, or NULL with a
+ * reason. */
 static const char *take_character(Parser *parser, const char *at, const char **ret_reason)
 {
     if (parser->quoted && at[0] == '"' && at[1] != '"') {
@@ -184,8 +185,8 @@ gboolean pg_patterns_parse(const char *const *texts, GPtrArray **ret_patterns, G
     return TRUE;
 }
 
-/* Literal runs in order with anything between them. The first and the last are tied to the ends; those between are taken
- * where they are found first, which leaves the most room for the rest. */
+/* Literal runs in order with anything between them. The first and the last are tied to the ends;
+ * those between are taken where they are found first, which leaves the most room for the rest. */
 static gboolean match_part(const GPtrArray *part, const char *name)
 {
     const char *first = g_ptr_array_index(part, 0);

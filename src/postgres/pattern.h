@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The patterns of --tables: "schema.table" or "database.schema.table". `*` stands for any run of characters, the empty one
- * too; `\` takes the next character literally; a part in double quotes is literal as a whole ("" is a quote in it). Names
- * are compared as they are: nothing is folded to lower case.
+ * The patterns of --tables: "schema.table" or "database.schema.table". `*` stands for any run of
+ * characters, the empty one too; `\` takes the next character literally; a part in double quotes is
+ * literal as a whole ("" is a quote in it). Names are compared as they are: nothing is folded to
+ * lower case.
  *
  * Pure functions; threads: any.
  */
@@ -13,8 +14,8 @@
 
 typedef struct PgPattern PgPattern;
 
-/* Parses option values; each may hold several patterns separated by commas. The result holds PgPattern. ERROR_USAGE names
- * the pattern and what is wrong. */
+/* Parses option values; each may hold several patterns separated by commas. The result holds
+ * PgPattern. ERROR_USAGE names the pattern and what is wrong. */
 gboolean pg_patterns_parse(const char *const *texts, GPtrArray **ret_patterns,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void pg_pattern_free(PgPattern *pattern);

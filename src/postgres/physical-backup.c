@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A physical backup from end to end: archiving proved, backup started, files copied, backup stopped, WAL collected, details written.
+ * A physical backup from end to end: archiving proved, backup started, files copied, backup
+ * stopped, WAL collected, details written.
  */
 #include "postgres/physical.h"
 
@@ -49,7 +50,7 @@ static void physical_backup_clear(PhysicalBackup *run)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PhysicalBackup, physical_backup_clear)
 
-/* --- before the start ---------------------------------------------------------------------------------------------- */
+/* --- before the start ------------------------------------------------------------------------- */
 
 static gboolean check_request(const EngineBackup *request, GError **error)
 {
@@ -135,9 +136,10 @@ static gboolean open_server(PhysicalBackup *run, GError **error)
            choose_access(run, error);
 }
 
-/* --- local --------------------------------------------------------------------------------------------------------- */
+/* --- local ------------------------------------------------------------------------------------ */
 
-/* The data directory must be the server's that was started: its pg_control has the checkpoint of the start, or a later one. */
+/* The data directory must be the server's that was started: its pg_control has the checkpoint of
+ * the start, or a later one. */
 static gboolean check_control(const PhysicalBackup *run, PgControl *ret_control, GError **error)
 {
     if (!pg_control_read(run->data_directory, ret_control, NULL, error))
@@ -238,7 +240,8 @@ static gboolean copy_files(PhysicalBackup *run, GError **error)
     return TRUE;
 }
 
-/* Last of all files: until it is there, nothing that was copied before may be newer than what it says. */
+/* Last of all files: until it is there, nothing that was copied before may be newer than what it
+ * says. */
 static gboolean copy_control(PhysicalBackup *run, GError **error)
 {
     g_autoptr(GBytes) bytes = NULL;
@@ -270,7 +273,7 @@ static gboolean backup_local(PhysicalBackup *run, const char *probe, GError **er
            pg_backup_session_stop(run->session, run->physical, &run->label, &run->map, error);
 }
 
-/* --- stream -------------------------------------------------------------------------------------------------------- */
+/* --- stream ----------------------------------------------------------------------------------- */
 
 static gboolean backup_stream(PhysicalBackup *run, const char *probe, GError **error)
 {
@@ -296,9 +299,10 @@ static gboolean backup_stream(PhysicalBackup *run, const char *probe, GError **e
     return pg_copy_stream(&copy, &run->label, &run->map, error);
 }
 
-/* --- after the stop ------------------------------------------------------------------------------------------------ */
+/* --- after the stop --------------------------------------------------------------------------- */
 
-/* TRUE for what lies in a tablespace that was made after the start: replay makes it anew, link and all. */
+/* TRUE for what lies in a tablespace that was made after the start: replay makes it anew, link and
+ * all. */
 static gboolean is_in_young_tablespace(const char *path, GHashTable *young)
 {
     const char *prefix = "pg_tblspc/";

@@ -4,11 +4,15 @@
  *
  * details.json:
  *   {"format_version": 1,
- *    "server": {"version": "15.20 …", "version_num": 150020, "system_identifier": "7382…", "data_checksums": true},
- *    "position": {"timeline": 1, "start_lsn": "0/2000028", "stop_lsn": "0/2000138", "checkpoint_lsn": "0/2000060",
- *                 "start": "2026-…Z", "stop": "2026-…Z" (by the server's clock), "from_standby": false, "access": "local",
+ *    "server": {"version": "15.20 …", "version_num": 150020, "system_identifier": "7382…",
+ *    "data_checksums": true},
+ *    "position": {"timeline": 1, "start_lsn": "0/2000028", "stop_lsn": "0/2000138",
+ *    "checkpoint_lsn": "0/2000060",
+ *                 "start": "2026-…Z", "stop": "2026-…Z" (by the server's clock), "from_standby":
+ *                 false, "access": "local",
  *                 "segment_size": 16777216, "block_size": 8192, "relation_segment_blocks": 131072},
- *    "host": {"id": "…", "boot": "…", "clock_offset": 1764…} or null where files were not read on a host that we know,
+ *    "host": {"id": "…", "boot": "…", "clock_offset": 1764…} or null where files were not read on a
+ *    host that we know,
  *    "tablespaces": [{"oid": 16390, "name": "fast", "location": "/mnt/fast" or null (in place)}],
  *    "databases": [{"oid": 5, "name": "postgres"}],
  *    "settings": {"max_connections": "100", …},
@@ -16,12 +20,13 @@
  *    "page_checksum_failures": [{"file": "base/5/16385.1", "block": 131080}]}
  *
  * details-files.jsonl, a line each, ascending by the bytes of the path:
- *   {"path": "base/5/1259", "type": "file", "mode": "0600", "modified": microseconds, "settled": true, "changed": microseconds,
+ *   {"path": "base/5/1259", "type": "file", "mode": "0600", "modified": microseconds, "settled":
+ *   true, "changed": microseconds,
  *    "inode": 123, "crc32c": "0a1b2c3d", "content": {…} (pool/pool.h)}
  *   {"path": "base/5", "type": "directory", "mode": "0700"}
  *   {"path": "pg_wal", "type": "link", "target": "/wal/main"}
- * "settled", "changed" and "inode" are for the next incremental only. A path or target that is not UTF-8 stands in hexadecimal
- * under "encoded_path" or "encoded_target" instead.
+ * "settled", "changed" and "inode" are for the next incremental only. A path or target that is not
+ * UTF-8 stands in hexadecimal under "encoded_path" or "encoded_target" instead.
  */
 #include "postgres/physical.h"
 
@@ -35,7 +40,7 @@
 #define FILES_STEM    "details-files.jsonl"
 #define DETAILS_LIMIT (256 * 1024 * 1024)
 
-/* --- the structures ------------------------------------------------------------------------------------------------ */
+/* --- the structures --------------------------------------------------------------------------- */
 
 void pg_file_free(PgFile *file)
 {
@@ -113,7 +118,7 @@ void pg_physical_add_failure(PgPhysical *physical, const char *path, guint32 blo
     g_ptr_array_add(physical->failures, failure);
 }
 
-/* --- bytes as JSON ------------------------------------------------------------------------------------------------- */
+/* --- bytes as JSON ---------------------------------------------------------------------------- */
 
 static void set_bytes(json_t *json, const char *key, const char *encoded_key, const char *bytes)
 {
@@ -153,7 +158,7 @@ static char *get_bytes(const json_t *json, const char *key, const char *encoded_
     return encoded != NULL ? decode_hex(encoded) : g_strdup(json_get_string(json, key, NULL));
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void set_lsn(json_t *json, const char *key, PgLsn lsn)
 {
@@ -344,7 +349,7 @@ gboolean pg_physical_write(const PgPhysical *physical, PoolWriter *pool, BackupW
            backup_writer_put(writer, DETAILS_STEM, spec, text, strlen(text), error);
 }
 
-/* --- reading: details.json ----------------------------------------------------------------------------------------- */
+/* --- reading: details.json -------------------------------------------------------------------- */
 
 static gboolean need_lsn(const json_t *json, const char *key, PgLsn *ret_lsn, GError **error)
 {
@@ -524,9 +529,10 @@ gboolean pg_physical_read_head(Backup *backup, PgPhysical **ret_physical, GError
     return TRUE;
 }
 
-/* --- reading: details-files.jsonl ---------------------------------------------------------------------------------- */
+/* --- reading: details-files.jsonl ------------------------------------------------------------- */
 
-/* Relative, and every part between the slashes a name of its own: a restore writes where this points. */
+/* Relative, and every part between the slashes a name of its own: a restore writes where this
+ * points. */
 static gboolean is_safe_path(const char *path)
 {
     for (const char *part = path;; part++) {
@@ -657,7 +663,7 @@ gboolean pg_physical_read(Backup *backup, PgPhysical **ret_physical, GError **er
     return TRUE;
 }
 
-/* --- for `show` ---------------------------------------------------------------------------------------------------- */
+/* --- for `show` ------------------------------------------------------------------------------- */
 
 static gboolean append_line(const json_t *json, gpointer data, GError **error)
 {

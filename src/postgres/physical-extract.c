@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Databases and tables out of a physical backup: a private server recovers a scratch directory to the target and is promoted; what was
- * chosen goes from it into the running server by the way of a logical backup and restore, so that names, dependencies, refusals and
- * counts are the same in both cases.
+ * Databases and tables out of a physical backup: a private server recovers a scratch directory to
+ * the target and is promoted; what was chosen goes from it into the running server by the way of a
+ * logical backup and restore, so that names, dependencies, refusals and counts are the same in both
+ * cases.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,11 +19,12 @@
 #include "postgres/scratch-server.h"
 #include "repo/backup-id.h"
 
-/* Where an account that is not ours gets to: the state directory is private to us. Large things belong there, not into /tmp. */
+/* Where an account that is not ours gets to: the state directory is private to us. Large things
+ * belong there, not into /tmp. */
 #define PUBLIC_SCRATCH "/var/tmp"
 #define NAME_BYTES     8
 
-/* --- planning ------------------------------------------------------------------------------------------------------ */
+/* --- planning --------------------------------------------------------------------------------- */
 
 static gboolean check_databases(const PgPhysicalPlan *plan, GError **error)
 {
@@ -68,7 +70,7 @@ gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
     return check_databases(plan, error);
 }
 
-/* --- the scratch place --------------------------------------------------------------------------------------------- */
+/* --- the scratch place ------------------------------------------------------------------------ */
 
 typedef struct {
     char *folder;
@@ -124,7 +126,7 @@ static gboolean start_server(const PgPhysicalPlan *plan, PgScratch **ret_scratch
     return TRUE;
 }
 
-/* --- out of it ----------------------------------------------------------------------------------------------------- */
+/* --- out of it -------------------------------------------------------------------------------- */
 
 static gboolean write_backup(const PgPhysicalPlan *plan, const PgScratch *scratch,
                              Repository *repository, Lease *lease, const char *id, GError **error)
@@ -184,7 +186,7 @@ static Backup *dump_server(const PgPhysicalPlan *plan, const PgScratch *scratch,
     return backup_open(repository, id, error);
 }
 
-/* --- into the server ----------------------------------------------------------------------------------------------- */
+/* --- into the server -------------------------------------------------------------------------- */
 
 static void take_summary(EngineResult *result, EngineResult *inner)
 {

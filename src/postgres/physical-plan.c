@@ -45,7 +45,7 @@ static void note(PgPhysicalPlan *plan, gboolean passed, GError **problem)
         engine_plan_problem(&plan->base, g_steal_pointer(problem));
 }
 
-/* --- where it goes ------------------------------------------------------------------------------------------------- */
+/* --- where it goes ---------------------------------------------------------------------------- */
 
 static gboolean check_request(const EngineRestore *request, GError **error)
 {
@@ -186,7 +186,7 @@ static void check_place(PgPhysicalPlan *plan)
     note(plan, check_space(plan, &problem), &problem);
 }
 
-/* --- where it comes from ------------------------------------------------------------------------------------------- */
+/* --- where it comes from ---------------------------------------------------------------------- */
 
 /* Every pack is there, of the length that it had. */
 static gboolean check_packs(PgPhysicalPlan *plan, GError **error)
@@ -249,7 +249,7 @@ static gboolean open_archive(PgPhysicalPlan *plan, GError **error)
                                plan->archive.system_identifier, &plan->inventory, error);
 }
 
-/* --- the target ---------------------------------------------------------------------------------------------------- */
+/* --- the target ------------------------------------------------------------------------------- */
 
 static const ConfigSource *running_server(const PgPhysicalPlan *plan)
 {
@@ -298,7 +298,8 @@ static gboolean reach_target(PgPhysicalPlan *plan, GError **error)
     return TRUE;
 }
 
-/* Replay makes the links of such tablespaces as they were: on the host of the source they would lead into its files. */
+/* Replay makes the links of such tablespaces as they were: on the host of the source they would
+ * lead into its files. */
 static gboolean check_created_tablespaces(const PgPhysicalPlan *plan, GError **error)
 {
     g_autoptr(GString) names = g_string_new(NULL);
@@ -320,7 +321,7 @@ static gboolean check_created_tablespaces(const PgPhysicalPlan *plan, GError **e
     return FALSE;
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void describe(PgPhysicalPlan *plan)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The plan of a physical restore. Made by physical-plan.c, carried out by physical-restore.c (into a directory) and
- * physical-extract.c (databases or tables, by way of a scratch server).
+ * The plan of a physical restore. Made by physical-plan.c, carried out by physical-restore.c (into
+ * a directory) and physical-extract.c (databases or tables, by way of a scratch server).
  */
 #ifndef HOLDFAST_POSTGRES_PHYSICAL_PLAN_H
 #define HOLDFAST_POSTGRES_PHYSICAL_PLAN_H
@@ -18,7 +18,8 @@ typedef struct {
     WalInventory *inventory;
     PgRoute *route;
     PgTargetScan *scan; /* of the WAL up to the target */
-    /* What the recovery is told, which is not always what was asked for: a target behind the last commit becomes an LSN. */
+    /* What the recovery is told, which is not always what was asked for: a target behind the last
+     * commit becomes an LSN. */
     EngineTarget target;
     char *target_value;
     guint64 bytes;    /* plain, of all files */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Carrying a physical restore out. The order is what makes it safe to be killed: the directory is marked and without pg_control from
- * the first write on; everything is durable before pg_control is put in its place.
+ * Carrying a physical restore out. The order is what makes it safe to be killed: the directory is
+ * marked and without pg_control from the first write on; everything is durable before pg_control is
+ * put in its place.
  */
 #include "postgres/physical-plan.h"
 
@@ -24,7 +25,7 @@
 /* For a backup's own state, whose WAL is all there: "not in the archive", whatever is asked for. */
 #define NO_ARCHIVE "false"
 
-/* --- WAL ----------------------------------------------------------------------------------------------------------- */
+/* --- WAL -------------------------------------------------------------------------------------- */
 
 static gboolean fetch_wal(const PgPhysicalPlan *plan, const char *name, GError **error)
 {
@@ -35,7 +36,8 @@ static gboolean fetch_wal(const PgPhysicalPlan *plan, const char *name, GError *
            pg_place_own(plan->place, path, error);
 }
 
-/* The WAL from start to stop; and all history files, so that a promotion takes a timeline that nobody has had. */
+/* The WAL from start to stop; and all history files, so that a promotion takes a timeline that
+ * nobody has had. */
 static gboolean copy_wal(const PgPhysicalPlan *plan, GError **error)
 {
     const EngineRestore *request = plan->request;
@@ -58,7 +60,7 @@ static gboolean copy_wal(const PgPhysicalPlan *plan, GError **error)
     return TRUE;
 }
 
-/* --- small files --------------------------------------------------------------------------------------------------- */
+/* --- small files ------------------------------------------------------------------------------ */
 
 static gboolean read_optional(const PgPlace *place, const char *path, char **ret_text,
                               GError **error)
@@ -75,7 +77,8 @@ static gboolean read_optional(const PgPlace *place, const char *path, char **ret
     return FALSE;
 }
 
-/* A second target there would keep the server from starting; the file is the user's, and stays as it is. */
+/* A second target there would keep the server from starting; the file is the user's, and stays as
+ * it is. */
 static gboolean warn_of_settings(const PgPlace *place, EngineResult *result, GError **error)
 {
     g_autofree char *text = NULL;
@@ -115,7 +118,8 @@ static gboolean write_settings(const PgPhysicalPlan *plan, EngineResult *result,
            warn_of_settings(plan->place, result, error);
 }
 
-/* The tablespace_map stays away: the links are there, and the map would set them to where they were. */
+/* The tablespace_map stays away: the links are there, and the map would set them to where they
+ * were. */
 static gboolean write_label(const PgPhysicalPlan *plan, GBytes **ret_label, GError **error)
 {
     g_autoptr(GBytes) label =
@@ -130,7 +134,7 @@ static gboolean write_label(const PgPhysicalPlan *plan, GBytes **ret_label, GErr
     return TRUE;
 }
 
-/* --- backup_manifest ----------------------------------------------------------------------------------------------- */
+/* --- backup_manifest -------------------------------------------------------------------------- */
 
 static gboolean fill_manifest(const PgPhysicalPlan *plan, GBytes *label, PgManifestWriter *writer,
                               GError **error)
@@ -170,7 +174,7 @@ static gboolean write_manifest(const PgPhysicalPlan *plan, GBytes *label, GError
            pg_place_own(plan->place, PG_MANIFEST_NAME, error);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static gboolean write_files(PgPhysicalPlan *plan, EngineResult *result, GArray **ret_systems,
                             GError **error)

@@ -42,7 +42,8 @@ static gboolean write_table(TableWriter *writer, const PgTable *table, GError **
     return object_writer_write(writer->object, line, strlen(line), error);
 }
 
-/* Both lists come before the first line is written, so that a database is there as a whole or not at all. */
+/* Both lists come before the first line is written, so that a database is there as a whole or not
+ * at all. */
 static gboolean read_database(const EngineBackup *request, TableWriter *writer,
                               GPtrArray **ret_tables, GError **error)
 {

@@ -2,13 +2,16 @@
  *
  * Physical backup and restore of PostgreSQL, and what a physical backup records.
  *
- * A backup is: the files of the data directory and of the tablespaces in the pool (pool/pool.h), backup_label and tablespace_map as the
- * stop call gave them, and the WAL from start to stop in the archive. The details of a physical backup (docs/formats.md):
- *   details.json          one object: "server", "position", "host", "tablespaces", "databases", "settings", "packs", "hash_key",
+ * A backup is: the files of the data directory and of the tablespaces in the pool (pool/pool.h),
+ * backup_label and tablespace_map as the stop call gave them, and the WAL from start to stop in the
+ * archive. The details of a physical backup (docs/formats.md):
+ *   details.json          one object: "server", "position", "host", "tablespaces", "databases",
+ *                         "settings", "packs", "hash_key",
  *                         "page_checksum_failures"
  *   details-files.jsonl   a line a file, directory or link, sorted by path
  *   details-tables.jsonl  a line a table with estimated rows and sizes
- *   data/backup_label, data/tablespace_map   byte for byte; the second only where the server gave one
+ *   data/backup_label, data/tablespace_map   byte for byte; the second only where the server gave
+ *                                            one
  *
  * Paths are relative to the data directory; tablespaces appear as pg_tblspc/<oid>/….
  */
@@ -90,12 +93,13 @@ void pg_physical_add_failure(PgPhysical *physical, const char *path, guint32 blo
 gboolean pg_physical_write(const PgPhysical *physical, PoolWriter *pool, BackupWriter *writer,
                            CompressSpec spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Everything but the tables, checked: paths are relative, without "." and ".." and without a doubled slash, strictly ascending; the blocks
- * and sizes are ones that PostgreSQL knows. */
+/* Everything but the tables, checked: paths are relative, without "." and ".." and without a
+ * doubled slash, strictly ascending; the blocks and sizes are ones that PostgreSQL knows. */
 gboolean pg_physical_read(Backup *backup, PgPhysical **ret_physical,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same without the files, whose list may be long; then the files one by one, in order. func takes the file. */
+/* The same without the files, whose list may be long; then the files one by one, in order. func
+ * takes the file. */
 gboolean pg_physical_read_head(Backup *backup, PgPhysical **ret_physical,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 typedef gboolean (*PgFileFunc)(PgFile *file, gpointer data, GError **error);
@@ -104,8 +108,9 @@ gboolean pg_physical_read_files(Backup *backup, const PgPhysical *physical, PgFi
 
 json_t *pg_physical_describe(Backup *backup, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* physical-backup.c: full or incremental, local or stream. request->base (NULL: full) is the base backup. Clear manifest fields that it sets: method,
- * timeline, start_lsn, stop_lsn, system_identifier, segment_size. */
+/* physical-backup.c: full or incremental, local or stream. request->base (NULL: full) is the base
+ * backup. Clear manifest fields that it sets: method, timeline, start_lsn, stop_lsn,
+ * system_identifier, segment_size. */
 gboolean pg_physical_backup(const EngineBackup *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

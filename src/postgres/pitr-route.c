@@ -24,7 +24,7 @@ char *pg_route_segment(const PgRoute *route, guint index)
                               route->segment_size);
 }
 
-/* --- timelines ----------------------------------------------------------------------------------------------------- */
+/* --- timelines -------------------------------------------------------------------------------- */
 
 static guint32 newest_timeline(const WalInventory *inventory, guint32 own)
 {
@@ -133,7 +133,7 @@ static gboolean find_legs(const WalArchive *archive, const PgPhysical *physical,
     return begin_at_backup(route->legs, physical, route->timeline, error);
 }
 
-/* --- segments ------------------------------------------------------------------------------------------------------ */
+/* --- segments --------------------------------------------------------------------------------- */
 
 static gboolean has_segment(const WalInventory *inventory, guint32 timeline, guint64 number)
 {

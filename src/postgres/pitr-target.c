@@ -12,7 +12,7 @@
 #include "postgres/recovery-settings.h"
 #include "postgres/wal-walk.h"
 
-/* --- reading the WAL ----------------------------------------------------------------------------------------------- */
+/* --- reading the WAL -------------------------------------------------------------------------- */
 
 void pg_target_scan_free(PgTargetScan *scan)
 {
@@ -101,7 +101,8 @@ static gboolean understand(const PgPhysical *physical, const EngineTarget *targe
         return pg_lsn_parse(target->value, &search->lsn, error);
     if (target->to != RECOVER_XID)
         return TRUE;
-    /* With an epoch, as pg_current_xact_id() shows it, the lower half counts: so the server reads it. */
+    /* With an epoch, as pg_current_xact_id() shows it, the lower half counts: so the server reads
+     * it. */
     if (!g_ascii_string_to_unsigned(target->value, 10, 3, G_MAXUINT64, &xid, NULL)) {
         error_set(error, ERROR_USAGE, "\"%s\" is no transaction id", target->value);
         return FALSE;
@@ -146,7 +147,7 @@ gboolean pg_target_scan(const WalArchive *archive, const PgRoute *route, const P
     return TRUE;
 }
 
-/* --- is it within reach? ------------------------------------------------------------------------------------------- */
+/* --- is it within reach? ---------------------------------------------------------------------- */
 
 static void hint_window(const PgRoute *route, const PgPhysical *physical, const PgTargetScan *scan,
                         GError **error)
@@ -198,7 +199,8 @@ static gboolean refuse_behind(const PgRoute *route, const PgPhysical *physical,
     return FALSE;
 }
 
-/* Whether the running server has nothing that is not archived, and it is later there than the target. */
+/* Whether the running server has nothing that is not archived, and it is later there than the
+ * target. */
 static gboolean is_all_archived(const PgRoute *route, const PgPhysical *physical,
                                 const EngineTarget *target, const ConfigSource *server,
                                 GCancellable *cancellable)
@@ -285,7 +287,7 @@ gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
     return reached;
 }
 
-/* --- choosing a backup --------------------------------------------------------------------------------------------- */
+/* --- choosing a backup ------------------------------------------------------------------------ */
 
 gboolean pg_target_inventory(Repository *repository, const char *source, guint64 system_identifier,
                              WalInventory **ret_inventory, GError **error)
@@ -312,7 +314,8 @@ gboolean pg_target_inventory(Repository *repository, const char *source, guint64
     return FALSE;
 }
 
-/* How much of the WAL has to be read to tell whether the target is there: a time needs the last commit only. */
+/* How much of the WAL has to be read to tell whether the target is there: a time needs the last
+ * commit only. */
 static gboolean scan_enough(const WalArchive *archive, const PgRoute *route,
                             const PgPhysical *physical, const EngineTarget *target,
                             GCancellable *cancellable, PgTargetScan **ret_scan, GError **error)
@@ -402,7 +405,8 @@ gboolean pg_target_choose(Repository *repository, const ConfigSource *source,
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
         }
-        /* What the oldest backup says is nearest to a target that lies before all of them; behind them, what the newest says. */
+        /* What the oldest backup says is nearest to a target that lies before all of them; behind
+         * them, what the newest says. */
         if (first == NULL || strstr(problem->message, "lies before") != NULL) {
             g_clear_error(&first);
             first = g_steal_pointer(&problem);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a backup to a moment: which timelines a recovery goes along, how far the archived WAL reaches without a gap, whether the target
- * lies there, and what the WAL up to it holds that a restore has to know.
+ * From a backup to a moment: which timelines a recovery goes along, how far the archived WAL
+ * reaches without a gap, whether the target lies there, and what the WAL up to it holds that a
+ * restore has to know.
  */
 #ifndef HOLDFAST_POSTGRES_PITR_TARGET_H
 #define HOLDFAST_POSTGRES_PITR_TARGET_H
@@ -33,7 +34,8 @@ typedef struct {
 void pg_route_free(PgRoute *route);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgRoute, pg_route_free)
 
-/* What the archive holds of the backup's system, and what lies there of use to a recovery. The backup's `physical` may be a head. */
+/* What the archive holds of the backup's system, and what lies there of use to a recovery. The
+ * backup's `physical` may be a head. */
 gboolean pg_route_find(const WalArchive *archive, const WalInventory *inventory,
                        const PgPhysical *physical, const char *timeline, PgRoute **ret_route,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -67,9 +69,9 @@ gboolean pg_target_scan(const WalArchive *archive, const PgRoute *route, const P
                         GCancellable *cancellable, PgTargetScan **ret_scan,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Holds the target against what was found; may set scan->latest. ERROR_REFUSED naming the window that can be reached, unless a recovery
- * of the backup stops at the target. `server` (or NULL) is asked whether all of its WAL is archived, where the target lies behind the
- * last commit. */
+/* Holds the target against what was found; may set scan->latest. ERROR_REFUSED naming the window
+ * that can be reached, unless a recovery of the backup stops at the target. `server` (or NULL) is
+ * asked whether all of its WAL is archived, where the target lies behind the last commit. */
 gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
                          const EngineTarget *target, PgTargetScan *scan, const ConfigSource *server,
                          GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -66,7 +66,8 @@ GPtrArray *pg_recovery_find(const char *text)
     return found;
 }
 
-/* In a configuration file's string a quote is doubled, and so is a backslash, since it begins an escape. */
+/* In a configuration file's string a quote is doubled, and so is a backslash, since it begins an
+ * escape. */
 static void append_setting(GString *text, const char *name, const char *value)
 {
     g_string_append_printf(text, "%s = '", name);

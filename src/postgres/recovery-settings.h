@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tells a restored server where its recovery ends: settings in postgresql.auto.conf, and recovery.signal or standby.signal.
- * Source: PostgreSQL's documentation of recovery settings, versions 13 to 18.
+ * What tells a restored server where its recovery ends: settings in postgresql.auto.conf, and
+ * recovery.signal or standby.signal. Source: PostgreSQL's documentation of recovery settings,
+ * versions 13 to 18.
  */
 #ifndef HOLDFAST_POSTGRES_RECOVERY_SETTINGS_H
 #define HOLDFAST_POSTGRES_RECOVERY_SETTINGS_H
@@ -17,11 +18,12 @@ typedef struct {
     const char *restore_command; /* as the shell gets it, with %f and %p */
 } PgRecovery;
 
-/* postgresql.auto.conf with recovery settings of an earlier recovery taken out and ours put behind. `old` may be NULL. Free with
- * g_free(). */
+/* postgresql.auto.conf with recovery settings of an earlier recovery taken out and ours put behind.
+ * `old` may be NULL. Free with g_free(). */
 char *pg_recovery_merge(const char *old, const PgRecovery *recovery);
 
-/* The command line for restore_command: every word quoted for the shell, "%" doubled, %f and %p behind. Free with g_free(). */
+/* The command line for restore_command: every word quoted for the shell, "%" doubled, %f and %p
+ * behind. Free with g_free(). */
 char *pg_recovery_command(const char *const *wal_get, const char *source, gboolean standby);
 
 /* "2026-11-22 02:00:00.000000+00": the form that PostgreSQL reads. Free with g_free(). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What could make a restore fail, looked for before anything is changed: versions, privileges, roles, tablespaces, extensions,
- * locales, names, space.
+ * What could make a restore fail, looked for before anything is changed: versions, privileges,
+ * roles, tablespaces, extensions, locales, names, space.
  */
 #include "postgres/restore-checks.h"
 
@@ -32,7 +32,7 @@ static void add_problem(PgRestorePlan *plan, ErrorCode code, const char *hint, c
     engine_plan_problem(&plan->base, problem);
 }
 
-/* --- the server ---------------------------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void check_version(PgRestorePlan *plan)
 {
@@ -134,7 +134,7 @@ gboolean pg_restore_check_server(PgRestorePlan *plan, GError **error)
     return check_privileges(plan, error) && check_new_tablespaces(plan, error);
 }
 
-/* --- one database -------------------------------------------------------------------------------------------------- */
+/* --- one database ----------------------------------------------------------------------------- */
 
 static void check_name(PgRestorePlan *plan, const PgDatabasePlan *database)
 {
@@ -173,7 +173,8 @@ static void check_tablespace(PgRestorePlan *plan, const PgDatabase *source, cons
                 "tablespace %s of database %s is not there", name, source->name);
 }
 
-/* Which of a database's tablespaces single tables need is not recorded: there a missing one may not matter. */
+/* Which of a database's tablespaces single tables need is not recorded: there a missing one may not
+ * matter. */
 static void check_tablespaces(PgRestorePlan *plan, const PgDatabasePlan *database)
 {
     const PgDatabase *source = database->source;
@@ -241,8 +242,9 @@ static gboolean check_extensions(PgRestorePlan *plan, const PgDatabasePlan *data
     return TRUE;
 }
 
-/* Whether the operating system knows a locale is only found out by using it: as a temporary collation in a transaction that is
- * rolled back. Collations belong to an encoding, so that this works only where ours is the same. */
+/* Whether the operating system knows a locale is only found out by using it: as a temporary
+ * collation in a transaction that is rolled back. Collations belong to an encoding, so that this
+ * works only where ours is the same. */
 static gboolean probe_locale(PgRestorePlan *plan, const PgDatabase *source, gboolean *ret_there,
                              GError **error)
 {
@@ -256,7 +258,8 @@ static gboolean probe_locale(PgRestorePlan *plan, const PgDatabase *source, gboo
                                    "CREATE COLLATION pg_temp.holdfast_probe "
                                    "(PROVIDER = libc, LC_COLLATE = %s, LC_CTYPE = %s)",
                                    collate, ctype);
-    /* Only an answer about the locale counts: a role that may not make temporary objects learns at CREATE DATABASE. */
+    /* Only an answer about the locale counts: a role that may not make temporary objects learns at
+     * CREATE DATABASE. */
     if (!*ret_there && !error_is(refusal, ERROR_SERVER) && !error_is(refusal, ERROR_NOT_FOUND))
         *ret_there = TRUE;
     return pg_execute(plan->connection, "ROLLBACK", error);
@@ -290,7 +293,8 @@ static gboolean check_locale(PgRestorePlan *plan, const PgDatabase *source, GErr
     return TRUE;
 }
 
-/* An index on text is only good under the rules that it was sorted by. A restore sorts anew; people's own sorted files do not. */
+/* An index on text is only good under the rules that it was sorted by. A restore sorts anew;
+ * people's own sorted files do not. */
 static gboolean check_collation_version(PgRestorePlan *plan, const PgDatabase *source,
                                         GError **error)
 {
@@ -316,8 +320,8 @@ static gboolean check_collation_version(PgRestorePlan *plan, const PgDatabase *s
     return TRUE;
 }
 
-/* Where the data directory can be looked at from here, the new database must fit beside the old one. What it takes is guessed by
- * what it took; a database that was bloated takes less. */
+/* Where the data directory can be looked at from here, the new database must fit beside the old
+ * one. What it takes is guessed by what it took; a database that was bloated takes less. */
 static gboolean check_space(PgRestorePlan *plan, const PgDatabasePlan *database, GError **error)
 {
     const char *host = PQhost(pg_connection_handle(plan->connection));

@@ -10,7 +10,8 @@
 
 #define VIEW_RULE "rule _RETURN on "
 
-/* What goes with the relations in $1: everything that depends on them as a part of them, and so on. */
+/* What goes with the relations in $1: everything that depends on them as a part of them, and so
+ * on. */
 #define DROPPED                                                                                    \
     "WITH RECURSIVE gone(classid, objid) AS ("                                                     \
     " SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, o FROM "                             \
@@ -37,8 +38,8 @@ static const char company_sql[] =
             "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.oid <> ALL ($1::oid[]) AND n.nspname <> 'pg_toast' ORDER BY 1";
 
-/* Later objects refer to earlier ones, tables may refer to each other: so first the views, the newest before, then all
- * tables in one statement. */
+/* Later objects refer to earlier ones, tables may refer to each other: so first the views, the
+ * newest before, then all tables in one statement. */
 static const char relation_sql[] =
     "SELECT c.relkind, n.nspname, c.relname FROM pg_catalog.pg_class c "
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[]) "

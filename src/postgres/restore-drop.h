@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Dropping tables that are replaced, without CASCADE: what goes with them, what would be left hanging, and in which order.
+ * Dropping tables that are replaced, without CASCADE: what goes with them, what would be left
+ * hanging, and in which order.
  *
  * Threads: as the connection.
  */
@@ -10,9 +11,10 @@
 #include "engine/engine.h"
 #include "postgres/connection.h"
 
-/* Looks, and changes nothing. `oids` (guint32) are relations of the connection's database. Each object outside that depends on
- * them is a problem (ERROR_REFUSED), each table that goes with them unasked a warning. `drops` receives the SQL (char *);
- * *ret_gone is the set for pg_dropped_contains(). */
+/* Looks, and changes nothing. `oids` (guint32) are relations of the connection's database. Each
+ * object outside that depends on them is a problem (ERROR_REFUSED), each table that goes with them
+ * unasked a warning. `drops` receives the SQL (char *); *ret_gone is the set for
+ * pg_dropped_contains(). */
 gboolean pg_drop_plan(PgConnection *connection, const GArray *oids, EnginePlan *plan,
                       GPtrArray *drops, GHashTable **ret_gone,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

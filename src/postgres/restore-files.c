@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The workers that write a data directory's files from the pool. Work is handed out in the order in which the bytes are stored, in
- * pieces that are large enough for reading ahead and small enough for an even end.
+ * The workers that write a data directory's files from the pool. Work is handed out in the order in
+ * which the bytes are stored, in pieces that are large enough for reading ahead and small enough
+ * for an even end.
  */
 #include "postgres/restore-place.h"
 
@@ -45,7 +46,7 @@ typedef struct {
     GCancellable *cancellable;
 } Worker;
 
-/* --- pieces -------------------------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static guint32 extents_of(const PoolFile *content)
 {
@@ -118,7 +119,7 @@ static gboolean claim(Shared *shared, guint *ret_first, guint *ret_end)
     return *ret_first < *ret_end;
 }
 
-/* --- one piece ----------------------------------------------------------------------------------------------------- */
+/* --- one piece -------------------------------------------------------------------------------- */
 
 static gboolean open_target(const Worker *worker, const Piece *piece, int *ret_fd, GError **error)
 {
@@ -261,7 +262,7 @@ static gboolean restore_piece(Worker *worker, const Piece *piece, GError **error
     return TRUE;
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 static gboolean run_worker(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
 {

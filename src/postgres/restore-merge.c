@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chosen tables into a database that is there: all in one transaction of one psql, so that a failure or a kill at any moment leaves
- * what was there. The transaction is begun and ended by what we send: psql commits nothing of its own when its input ends too early. And
- * the end is sent only when psql has said that it has done all before it: a whole script that waits in a pipe would be carried
- * out although we are gone.
+ * Chosen tables into a database that is there: all in one transaction of one psql, so that a
+ * failure or a kill at any moment leaves what was there. The transaction is begun and ended by what
+ * we send: psql commits nothing of its own when its input ends too early. And the end is sent only
+ * when psql has said that it has done all before it: a whole script that waits in a pipe would be
+ * carried out although we are gone.
  */
 #include "postgres/restore-merge.h"
 
@@ -16,7 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The beginning of the error that the script raises when rows differ: told apart from all other errors by it. */
+/* The beginning of the error that the script raises when rows differ: told apart from all other
+ * errors by it. */
 #define MISMATCH "holdfast: restored rows differ: "
 /* What psql says when it has done everything but the commit. */
 #define READY "holdfast-ready"
@@ -46,7 +48,8 @@ static void append_check(GString *body, const PgTable *table, double tolerance,
                            require_rows ? "true" : "false", literal, table->rows);
 }
 
-/* The rows of tables[start …] are counted inside the transaction, and too great a difference ends it. */
+/* The rows of tables[start …] are counted inside the transaction, and too great a difference ends
+ * it. */
 static char *check_sql(const PgRestorePlan *plan, const GPtrArray *tables, guint start)
 {
     g_autoptr(GString) body = g_string_new("DECLARE n bigint; bad text := ''; BEGIN");
@@ -86,7 +89,8 @@ static gboolean send_archive(const PgLoad *load, const PgArchive *archive, const
     return pg_load_script(load, archive->path, section, list, psql, cancellable, error);
 }
 
-/* pg_restore's scripts change search_path and more for the session; every name of ours is qualified. */
+/* pg_restore's scripts change search_path and more for the session; every name of ours is
+ * qualified. */
 static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *database,
                             Process *psql, GError **error)
 {
@@ -119,7 +123,8 @@ static gboolean send_script(const PgRestorePlan *plan, const PgDatabasePlan *dat
            send_text(psql, "\\echo " READY "\n", cancellable, error);
 }
 
-/* Everything but the word goes to /dev/null. When psql ends instead, it has a reason, which its end tells. */
+/* Everything but the word goes to /dev/null. When psql ends instead, it has a reason, which its end
+ * tells. */
 static gboolean await_ready(Process *psql, GCancellable *cancellable, GError **error)
 {
     char text[sizeof READY] = "";
@@ -163,7 +168,8 @@ static Process *start_psql(const PgRestorePlan *plan, const char *database, GErr
     return process_start(&spec, error);
 }
 
-/* psql's own reason, when it has one, is better than the broken pipe that its end looks like from here. */
+/* psql's own reason, when it has one, is better than the broken pipe that its end looks like from
+ * here. */
 static gboolean explain_script(Process *psql, GError *reason, GCancellable *cancellable,
                                GError **error)
 {
@@ -232,7 +238,8 @@ gboolean pg_restore_merge(PgRestorePlan *plan, const PgDatabasePlan *database, E
     progress_begin(request->progress, "creating tables", 0, 0);
     if (!run_script(plan, database, error))
         return FALSE;
-    /* Within a tolerance the transaction says only that the rows are near enough: the report has the exact number. */
+    /* Within a tolerance the transaction says only that the rows are near enough: the report has
+     * the exact number. */
     for (guint i = 0; i < tables->len; i++)
         rows[i] = ((const PgTable *)g_ptr_array_index(tables, i))->rows;
     if (request->tolerance > 0 && !pg_count_tables(&count, tables, rows, error))

@@ -53,9 +53,10 @@ void pg_place_free(PgPlace *place)
     g_free(place);
 }
 
-/* --- a running server ---------------------------------------------------------------------------------------------- */
+/* --- a running server ------------------------------------------------------------------------- */
 
-/* A process number is used again after its process has ended: where a process can be looked at, it has to work in the directory. */
+/* A process number is used again after its process has ended: where a process can be looked at, it
+ * has to work in the directory. */
 static gboolean process_works_in(pid_t process, const char *directory)
 {
     g_autofree char *link = g_strdup_printf("/proc/%ld/cwd", (long)process);
@@ -92,9 +93,10 @@ static gboolean check_not_running(const char *directory, GError **error)
     return FALSE;
 }
 
-/* --- whose it is --------------------------------------------------------------------------------------------------- */
+/* --- whose it is ------------------------------------------------------------------------------ */
 
-/* The identifier of the data directory, or of the restore that was broken off in it; 0: neither is known. */
+/* The identifier of the data directory, or of the restore that was broken off in it; 0: neither is
+ * known. */
 static gboolean read_identity(const char *directory, guint64 *ret_identifier, GError **error)
 {
     g_autofree char *marker = g_build_filename(directory, PG_RESTORE_MARKER, NULL);
@@ -142,7 +144,7 @@ static gboolean check_identity(const char *directory, guint64 system_identifier,
     return FALSE;
 }
 
-/* --- checks -------------------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /* *ret_empty: it is not there, or nothing is in it. */
 static gboolean look_at(const char *directory, gboolean *ret_empty, GError **error)
@@ -214,7 +216,7 @@ gboolean pg_place_check_link(const PgPlace *place, const char *link, const char 
     return FALSE;
 }
 
-/* --- the owner ----------------------------------------------------------------------------------------------------- */
+/* --- the owner -------------------------------------------------------------------------------- */
 
 /* Of the directory, or of the nearest one above that is there. */
 static gboolean owner_of(const char *directory, struct stat *ret_info)

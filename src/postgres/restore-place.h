@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directory that a physical restore writes: who may have it, its tree of directories and links, its files.
+ * The directory that a physical restore writes: who may have it, its tree of directories and links,
+ * its files.
  *
- * While a restore runs, the directory holds PG_RESTORE_MARKER, locked, and no global/pg_control: a server cannot start in it, and a
- * restore that was killed can be told from a stranger's directory. pg_control is put in its place last.
+ * While a restore runs, the directory holds PG_RESTORE_MARKER, locked, and no global/pg_control: a
+ * server cannot start in it, and a restore that was killed can be told from a stranger's directory.
+ * pg_control is put in its place last.
  */
 #ifndef HOLDFAST_POSTGRES_RESTORE_PLACE_H
 #define HOLDFAST_POSTGRES_RESTORE_PLACE_H
@@ -39,22 +41,23 @@ PgPlace *pg_place_new(const char *directory);
 void pg_place_free(PgPlace *place);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgPlace, pg_place_free)
 
-/* --- restore-place.c: what is there -------------------------------------------------------------------------------- */
+/* --- restore-place.c: what is there ----------------------------------------------------------- */
 
-/* Refuses a directory that a restore must not write: not empty without delta, a running server's, of another system, of none. One that
- * is not there is fine. ERROR_REFUSED. */
+/* Refuses a directory that a restore must not write: not empty without delta, a running server's,
+ * of another system, of none. One that is not there is fine. ERROR_REFUSED. */
 gboolean pg_place_check(const PgPlace *place, guint64 system_identifier,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same for the place of one tablespace, or of pg_wal: it is empty, or not there, or belongs to this very directory already
- * (`link` leads there). */
+/* The same for the place of one tablespace, or of pg_wal: it is empty, or not there, or belongs to
+ * this very directory already (`link` leads there). */
 gboolean pg_place_check_link(const PgPlace *place, const char *link, const char *location,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whom the files will belong to. ERROR_PERMISSION where we are root and nobody fit is found: a server does not run as root. */
+/* Whom the files will belong to. ERROR_PERMISSION where we are root and nobody fit is found: a
+ * server does not run as root. */
 gboolean pg_place_find_owner(PgPlace *place, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- restore-tree.c ------------------------------------------------------------------------------------------------ */
+/* --- restore-tree.c --------------------------------------------------------------------------- */
 
 typedef struct PgPlaceLock PgPlaceLock;
 
@@ -65,18 +68,21 @@ PgPlaceLock *pg_place_take(const PgPlace *place, guint64 system_identifier, cons
 void pg_place_release(PgPlaceLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgPlaceLock, pg_place_release)
 
-/* Directories and links of the backup; with delta everything else is removed first (*ret_removed counts). */
+/* Directories and links of the backup; with delta everything else is removed first (*ret_removed
+ * counts). */
 gboolean pg_place_make_tree(const PgPlace *place, const PgPhysical *physical, guint64 *ret_removed,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes a small file of our own into the directory; `path` is relative. Not durable before pg_place_sync(). */
+/* Writes a small file of our own into the directory; `path` is relative. Not durable before
+ * pg_place_sync(). */
 gboolean pg_place_write(const PgPlace *place, const char *path, const void *bytes, gsize length,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Gives a file that somebody else wrote there the right mode and owner. */
 gboolean pg_place_own(const PgPlace *place, const char *path,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The file systems that a restore writes to. Opened before the first write: an error of writing back that comes later is seen then. */
+/* The file systems that a restore writes to. Opened before the first write: an error of writing
+ * back that comes later is seen then. */
 GArray *pg_place_open_systems(const PgPlace *place, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean pg_place_sync(const GArray *systems, const PgPlace *place,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -84,7 +90,7 @@ gboolean pg_place_sync(const GArray *systems, const PgPlace *place,
 /* pg_control in its place, marker gone: the directory is a server's from here on. */
 gboolean pg_place_finish(const PgPlace *place, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* --- restore-files.c ----------------------------------------------------------------------------------------------- */
+/* --- restore-files.c -------------------------------------------------------------------------- */
 
 typedef struct {
     const PgPlace *place;

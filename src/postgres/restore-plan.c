@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Planning a logical restore: what becomes what, and the order of things. What could go wrong with the server is looked for in
- * restore-checks.c.
+ * Planning a logical restore: what becomes what, and the order of things. What could go wrong with
+ * the server is looked for in restore-checks.c.
  */
 #include "postgres/restore-plan.h"
 
@@ -74,7 +74,7 @@ PgLoad pg_restore_load(const PgRestorePlan *plan, const char *conninfo)
                     .progress = plan->request->progress};
 }
 
-/* --- databases ----------------------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 static gboolean has_tables(const PgDetails *details, const PgDatabase *database)
 {
@@ -84,8 +84,8 @@ static gboolean has_tables(const PgDetails *details, const PgDatabase *database)
     return FALSE;
 }
 
-/* The names that there are; initdb's own database counts only when something is in it or when it is all there is, so that
- * "the one database of this backup" means what people mean by it. */
+/* The names that there are; initdb's own database counts only when something is in it or when it is
+ * all there is, so that "the one database of this backup" means what people mean by it. */
 static char **known_databases(const PgRestorePlan *plan, gboolean without_empty)
 {
     const PgDetails *details = plan->details;
@@ -132,7 +132,7 @@ static gboolean choose_databases(PgRestorePlan *plan, GError **error)
     return TRUE;
 }
 
-/* --- the target server --------------------------------------------------------------------------------------------- */
+/* --- the target server ------------------------------------------------------------------------ */
 
 static gboolean is_target(const PgRestorePlan *plan, const char *name)
 {
@@ -145,7 +145,8 @@ static gboolean is_target(const PgRestorePlan *plan, const char *name)
     return FALSE;
 }
 
-/* A database cannot be renamed while we are in it, so that initdb's own may have to do without us. */
+/* A database cannot be renamed while we are in it, so that initdb's own may have to do without
+ * us. */
 static gboolean connect_server(PgRestorePlan *plan, GError **error)
 {
     const EngineRestore *request = plan->request;
@@ -195,7 +196,8 @@ static gboolean read_globals(PgRestorePlan *plan, GError **error)
     return pg_globals_parse(sql, &plan->globals, error);
 }
 
-/* The children write without waiting for the disk: one commit at the end makes all of it durable. */
+/* The children write without waiting for the disk: one commit at the end makes all of it
+ * durable. */
 static gboolean make_environment(PgRestorePlan *plan, GError **error)
 {
     g_autofree char *options = NULL;
@@ -241,7 +243,7 @@ static gboolean look_at_server(PgRestorePlan *plan, GError **error)
     return TRUE;
 }
 
-/* --- one database -------------------------------------------------------------------------------------------------- */
+/* --- one database ----------------------------------------------------------------------------- */
 
 static gboolean look_inside(const PgRestorePlan *plan, PgDatabasePlan *database, GError **error)
 {
@@ -325,7 +327,8 @@ static gboolean select_tables(PgRestorePlan *plan, PgDatabasePlan *database,
     return pg_selection_make(&request, tables, &database->selection, error);
 }
 
-/* Without --tables everything of a database comes. A pattern that fits nothing is a mistake of the request. */
+/* Without --tables everything of a database comes. A pattern that fits nothing is a mistake of the
+ * request. */
 static gboolean choose_tables(PgRestorePlan *plan, GPtrArray **ret_chosen, GError **error)
 {
     g_autoptr(GPtrArray) patterns = NULL;
@@ -374,7 +377,7 @@ static gboolean choose_tables(PgRestorePlan *plan, GPtrArray **ret_chosen, GErro
     return TRUE;
 }
 
-/* --- archives ------------------------------------------------------------------------------------------------------ */
+/* --- archives --------------------------------------------------------------------------------- */
 
 static gboolean add_archive(PgRestorePlan *plan, PgDatabasePlan *database, const char *path,
                             const char *list, GError **error)
@@ -432,7 +435,7 @@ static gboolean add_tables_and_archives(PgRestorePlan *plan, PgDatabasePlan *dat
     return TRUE;
 }
 
-/* --- what the plan says -------------------------------------------------------------------------------------------- */
+/* --- what the plan says ----------------------------------------------------------------------- */
 
 static void tell_globals(PgRestorePlan *plan)
 {
@@ -513,7 +516,7 @@ static void summarize(PgRestorePlan *plan)
                   "rows", (json_int_t)rows, "bytes", (json_int_t)bytes);
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* With --tables a database that no pattern meant is not restored at all. */
 static gboolean drop_unmeant(PgRestorePlan *plan, GPtrArray *chosen, GError **error)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The plan of a logical restore: which database becomes which, from which archives, by which way; and what is known of the
- * target server. Made by restore-plan.c, carried out by restore-database.c (a whole database, or chosen tables, into a new
- * database that is renamed at the end) and restore-merge.c (chosen tables into a database that is there).
+ * The plan of a logical restore: which database becomes which, from which archives, by which way;
+ * and what is known of the target server. Made by restore-plan.c, carried out by restore-database.c
+ * (a whole database, or chosen tables, into a new database that is renamed at the end) and
+ * restore-merge.c (chosen tables into a database that is there).
  */
 #ifndef HOLDFAST_POSTGRES_RESTORE_PLAN_H
 #define HOLDFAST_POSTGRES_RESTORE_PLAN_H

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Settings whose stored value is a list of quoted names (GUC_LIST_QUOTE in PostgreSQL's guc.c): as one literal it would be one
- * long name. */
+/* Settings whose stored value is a list of quoted names (GUC_LIST_QUOTE in PostgreSQL's guc.c): as
+ * one literal it would be one long name. */
 static const char *const list_settings[] = {
     "local_preload_libraries",
     "search_path",
@@ -102,7 +102,8 @@ static gboolean apply_grant(PgConnection *connection, const PgGrant *grant, cons
     return !other || pg_execute(connection, "RESET SESSION AUTHORIZATION", error);
 }
 
-/* Whoever grants in the owner's stead must have been granted it before: the owner's own grants come first. */
+/* Whoever grants in the owner's stead must have been granted it before: the owner's own grants come
+ * first. */
 static gboolean apply_grants(PgConnection *connection, const PgDatabase *source,
                              const char *database, GError **error)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The closure of chosen tables over their dependencies, and the archives' entries that belong to it.
+ * The closure of chosen tables over their dependencies, and the archives' entries that belong to
+ * it.
  */
 #include "postgres/restore-tables.h"
 
@@ -22,7 +23,7 @@ void pg_selection_free(PgSelection *selection)
     g_free(selection);
 }
 
-/* --- the closure --------------------------------------------------------------------------------------------------- */
+/* --- the closure ------------------------------------------------------------------------------ */
 
 typedef enum {
     STATE_OUT,   /* not reached */
@@ -96,7 +97,8 @@ static gboolean is_publication(const Closure *closure, const PgObject *object)
     return entry != NULL && entry->kind == PG_TOC_PUBLICATION;
 }
 
-/* `own`: it belongs to a table that comes along, so that something else of its name in the target stands in the way. */
+/* `own`: it belongs to a table that comes along, so that something else of its name in the target
+ * stands in the way. */
 static void add_object(Closure *closure, guint index, gboolean own)
 {
     const PgObject *object = pg_graph_object(closure->graph, index);
@@ -125,8 +127,8 @@ static void add_object(Closure *closure, guint index, gboolean own)
     }
 }
 
-/* What is an object's own: dropped with it. Partitions are chosen with their table, not found here; foreign keys and
- * publications have rules of their own. */
+/* What is an object's own: dropped with it. Partitions are chosen with their table, not found here;
+ * foreign keys and publications have rules of their own. */
 static void add_own(Closure *closure, guint index)
 {
     guint count;
@@ -185,7 +187,7 @@ static void run_queue(Closure *closure)
     }
 }
 
-/* --- foreign keys -------------------------------------------------------------------------------------------------- */
+/* --- foreign keys ----------------------------------------------------------------------------- */
 
 /* The table that a foreign key refers to: its rows come along, or it is there. */
 static gboolean may_refer_to(const Closure *closure, guint index)
@@ -236,7 +238,7 @@ static void look_at_foreign_keys(Closure *closure)
     }
 }
 
-/* --- entries of the schema archive --------------------------------------------------------------------------------- */
+/* --- entries of the schema archive ------------------------------------------------------------ */
 
 static gboolean is_wanted(const Closure *closure, guint32 dump_id)
 {
@@ -299,8 +301,9 @@ static gboolean has_state(const Closure *closure, guint index, State state)
     return (State)closure->states[index] == state;
 }
 
-/* Attaching a partition, or an index of it, depends on the partition and its table among others (pg_dump adds what stands behind a
- * primary key, further up too). True when the partition comes along and its table is in that state. */
+/* Attaching a partition, or an index of it, depends on the partition and its table among others
+ * (pg_dump adds what stands behind a primary key, further up too). True when the partition comes
+ * along and its table is in that state. */
 static gboolean attaches_to(const Closure *closure, const PgTocEntry *entry, State state)
 {
     for (guint i = 0; entry->depends != NULL && i < entry->depends->len; i++) {
@@ -385,9 +388,10 @@ static void want_shell_types(Closure *closure)
     }
 }
 
-/* A partition of a table that comes along has been dealt with. One of a table that is there is attached when all its own indexes
- * are built: attached before, it would be given copies of the table's, and its own would be too many. Its indexes join
- * those of the table by themselves then. */
+/* A partition of a table that comes along has been dealt with. One of a table that is there is
+ * attached when all its own indexes are built: attached before, it would be given copies of the
+ * table's, and its own would be too many. Its indexes join those of the table by themselves
+ * then. */
 static void look_at_attach(Closure *closure, const PgTocEntry *entry, GString *attach)
 {
     if (entry->kind != PG_TOC_ATTACH || is_wanted(closure, entry->dump_id) ||
@@ -428,11 +432,12 @@ static void make_schema_list(Closure *closure)
         closure->selection->attach_list = g_string_free(g_steal_pointer(&attach), FALSE);
 }
 
-/* --- entries of the archive of the rest ---------------------------------------------------------------------------- */
+/* --- entries of the archive of the rest ------------------------------------------------------- */
 
-/* The entry that makes the sequence says by its text which value belongs to it: "SEQUENCE app s bob" and "SEQUENCE SET app s
- * bob". Two sequences can share such a text (names are not quoted there), and then the numbers of both archives, which are
- * those of the same database, must agree too. */
+/* The entry that makes the sequence says by its text which value belongs to it: "SEQUENCE app s
+ * bob" and "SEQUENCE SET app s bob". Two sequences can share such a text (names are not quoted
+ * there), and then the numbers of both archives, which are those of the same database, must agree
+ * too. */
 static gboolean wants_value(const Closure *closure, GHashTable *sequences, const PgTocEntry *entry)
 {
     const char *rest = entry->text + strlen("SEQUENCE SET ");
@@ -500,7 +505,7 @@ static gboolean make_rest_list(Closure *closure, GError **error)
     return TRUE;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* The tables and, again and again, the partitions of those. */
 static void choose_tables(Closure *closure, const GPtrArray *tables)

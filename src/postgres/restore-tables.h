@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chosen tables: which entries of a backup's archives they need. Tables bring what is theirs (indexes, constraints, triggers,
- * rules, policies, statistics, owned sequences, partitions) and what they need (schemas, types, functions, extensions,
- * sequences, parents, tables whose definition they refer to), by the dependencies that the backup recorded.
+ * Chosen tables: which entries of a backup's archives they need. Tables bring what is theirs
+ * (indexes, constraints, triggers, rules, policies, statistics, owned sequences, partitions) and
+ * what they need (schemas, types, functions, extensions, sequences, parents, tables whose
+ * definition they refer to), by the dependencies that the backup recorded.
  */
 #ifndef HOLDFAST_POSTGRES_RESTORE_TABLES_H
 #define HOLDFAST_POSTGRES_RESTORE_TABLES_H
@@ -34,8 +35,9 @@ typedef struct {
     EnginePlan *plan;     /* receives problems and warnings */
 } PgSelectionRequest;
 
-/* `tables` (const PgTable) are those that the patterns chose. Where the database is there, what it has is left out; tables
- * that it has are a problem without --replace, and so is what would go with them. */
+/* `tables` (const PgTable) are those that the patterns chose. Where the database is there, what it
+ * has is left out; tables that it has are a problem without --replace, and so is what would go with
+ * them. */
 gboolean pg_selection_make(const PgSelectionRequest *request, const GPtrArray *tables,
                            PgSelection **ret_selection, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -2,8 +2,8 @@
  *
  * The table of contents of an archive as `pg_restore --list --verbose` prints it: a line an entry,
  *   <dump id>; <catalog oid> <object oid> <description> <schema or -> <name> <owner>
- * and behind it, where the entry has dependencies, ";\tdepends on: <dump id> …". Names in it are not quoted, so that entries
- * are told apart by their ids and dependencies, never by their names.
+ * and behind it, where the entry has dependencies, ";\tdepends on: <dump id> …". Names in it are
+ * not quoted, so that entries are told apart by their ids and dependencies, never by their names.
  *
  * Source of the format: PrintTOCSummary() in PostgreSQL's pg_backup_archiver.c.
  *

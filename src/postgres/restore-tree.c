@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tree of a data directory that is restored: taken, cleared of what the backup does not have, made, synced, and handed over.
+ * The tree of a data directory that is restored: taken, cleared of what the backup does not have,
+ * made, synced, and handed over.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +20,7 @@ struct PgPlaceLock {
     int fd;
 };
 
-/* --- paths --------------------------------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static char *path_of(const PgPlace *place, const char *path)
 {
@@ -41,7 +42,7 @@ static gboolean make_root(const PgPlace *place, const char *path, mode_t mode, G
     return directory_make(path, 0700, error) && own_path(place, path, mode, error);
 }
 
-/* --- taking it ----------------------------------------------------------------------------------------------------- */
+/* --- taking it -------------------------------------------------------------------------------- */
 
 void pg_place_release(PgPlaceLock *lock)
 {
@@ -109,7 +110,7 @@ PgPlaceLock *pg_place_take(const PgPlace *place, guint64 system_identifier, cons
     return g_steal_pointer(&lock);
 }
 
-/* --- what the backup does not have --------------------------------------------------------------------------------- */
+/* --- what the backup does not have ------------------------------------------------------------ */
 
 typedef struct {
     const PgPlace *place;
@@ -264,7 +265,7 @@ static gboolean clear_tree(const PgPlace *place, const PgPhysical *physical, gui
     return TRUE;
 }
 
-/* --- making it ----------------------------------------------------------------------------------------------------- */
+/* --- making it -------------------------------------------------------------------------------- */
 
 static gboolean make_directory(const PgPlace *place, const char *path, mode_t mode, GError **error)
 {
@@ -361,7 +362,7 @@ gboolean pg_place_make_tree(const PgPlace *place, const PgPhysical *physical, gu
     return TRUE;
 }
 
-/* --- files of our own ---------------------------------------------------------------------------------------------- */
+/* --- files of our own ------------------------------------------------------------------------- */
 
 gboolean pg_place_own(const PgPlace *place, const char *path, GError **error)
 {
@@ -383,7 +384,7 @@ gboolean pg_place_write(const PgPlace *place, const char *path, const void *byte
     return file_write_all(fd, bytes, length, full, error) && pg_place_own(place, path, error);
 }
 
-/* --- durable ------------------------------------------------------------------------------------------------------- */
+/* --- durable ---------------------------------------------------------------------------------- */
 
 static void close_system(gpointer data)
 {
@@ -420,7 +421,8 @@ GArray *pg_place_open_systems(const PgPlace *place, GError **error)
     return g_steal_pointer(&systems);
 }
 
-/* One call for a whole file system: with a million files an fsync each takes hours. Since Linux 5.8 it tells of errors. */
+/* One call for a whole file system: with a million files an fsync each takes hours. Since Linux 5.8
+ * it tells of errors. */
 gboolean pg_place_sync(const GArray *systems, const PgPlace *place, GError **error)
 {
     for (guint i = 0; i < systems->len; i++) {

@@ -37,7 +37,7 @@ struct PgScratch {
     gint64 began;
 };
 
-/* --- programs ------------------------------------------------------------------------------------------------------ */
+/* --- programs --------------------------------------------------------------------------------- */
 
 static gboolean is_version(const char *program, int major, GCancellable *cancellable)
 {
@@ -74,7 +74,8 @@ static gboolean run_as(const PgScratchRequest *request, const char *const *words
                        GError **error)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    /* The directory that we are in may be one that the account cannot enter, which PostgreSQL's programs complain of. */
+    /* The directory that we are in may be one that the account cannot enter, which PostgreSQL's
+     * programs complain of. */
     static const char *const environment[] = {"LC_ALL=C", "PGOPTIONS", "PGDATABASE", "PGSERVICE",
                                               NULL};
     ProcessSpec spec = {.environment = environment, .keep_fd = -1};
@@ -92,9 +93,10 @@ static gboolean run_as(const PgScratchRequest *request, const char *const *words
     return process_run(&spec, OUTPUT_LIMIT, ret_output, NULL, request->cancellable, error);
 }
 
-/* --- its configuration --------------------------------------------------------------------------------------------- */
+/* --- its configuration ------------------------------------------------------------------------ */
 
-/* Replay needs at least as much of these as the source had; and what its extensions log only they can replay. */
+/* Replay needs at least as much of these as the source had; and what its extensions log only they
+ * can replay. */
 static const char *const inherited[] = {
     "max_connections",
     "max_worker_processes",
@@ -134,7 +136,8 @@ static gboolean put_file(const PgScratch *scratch, const char *name, const char 
     return file_replace(path, text, strlen(text), 0644, error);
 }
 
-/* The folder can be entered by the server's account and root only: whoever gets to the socket is trusted. */
+/* The folder can be entered by the server's account and root only: whoever gets to the socket is
+ * trusted. */
 static gboolean make_folder(PgScratch *scratch, GError **error)
 {
     g_autofree char *config = write_config(scratch);
@@ -158,8 +161,8 @@ static gboolean make_folder(PgScratch *scratch, GError **error)
     return TRUE;
 }
 
-/* On the command line they win over what ALTER SYSTEM has left in the restored directory. The folder's path has no character that the
- * shell would see. */
+/* On the command line they win over what ALTER SYSTEM has left in the restored directory. The
+ * folder's path has no character that the shell would see. */
 static char *server_options(const PgScratch *scratch)
 {
     const char *folder = scratch->folder;
@@ -173,7 +176,7 @@ static char *server_options(const PgScratch *scratch)
         folder, folder, folder, folder);
 }
 
-/* --- starting and stopping ----------------------------------------------------------------------------------------- */
+/* --- starting and stopping -------------------------------------------------------------------- */
 
 PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
 {
@@ -245,7 +248,7 @@ const char *pg_scratch_conninfo(const PgScratch *scratch)
     return scratch->conninfo;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static gboolean is_running(PgScratch *scratch)
 {
@@ -259,7 +262,8 @@ static gboolean is_running(PgScratch *scratch)
     return !scratch->seen && time_monotonic() < scratch->began + START_WAIT;
 }
 
-/* The role that initdb made is not known by name: the source's own, PostgreSQL's usual one, the server's account. */
+/* The role that initdb made is not known by name: the source's own, PostgreSQL's usual one, the
+ * server's account. */
 static PgConnection *try_connect(PgScratch *scratch)
 {
     const PgScratchRequest *request = &scratch->request;
@@ -355,7 +359,7 @@ gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **r
     }
 }
 
-/* --- --start ------------------------------------------------------------------------------------------------------- */
+/* --- --start ---------------------------------------------------------------------------------- */
 
 /* Every index against its table, by PostgreSQL's own program, where it is installed. */
 static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
@@ -382,8 +386,8 @@ static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *resul
     return FALSE;
 }
 
-/* The private server archived nothing, and a history file is offered once only: the next server has to be told of the one that the
- * promotion wrote. Segments it finds by itself. */
+/* The private server archived nothing, and a history file is offered once only: the next server has
+ * to be told of the one that the promotion wrote. Segments it finds by itself. */
 static gboolean offer_histories(const PgPhysicalPlan *plan, GError **error)
 {
     g_autofree char *folder = g_build_filename(plan->place->directory, "pg_wal", NULL);

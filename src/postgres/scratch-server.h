@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A private server on a restored directory: it listens on a unix socket in a directory of its own only, archives nothing, and reads a
- * configuration that is made for it. It recovers to the target, and tells what came of it.
+ * A private server on a restored directory: it listens on a unix socket in a directory of its own
+ * only, archives nothing, and reads a configuration that is made for it. It recovers to the target,
+ * and tells what came of it.
  */
 #ifndef HOLDFAST_POSTGRES_SCRATCH_SERVER_H
 #define HOLDFAST_POSTGRES_SCRATCH_SERVER_H
@@ -19,7 +20,8 @@ typedef struct {
     GCancellable *cancellable;
 } PgScratchRequest;
 
-/* Starts the server; does not wait for it. ERROR_CLIENT_VERSION where no server program of the backup's version is installed. */
+/* Starts the server; does not wait for it. ERROR_CLIENT_VERSION where no server program of the
+ * backup's version is installed. */
 PgScratch *pg_scratch_start(const PgScratchRequest *request,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Stops it at once, if it still runs, and removes what was made for it. */
@@ -28,8 +30,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgScratch, pg_scratch_free)
 
 typedef enum { PG_SCRATCH_PROMOTED, PG_SCRATCH_PAUSED, PG_SCRATCH_ENDED } PgScratchState;
 
-/* Waits until recovery has reached its target. ERROR_SUBPROCESS with the end of the server's log when it ended in another way.
- * *ret_lsn: how far it replayed, or NULL where the server has shut down. */
+/* Waits until recovery has reached its target. ERROR_SUBPROCESS with the end of the server's log
+ * when it ended in another way. *ret_lsn: how far it replayed, or NULL where the server has shut
+ * down. */
 gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **ret_lsn,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

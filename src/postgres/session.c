@@ -67,8 +67,9 @@ static gboolean export_snapshot(PgSession *session, GError **error)
     return TRUE;
 }
 
-/* LOCK TABLE takes no snapshot: in a transaction that has only locked, the first query sees all that was committed before
- * the locks were granted. Tables that came in between are locked after it. */
+/* LOCK TABLE takes no snapshot: in a transaction that has only locked, the first query sees all
+ * that was committed before the locks were granted. Tables that came in between are locked after
+ * it. */
 static gboolean begin(PgSession *session, guint lock_wait, GError **error)
 {
     g_autoptr(GHashTable) locked = g_hash_table_new(NULL, NULL);

@@ -51,7 +51,7 @@ void tar_reader_free(TarReader *reader)
     g_free(reader);
 }
 
-/* --- headers ------------------------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static gboolean refuse(GError **error, const char *what)
 {
@@ -59,7 +59,8 @@ static gboolean refuse(GError **error, const char *what)
     return FALSE;
 }
 
-/* Octal digits, ended by a blank, a NUL or the field's end; or, with the first bit set, bytes of a large number. */
+/* Octal digits, ended by a blank, a NUL or the field's end; or, with the first bit set, bytes of a
+ * large number. */
 static gboolean read_number(const guint8 *field, gsize size, guint64 *ret_value)
 {
     guint64 value = 0;
@@ -169,7 +170,7 @@ static gboolean read_header(const guint8 *header, TarMember *member, GError **er
     return read_path(header, member, error);
 }
 
-/* --- the stream ---------------------------------------------------------------------------------------------------- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static gboolean is_zero_block(const guint8 *block)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Taking a tar stream apart as it comes, in pieces that end anywhere. Format: POSIX ustar, with sizes in base 256 as PostgreSQL writes
- * them from 8 GiB on. The stream comes over a network: names that lead out of the directory, wrong checksums, kinds of members that no
- * base backup has and a stream that is cut are errors (ERROR_FORMAT). Until version 14 servers leave out the two blocks of zeros at the end.
+ * Taking a tar stream apart as it comes, in pieces that end anywhere. Format: POSIX ustar, with
+ * sizes in base 256 as PostgreSQL writes them from 8 GiB on. The stream comes over a network: names
+ * that lead out of the directory, wrong checksums, kinds of members that no base backup has and a
+ * stream that is cut are errors (ERROR_FORMAT). Until version 14 servers leave out the two blocks
+ * of zeros at the end.
  *
  * Threads: one thread at a time.
  */

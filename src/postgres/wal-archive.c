@@ -25,7 +25,7 @@
 
 #define READ_TRIES 5
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 char *wal_archive_object_name(const WalArchive *archive, const char *name)
 {
@@ -54,7 +54,7 @@ static Store *store_of(const WalArchive *archive)
     return repository_store(archive->repository);
 }
 
-/* --- putting ------------------------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const WalArchive *archive;
@@ -128,8 +128,8 @@ static gboolean check_file(Put *put, GError **error)
     return TRUE;
 }
 
-/* The name is taken. What stands there counts only after it has been read. *ret_broken: it should hold the same, and is
- * damaged, so that writing it again heals the archive. */
+/* The name is taken. What stands there counts only after it has been read. *ret_broken: it should
+ * hold the same, and is damaged, so that writing it again heals the archive. */
 static gboolean compare(const Put *put, gboolean *ret_broken, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -219,7 +219,7 @@ gboolean wal_archive_put(const WalArchive *archive, const char *name, const char
     return check_file(&put, error) && put_or_compare(&put, ret_put, error);
 }
 
-/* --- getting ------------------------------------------------------------------------------------------------------- */
+/* --- getting ---------------------------------------------------------------------------------- */
 
 /* Where plain bytes go: a file that is being written, or memory. */
 typedef struct {
@@ -280,7 +280,8 @@ static char *piece_name(const WalArchive *archive, const char *segment, guint32 
     return g_strdup_printf("%s.%08X.part", object, end);
 }
 
-/* A piece that was listed and is gone was superseded meanwhile: that is no absence. Takes the problem. */
+/* A piece that was listed and is gone was superseded meanwhile: that is no absence. Takes the
+ * problem. */
 static void pass_vanished(GError *problem, GError **error)
 {
     if (error_is(problem, ERROR_NOT_FOUND))
@@ -288,7 +289,8 @@ static void pass_vanished(GError *problem, GError **error)
     g_propagate_error(error, problem);
 }
 
-/* ERROR_NOT_FOUND where there is no piece. The rest of the segment is zeros, as in one that the server has begun. */
+/* ERROR_NOT_FOUND where there is no piece. The rest of the segment is zeros, as in one that the
+ * server has begun. */
 static gboolean read_pieces(const WalArchive *archive, const char *segment, Target *target,
                             GError **error)
 {
@@ -362,7 +364,8 @@ static gboolean rewind_target(Target *target, GError **error)
     return FALSE;
 }
 
-/* Whoever streams puts pieces together, and a whole segment in their place, while we look: look again then. */
+/* Whoever streams puts pieces together, and a whole segment in their place, while we look: look
+ * again then. */
 static gboolean read_file(const WalArchive *archive, const char *name, Target *target,
                           GError **error)
 {
@@ -385,7 +388,8 @@ static gboolean read_file(const WalArchive *archive, const char *name, Target *t
     }
 }
 
-/* Absence is proven only by a store that answers: the folder that would hold the file must be one that can be listed. */
+/* Absence is proven only by a store that answers: the folder that would hold the file must be one
+ * that can be listed. */
 static gboolean prove_absence(const WalArchive *archive, GError **error)
 {
     g_autofree char *prefix = g_strdup_printf("wal/%s/", archive->source);
@@ -498,7 +502,7 @@ gboolean wal_archive_verify(const WalArchive *archive, const char *name, WalFram
     return TRUE;
 }
 
-/* --- pieces -------------------------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static gboolean same_piece(const WalArchive *archive, const char *object, const WalFrame *wanted,
                            GError **error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The metadata that leads every object of the WAL archive: a skippable frame of zstd's format (RFC 8878, 3.1.2), which
- * `zstd -d` passes over. Format: docs/formats.md, "WAL archive".
+ * The metadata that leads every object of the WAL archive: a skippable frame of zstd's format (RFC
+ * 8878, 3.1.2), which `zstd -d` passes over. Format: docs/formats.md, "WAL archive".
  *
  * Threads: plain data.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Timeline history files: from which timeline another one came, and where. Source: PostgreSQL's access/timeline.h and
- * backend/access/transam/timeline.c.
+ * Timeline history files: from which timeline another one came, and where. Source: PostgreSQL's
+ * access/timeline.h and backend/access/transam/timeline.c.
  *
  * Threads: plain data.
  */
@@ -15,7 +15,8 @@ typedef struct {
     PgLsn end;        /* where it was left */
 } WalAncestor;
 
-/* The ancestors that a history file names, oldest first; an array of WalAncestor. Trusts nothing: ERROR_DAMAGED. */
+/* The ancestors that a history file names, oldest first; an array of WalAncestor. Trusts nothing:
+ * ERROR_DAMAGED. */
 GArray *wal_history_parse(const char *text, gsize length, guint32 timeline,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -11,7 +11,7 @@
 #include "postgres/wal-object.h"
 #include "postgres/wal-system.h"
 
-/* --- names of objects ---------------------------------------------------------------------------------------------- */
+/* --- names of objects ------------------------------------------------------------------------- */
 
 /* "<segment>.<eight digits>.part" */
 static gboolean parse_piece(const char *file, WalObjectName *parts)
@@ -56,7 +56,7 @@ gboolean wal_object_name_parse(const char *object, WalObjectName *ret_parts)
     return TRUE;
 }
 
-/* --- inventory ----------------------------------------------------------------------------------------------------- */
+/* --- inventory -------------------------------------------------------------------------------- */
 
 void wal_inventory_free(WalInventory *inventory)
 {
@@ -80,7 +80,8 @@ static WalInventory *inventory_new(guint64 identifier)
     return inventory;
 }
 
-/* Objects come in the order of strcmp(): identifier, timeline, folder, segment; so ranges grow at their end. */
+/* Objects come in the order of strcmp(): identifier, timeline, folder, segment; so ranges grow at
+ * their end. */
 typedef struct {
     Repository *repository;
     GPtrArray *inventories;

@@ -11,8 +11,9 @@
 #include "postgres/wal-name.h"
 #include "repo/repository.h"
 
-/* Takes an object's name apart; FALSE for one that is no file of the WAL archive (system.json is none). For a piece ret_name
- * is its segment's and *ret_end where it ends, else *ret_end is 0. The strings point into `object` or are its parts. */
+/* Takes an object's name apart; FALSE for one that is no file of the WAL archive (system.json is
+ * none). For a piece ret_name is its segment's and *ret_end where it ends, else *ret_end is 0. The
+ * strings point into `object` or are its parts. */
 typedef struct {
     char source[64];
     guint64 system_identifier;
@@ -40,8 +41,8 @@ typedef struct {
 void wal_inventory_free(WalInventory *inventory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalInventory, wal_inventory_free)
 
-/* Everything archived of a source, per system identifier; an array of WalInventory, by identifier. Only names are read, and
- * one object of each cluster for its segment size. */
+/* Everything archived of a source, per system identifier; an array of WalInventory, by identifier.
+ * Only names are read, and one object of each cluster for its segment size. */
 gboolean wal_archive_list(Repository *repository, const char *source, GPtrArray **ret_inventories,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -24,7 +24,7 @@ static const struct {
     {0xD106, 13}, {0xD10D, 14}, {0xD110, 15}, {0xD113, 16}, {0xD116, 17}, {0xD118, 18},
 };
 
-/* --- LSN ----------------------------------------------------------------------------------------------------------- */
+/* --- LSN -------------------------------------------------------------------------------------- */
 
 /* One to eight hexadecimal digits, of either case; *end is set behind them. */
 static gboolean parse_half(const char *text, guint32 *ret_value, const char **end)
@@ -62,7 +62,7 @@ char *pg_lsn_format(PgLsn lsn)
     return g_strdup_printf("%X/%X", (guint)(lsn >> 32), (guint)lsn);
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* Exactly `count` of PostgreSQL's hexadecimal digits, which are upper case. */
 static gboolean digits_at(const char *text, guint count)
@@ -142,7 +142,7 @@ char *wal_history_format(guint32 timeline)
     return g_strdup_printf("%08X.history", timeline);
 }
 
-/* --- the header of a segment --------------------------------------------------------------------------------------- */
+/* --- the header of a segment ------------------------------------------------------------------ */
 
 static int major_of(guint16 magic)
 {
@@ -170,7 +170,8 @@ gboolean wal_header_read(const void *bytes, gsize length, WalHeader *ret_header,
     memcpy(&header.system_identifier, at + 24, 8);
     memcpy(&header.segment_size, at + 32, 4);
     memcpy(&header.block_size, at + 36, 4);
-    /* All magics since 9.3 begin with 0xD0 or 0xD1; a newer server's is let through, its major is not known. */
+    /* All magics since 9.3 begin with 0xD0 or 0xD1; a newer server's is let through, its major is
+     * not known. */
     if (header.magic >> 8 != 0xD0 && header.magic >> 8 != 0xD1) {
         error_set(error, ERROR_DAMAGED, "no WAL page header at its start");
         return FALSE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Names and numbers of WAL: LSNs, segments, timelines, and what stands at the head of a segment's first page. Sources: PostgreSQL's
- * access/xlog_internal.h and access/xlogdefs.h, versions 13 to 18.
+ * Names and numbers of WAL: LSNs, segments, timelines, and what stands at the head of a segment's
+ * first page. Sources: PostgreSQL's access/xlog_internal.h and access/xlogdefs.h, versions 13 to
+ * 18.
  */
 #ifndef HOLDFAST_POSTGRES_WAL_NAME_H
 #define HOLDFAST_POSTGRES_WAL_NAME_H
@@ -39,8 +40,8 @@ gboolean wal_name_fits(const WalName *name, guint32 segment_size);
 char *wal_segment_format(guint32 timeline, guint64 number, guint32 segment_size);
 char *wal_history_format(guint32 timeline);
 
-/* What the long header of a segment's first page says. Numbers are in the byte order of the machine, as PostgreSQL writes
- * them: WAL does not travel between machines of different order. */
+/* What the long header of a segment's first page says. Numbers are in the byte order of the
+ * machine, as PostgreSQL writes them: WAL does not travel between machines of different order. */
 typedef struct {
     guint16 magic;
     guint32 timeline;

@@ -9,13 +9,14 @@
 
 #include "base/error.h"
 
-/* Plain bytes of one zstd frame. Frames of their own cost next to nothing at this size, and level 1 without the codec's tuning for
- * long streams of text is both faster and smaller on WAL. */
+/* Plain bytes of one zstd frame. Frames of their own cost next to nothing at this size, and level 1
+ * without the codec's tuning for long streams of text is both faster and smaller on WAL. */
 #define CHUNK ((gsize)4 << 20)
-/* Compressed bytes that are kept until the digest that stands before them is known. What is larger is compressed twice. */
+/* Compressed bytes that are kept until the digest that stands before them is known. What is larger
+ * is compressed twice. */
 #define KEPT_LIMIT ((gsize)64 << 20)
 
-/* --- plain bytes --------------------------------------------------------------------------------------------------- */
+/* --- plain bytes ------------------------------------------------------------------------------ */
 
 typedef gboolean (*PlainFunc)(const guint8 *bytes, gsize length, gpointer data, GError **error);
 
@@ -75,10 +76,10 @@ gboolean wal_plain_hash(const WalPlain *plain, guint8 digest[SHA256_SIZE], GErro
     return TRUE;
 }
 
-/* --- hashing beside ------------------------------------------------------------------------------------------------ */
+/* --- hashing beside --------------------------------------------------------------------------- */
 
-/* Compressing takes three times as long as hashing: a thread of its own hides the hash. Few buffers go round, so that memory
- * stays bounded whichever of the two is slower. */
+/* Compressing takes three times as long as hashing: a thread of its own hides the hash. Few buffers
+ * go round, so that memory stays bounded whichever of the two is slower. */
 #define LANE_BUFFERS 3
 #define LANE_MINIMUM ((guint64)2 << 20) /* below, a thread costs more than it saves */
 
@@ -140,9 +141,10 @@ static void lane_free(HashLane *lane)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HashLane, lane_free)
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-/* One pass over the plain bytes. The first one hashes and keeps what it makes; where that is too much, a second writes it. */
+/* One pass over the plain bytes. The first one hashes and keeps what it makes; where that is too
+ * much, a second writes it. */
 typedef struct {
     Sha256 *plain_hash, *stored_hash;
     CompressSpec spec;
@@ -203,8 +205,8 @@ static gboolean run_beside(Pass *pass, const WalPlain *plain, GError **error)
         if (!read_chunk(plain, offset, buffer->bytes, length, error))
             return FALSE;
         buffer->length = length;
-        /* Compressed first: after that the lane may give the buffer back at any moment. The lane hashes this part while the
-         * next one is compressed. */
+        /* Compressed first: after that the lane may give the buffer back at any moment. The lane
+         * hashes this part while the next one is compressed. */
         if (!compress_chunk(pass, buffer->bytes, length, error))
             return FALSE;
         g_async_queue_push(lane->filled, buffer);
@@ -231,7 +233,8 @@ static gboolean pass_run(Pass *pass, const WalPlain *plain, int level, WalFrame 
     return TRUE;
 }
 
-/* The frame has been written: what follows must be what it says, even where the file changed between the passes. */
+/* The frame has been written: what follows must be what it says, even where the file changed
+ * between the passes. */
 static gboolean write_again(StoreWriter *writer, const WalPlain *plain, int level,
                             const WalFrame *frame, GError **error)
 {
@@ -267,7 +270,7 @@ gboolean wal_object_write(Store *store, const char *object, const WalPlain *plai
     return store_commit(writer, error);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct {
     guint8 head[WAL_FRAME_SIZE];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One object of the WAL archive in the store: the metadata frame, then zstd frames. Writing takes the plain bytes from a
- * file or from memory and never holds more than 64 MiB; reading checks everything that the frame promises.
+ * One object of the WAL archive in the store: the metadata frame, then zstd frames. Writing takes
+ * the plain bytes from a file or from memory and never holds more than 64 MiB; reading checks
+ * everything that the frame promises.
  *
  * Threads: any; nothing is kept between calls.
  */
@@ -24,8 +25,9 @@ typedef struct {
 gboolean wal_plain_hash(const WalPlain *plain, guint8 digest[SHA256_SIZE],
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Writes an object. The frame's name, system identifier, segment size and start are the caller's; sizes and digests are
- * filled in. Durable when it returns TRUE; ERROR_EXISTS when the object's name is taken. */
+/* Writes an object. The frame's name, system identifier, segment size and start are the caller's;
+ * sizes and digests are filled in. Durable when it returns TRUE; ERROR_EXISTS when the object's
+ * name is taken. */
 gboolean wal_object_write(Store *store, const char *object, const WalPlain *plain, int level,
                           WalFrame *frame, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -33,14 +35,15 @@ gboolean wal_object_write(Store *store, const char *object, const WalPlain *plai
 gboolean wal_object_frame(Store *store, const char *object, WalFrame *ret_frame,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads the stored bytes through and holds them against the frame, without decompressing them: what proves that an object is
- * still what was written. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+/* Reads the stored bytes through and holds them against the frame, without decompressing them: what
+ * proves that an object is still what was written. ERROR_NOT_FOUND, ERROR_DAMAGED. */
 gboolean wal_object_check(Store *store, const char *object,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Streams the plain bytes to the sink (NULL: only checks). TRUE only when size and SHA-256 of the stored bytes and size of
- * the plain ones are those of the frame; the sink has seen bytes by then. Without a sink the plain bytes are
- * hashed as well. ret_frame may be NULL. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+/* Streams the plain bytes to the sink (NULL: only checks). TRUE only when size and SHA-256 of the
+ * stored bytes and size of the plain ones are those of the frame; the sink has seen bytes by then.
+ * Without a sink the plain bytes are hashed as well. ret_frame may be NULL. ERROR_NOT_FOUND,
+ * ERROR_DAMAGED. */
 gboolean wal_object_read(Store *store, const char *object, CodecSink sink, gpointer data,
                          WalFrame *ret_frame, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

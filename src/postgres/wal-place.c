@@ -29,7 +29,7 @@ WalArchive wal_place_archive(const WalPlace *place, Repository *repository)
                         .segment_size = place->segment_size};
 }
 
-/* --- the cluster --------------------------------------------------------------------------------------------------- */
+/* --- the cluster ------------------------------------------------------------------------------ */
 
 /* Fills in what pg_control of a directory says, where there is one. */
 static gboolean look_in(const char *directory, WalPlace *place, GError **error)
@@ -68,7 +68,7 @@ static guint64 identifier_of(const char *path)
     return header.system_identifier;
 }
 
-/* --- the source ---------------------------------------------------------------------------------------------------- */
+/* --- the source ------------------------------------------------------------------------------- */
 
 /* The names that come into question; an array of strings. */
 static gboolean list_candidates(const WalPlaceRequest *request, GPtrArray **ret_names,
@@ -106,7 +106,8 @@ static gboolean same_directory(const char *one, const char *other)
     return left != NULL && g_strcmp0(left, right) == 0;
 }
 
-/* Whether a candidate is the one: its archive holds the cluster, or (second look) its data directory is the cluster's. */
+/* Whether a candidate is the one: its archive holds the cluster, or (second look) its data
+ * directory is the cluster's. */
 static gboolean fits(const WalPlaceRequest *request, const WalPlace *place, const char *name,
                      gboolean by_directory, gboolean *ret_fits, GError **error)
 {
@@ -195,7 +196,7 @@ static gboolean take_named(const WalPlaceRequest *request, WalPlace *place, GErr
     return TRUE;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static gboolean find_place(const WalPlaceRequest *request, WalPlace *place, guint64 hint,
                            GError **error)
@@ -262,7 +263,8 @@ gboolean wal_place_for_get(const WalPlaceRequest *request, WalPlace *ret_place, 
     else if (!wal_system_known(request->repository, place.source, place.system_identifier, &known,
                                error))
         return FALSE;
-    /* Where nothing at all is archived yet, a file's absence is proven; in a foreign archive it is not. */
+    /* Where nothing at all is archived yet, a file's absence is proven; in a foreign archive it is
+     * not. */
     if (!known && newest != 0) {
         error_set(error, ERROR_REFUSED,
                   "the archive of source %s holds WAL of the system identifier %" G_GUINT64_FORMAT

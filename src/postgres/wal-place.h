@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding the archive that a `wal push` or `wal get` means: which source, and which cluster's WAL. What says so, in this order:
- * pg_control of the working directory (PostgreSQL runs both commands in its data directory), of the directory that the WAL file is
- * in, of the source's data_directory; else what the source is known by (postgres/wal-system.h).
+ * Finding the archive that a `wal push` or `wal get` means: which source, and which cluster's WAL.
+ * What says so, in this order: pg_control of the working directory (PostgreSQL runs both commands
+ * in its data directory), of the directory that the WAL file is in, of the source's data_directory;
+ * else what the source is known by (postgres/wal-system.h).
  *
  * Threads: any; nothing is kept between calls.
  */
@@ -29,8 +30,8 @@ typedef struct {
 void wal_place_clear(WalPlace *place);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WalPlace, wal_place_clear)
 
-/* Where to push to. ERROR_USAGE when several sources fit, naming them; ERROR_REFUSED when the cluster is not the source's. A
- * cluster that pushes first is accepted as the source's. */
+/* Where to push to. ERROR_USAGE when several sources fit, naming them; ERROR_REFUSED when the
+ * cluster is not the source's. A cluster that pushes first is accepted as the source's. */
 gboolean wal_place_for_push(const WalPlaceRequest *request, WalPlace *ret_place,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

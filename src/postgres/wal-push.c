@@ -35,7 +35,7 @@ const char *wal_push_result_text(WalPushResult result)
     return texts[result];
 }
 
-/* --- the queue ----------------------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 /* History files first, as the server does; then by name. */
 static int by_turn(gconstpointer a, gconstpointer b)
@@ -74,7 +74,7 @@ gboolean wal_queue_read(const char *wal_directory, GPtrArray **ret_names, GError
     return TRUE;
 }
 
-/* --- tickets ------------------------------------------------------------------------------------------------------- */
+/* --- tickets ---------------------------------------------------------------------------------- */
 
 /* What a ticket says about a file. NULL where the file cannot be looked at. */
 static char *describe_file(const char *path)
@@ -107,7 +107,8 @@ static gboolean take_ticket(const char *spool, const char *name, const char *pat
     return g_strcmp0(text, file) == 0;
 }
 
-/* `file` is what the file was before it was archived: one that changed meanwhile has a ticket that fits nothing. */
+/* `file` is what the file was before it was archived: one that changed meanwhile has a ticket that
+ * fits nothing. */
 static void leave_ticket(const char *spool, const char *name, const char *file)
 {
     g_autofree char *ticket = ticket_path(spool, name);
@@ -117,7 +118,8 @@ static void leave_ticket(const char *spool, const char *name, const char *file)
         log_write(LOG_WARNING, "the spool cannot be written: %s", problem->message);
 }
 
-/* Tickets of files that no longer wait: the server asked for them with another program, or another way. */
+/* Tickets of files that no longer wait: the server asked for them with another program, or another
+ * way. */
 static void clear_tickets(const char *spool, GPtrArray *waiting)
 {
     g_autoptr(GDir) directory = g_dir_open(spool, 0, NULL);
@@ -136,7 +138,7 @@ static void clear_tickets(const char *spool, GPtrArray *waiting)
     }
 }
 
-/* --- all that is ready --------------------------------------------------------------------------------------------- */
+/* --- all that is ready ------------------------------------------------------------------------ */
 
 typedef struct {
     const WalArchive *archive;
@@ -248,7 +250,7 @@ static gboolean push_async(const WalPushRequest *request, const WalArchive *arch
     return TRUE;
 }
 
-/* --- the queue's limit --------------------------------------------------------------------------------------------- */
+/* --- the queue's limit ------------------------------------------------------------------------ */
 
 char *wal_dropped_path(const Config *config, const char *source)
 {
@@ -328,7 +330,7 @@ static gboolean drop(const WalPushRequest *request, const GError *problem)
     return TRUE;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static gboolean push(const WalPushRequest *request, WalPushResult *ret_result, GError **error)
 {

@@ -69,7 +69,7 @@ gboolean wal_receive_drop_slot(const ConfigSource *source, GError **error)
     return stream != NULL && wal_stream_drop_slot(stream, slot, error);
 }
 
-/* --- into the archive ---------------------------------------------------------------------------------------------- */
+/* --- into the archive ------------------------------------------------------------------------- */
 
 static guint32 offset_of(const Receiver *receiver, PgLsn lsn)
 {
@@ -88,7 +88,8 @@ static gboolean report(Receiver *receiver, gboolean ask, GError **error)
     return wal_stream_confirm(receiver->stream, receiver->written, receiver->durable, ask, error);
 }
 
-/* Writes what is there of the running segment and not yet durable; now and then all of it, so that pieces stay few. */
+/* Writes what is there of the running segment and not yet durable; now and then all of it, so that
+ * pieces stay few. */
 static gboolean flush_piece(Receiver *receiver, GError **error)
 {
     guint32 start = offset_of(receiver, receiver->durable);
@@ -193,7 +194,7 @@ static gboolean take_data(Receiver *receiver, const WalStreamMessage *message, G
     return TRUE;
 }
 
-/* --- timelines ----------------------------------------------------------------------------------------------------- */
+/* --- timelines -------------------------------------------------------------------------------- */
 
 static gboolean archive_history(Receiver *receiver, guint32 timeline, GError **error)
 {
@@ -218,7 +219,8 @@ static gboolean archive_history(Receiver *receiver, guint32 timeline, GError **e
     return wal_archive_put(&receiver->archive, name, path, &put, error);
 }
 
-/* Goes on with another timeline, from the start of the segment: its first one repeats what the old timeline had of it. */
+/* Goes on with another timeline, from the start of the segment: its first one repeats what the old
+ * timeline had of it. */
 static gboolean enter_timeline(Receiver *receiver, guint32 timeline, PgLsn start, GError **error)
 {
     if (!archive_history(receiver, timeline, error) || !begin_segment(receiver, error))
@@ -229,7 +231,7 @@ static gboolean enter_timeline(Receiver *receiver, guint32 timeline, PgLsn start
     return TRUE;
 }
 
-/* --- where to begin ------------------------------------------------------------------------------------------------ */
+/* --- where to begin --------------------------------------------------------------------------- */
 
 /* Puts what the archive has of the running segment back into the file. */
 static gboolean resume_segment(Receiver *receiver, const char *segment, guint32 end, GError **error)
@@ -248,7 +250,8 @@ static gboolean resume_segment(Receiver *receiver, const char *segment, guint32 
     return TRUE;
 }
 
-/* Behind the newest WAL that the archive has; FALSE in *ret_found where it has none of this cluster. */
+/* Behind the newest WAL that the archive has; FALSE in *ret_found where it has none of this
+ * cluster. */
 static gboolean find_end(Receiver *receiver, gboolean *ret_found, GError **error)
 {
     g_autoptr(GPtrArray) inventories = NULL;
@@ -286,7 +289,8 @@ static gboolean find_end(Receiver *receiver, gboolean *ret_found, GError **error
     return TRUE;
 }
 
-/* The archive's end is no place where the server can go on: it has removed that WAL, or went another way. */
+/* The archive's end is no place where the server can go on: it has removed that WAL, or went
+ * another way. */
 static gboolean begin_elsewhere(Receiver *receiver, const GError *problem, GError **error)
 {
     g_autofree char *text = error_text(problem);
@@ -315,7 +319,7 @@ static gboolean begin_elsewhere(Receiver *receiver, const GError *problem, GErro
     return enter_timeline(receiver, receiver->server.timeline, start, error);
 }
 
-/* --- a session ----------------------------------------------------------------------------------------------------- */
+/* --- a session -------------------------------------------------------------------------------- */
 
 static gboolean start(Receiver *receiver, gboolean *ret_started, GError **error)
 {
@@ -416,7 +420,8 @@ static gboolean prepare(Receiver *receiver, GError **error)
     return archive_history(receiver, receiver->timeline, error);
 }
 
-/* One connection, as long as it holds. *ret_streamed: something went well, so that the next pause is short. */
+/* One connection, as long as it holds. *ret_streamed: something went well, so that the next pause
+ * is short. */
 static gboolean run_session(const WalReceiveRequest *request, gboolean *ret_streamed,
                             GError **error)
 {
@@ -450,7 +455,7 @@ static gboolean run_session(const WalReceiveRequest *request, gboolean *ret_stre
     }
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static gboolean is_final(const GError *error)
 {

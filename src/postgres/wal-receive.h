@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Streaming WAL from a server into the archive, until cancelled. What the server is told to be safe is durable in the
- * repository: whole segments, and pieces of the running one, written at the latest a second after their first byte came. Server,
- * network and repository may go away: it tries again with growing pauses.
+ * Streaming WAL from a server into the archive, until cancelled. What the server is told to be safe
+ * is durable in the repository: whole segments, and pieces of the running one, written at the
+ * latest a second after their first byte came. Server, network and repository may go away: it tries
+ * again with growing pauses.
  *
  * Threads: one call a source; nothing is kept between calls.
  */
@@ -23,8 +24,8 @@ typedef struct {
     GCancellable *cancellable;
 } WalReceiveRequest;
 
-/* TRUE when it was cancelled; an error only where trying again is of no use: another cluster than the source's, diverged
- * WAL, damage in the archive. */
+/* TRUE when it was cancelled; an error only where trying again is of no use: another cluster than
+ * the source's, diverged WAL, damage in the archive. */
 gboolean wal_receive(const WalReceiveRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Drops the source's replication slot. */

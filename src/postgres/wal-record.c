@@ -24,7 +24,8 @@
 #define XACT_COMMIT          0x00
 #define XACT_COMMIT_PREPARED 0x30
 
-/* Kinds of what stands in front of a record's own data. Smaller ones are blocks, which a commit has not. */
+/* Kinds of what stands in front of a record's own data. Smaller ones are blocks, which a commit has
+ * not. */
 #define ID_DATA_SHORT 255
 #define ID_DATA_LONG  254
 #define ID_ORIGIN     253

@@ -25,7 +25,7 @@ struct WalStream {
     char *message; /* of libpq, freed with the next one */
 };
 
-/* --- connection ---------------------------------------------------------------------------------------------------- */
+/* --- connection ------------------------------------------------------------------------------- */
 
 void wal_stream_close(WalStream *stream)
 {
@@ -93,7 +93,7 @@ WalStream *wal_stream_open(const char *conninfo, GError **error)
     return NULL;
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static PGresult *command(WalStream *stream, const char *text, ExecStatusType expected,
                          GError **error)
@@ -182,7 +182,7 @@ GBytes *wal_stream_history(WalStream *stream, guint32 timeline, GError **error)
     return g_bytes_new(PQgetvalue(row, 0, 1), (gsize)PQgetlength(row, 0, 1));
 }
 
-/* --- streaming ----------------------------------------------------------------------------------------------------- */
+/* --- streaming -------------------------------------------------------------------------------- */
 
 static void drain(WalStream *stream)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The streaming replication protocol over libpq, as far as a receiver of WAL needs it. Source: PostgreSQL's documentation,
- * "Streaming Replication Protocol".
+ * The streaming replication protocol over libpq, as far as a receiver of WAL needs it. Source:
+ * PostgreSQL's documentation, "Streaming Replication Protocol".
  *
  * Threads: a WalStream is used by one thread.
  */
@@ -14,7 +14,8 @@
 
 typedef struct WalStream WalStream;
 
-/* Connects for physical replication with a libpq connection string. ERROR_UNREACHABLE, ERROR_PRIVILEGE. */
+/* Connects for physical replication with a libpq connection string. ERROR_UNREACHABLE,
+ * ERROR_PRIVILEGE. */
 WalStream *wal_stream_open(const char *conninfo, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void wal_stream_close(WalStream *stream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalStream, wal_stream_close)
@@ -45,8 +46,8 @@ typedef struct {
     PgLsn start;
 } WalSwitch;
 
-/* Starts streaming. *ret_started FALSE: the timeline ends just there, ret_switch says what follows. ERROR_VANISHED: the
- * server has removed that WAL. */
+/* Starts streaming. *ret_started FALSE: the timeline ends just there, ret_switch says what follows.
+ * ERROR_VANISHED: the server has removed that WAL. */
 gboolean wal_stream_start(WalStream *stream, const char *slot, guint32 timeline, PgLsn start,
                           gboolean *ret_started, WalSwitch *ret_switch,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The system identifiers that a source is known by: which cluster's WAL may go into its archive. The first one that is seen
- * is taken; another one (a cloned or upgraded server, or a mistake in a configuration) is refused until `holdfast check SOURCE`
- * or a backup of it accepts it. Kept as write-once objects, wal/<source>/<system identifier>/system.json, so that every host sees
- * them and a push looks at one small object only.
+ * The system identifiers that a source is known by: which cluster's WAL may go into its archive.
+ * The first one that is seen is taken; another one (a cloned or upgraded server, or a mistake in a
+ * configuration) is refused until `holdfast check SOURCE` or a backup of it accepts it. Kept as
+ * write-once objects, wal/<source>/<system identifier>/system.json, so that every host sees them
+ * and a push looks at one small object only.
  *
  * Threads: any; nothing is kept between calls.
  */
@@ -16,11 +17,13 @@
 gboolean wal_system_known(Repository *repository, const char *source, guint64 identifier,
                           gboolean *ret_known, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Accepts it from now on; once more is fine. `by` says who: "check", "backup", "push", "receive". */
+/* Accepts it from now on; once more is fine. `by` says who: "check", "backup", "push",
+ * "receive". */
 gboolean wal_system_accept(Repository *repository, const char *source, guint64 identifier,
                            const char *by, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The one that was accepted last, *ret_identifier 0 where there is none; *ret_count (may be NULL) is how many there are. */
+/* The one that was accepted last, *ret_identifier 0 where there is none; *ret_count (may be NULL)
+ * is how many there are. */
 gboolean wal_system_newest(Repository *repository, const char *source, guint64 *ret_identifier,
                            guint *ret_count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

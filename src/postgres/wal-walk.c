@@ -37,7 +37,8 @@ enum {
     XACT_ABORT_PREPARED = 0x40,
 };
 
-/* Kinds of what stands in front of a record's own data. Smaller ones are blocks, which the records that matter here do not have. */
+/* Kinds of what stands in front of a record's own data. Smaller ones are blocks, which the records
+ * that matter here do not have. */
 enum { ID_DATA_SHORT = 255, ID_DATA_LONG = 254, ID_ORIGIN = 253, ID_TOP_XID = 252 };
 
 /* So much of a record is kept: what matters stands at its beginning, and a path is never longer. */
@@ -89,7 +90,7 @@ static gint64 time_at(const guint8 *at)
     return value + EPOCH_2000 * TIME_SECOND;
 }
 
-/* --- one record ---------------------------------------------------------------------------------------------------- */
+/* --- one record ------------------------------------------------------------------------------- */
 
 /* The record's own data, for one without blocks. */
 static const guint8 *own_data(const GByteArray *record, gsize *ret_length)
@@ -171,7 +172,7 @@ static gboolean hand_over(WalWalk *walk, PgLsn end, gboolean *ret_valid)
     return walk->func(&record, walk->data);
 }
 
-/* --- pages --------------------------------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* Gathers bytes of the open record; returns how many it took. */
 static gsize gather(WalWalk *walk, const guint8 *bytes, gsize length)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Walking over WAL records across segments, for what a restore has to know beforehand: commits, restore points, tablespaces. Sources:
- * PostgreSQL's access/xlog_internal.h, access/xlogrecord.h, access/xact.h, commands/tablespace.h, versions 13 to 18.
+ * Walking over WAL records across segments, for what a restore has to know beforehand: commits,
+ * restore points, tablespaces. Sources: PostgreSQL's access/xlog_internal.h, access/xlogrecord.h,
+ * access/xact.h, commands/tablespace.h, versions 13 to 18.
  *
  * Threads: one at a time.
  */
@@ -36,8 +37,8 @@ WalWalk *wal_walk_new(WalRecordFunc func, gpointer data);
 void wal_walk_free(WalWalk *walk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalWalk, wal_walk_free)
 
-/* The next segment, or as much as there is of it; begins with the first record that begins in the first one. What is no WAL ends the
- * segment. FALSE when func ended the walk. */
+/* The next segment, or as much as there is of it; begins with the first record that begins in the
+ * first one. What is no WAL ends the segment. FALSE when func ended the walk. */
 gboolean wal_walk_feed(WalWalk *walk, const void *segment, gsize length);
 
 #endif

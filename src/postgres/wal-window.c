@@ -13,10 +13,11 @@
 #include "postgres/wal-system.h"
 #include "repo/backup.h"
 
-/* Segments are read backwards until one has a commit; a server that sleeps with archive_timeout makes many without. */
+/* Segments are read backwards until one has a commit; a server that sleeps with archive_timeout
+ * makes many without. */
 #define SEARCH_LIMIT 64
 
-/* --- positions of backups ------------------------------------------------------------------------------------------ */
+/* --- positions of backups --------------------------------------------------------------------- */
 
 gboolean wal_position_read(const Manifest *manifest, gboolean *ret_present,
                            WalPosition *ret_position, GError **error)
@@ -48,7 +49,7 @@ gboolean wal_position_read(const Manifest *manifest, gboolean *ret_present,
     return TRUE;
 }
 
-/* --- timelines ----------------------------------------------------------------------------------------------------- */
+/* --- timelines -------------------------------------------------------------------------------- */
 
 static void lineage_free(gpointer data)
 {
@@ -130,7 +131,8 @@ void wal_inventory_add_switches(WalInventory *inventory, const GPtrArray *lineag
             continue;
         number = parent->end / inventory->segment_size;
         before = outer_range(inventory, parent->timeline, TRUE);
-        /* The segment of the switch belongs to the new timeline: what the old one has of it is a part. */
+        /* The segment of the switch belongs to the new timeline: what the old one has of it is a
+         * part. */
         if (before != NULL && before->last + 1 < number) {
             const WalRange gap = {parent->timeline, before->last + 1, number - 1};
 
@@ -155,7 +157,8 @@ static guint32 streamed_behind(const WalInventory *inventory, guint32 timeline, 
     return inventory->streamed_end;
 }
 
-/* The newest timeline that branches off behind `from`, within what the WAL of `timeline` reaches, and is archived itself. */
+/* The newest timeline that branches off behind `from`, within what the WAL of `timeline` reaches,
+ * and is archived itself. */
 static const WalLineage *next_timeline(const WalInventory *inventory, const GPtrArray *lineages,
                                        guint32 timeline, PgLsn from, guint64 last)
 {
@@ -202,7 +205,7 @@ gboolean wal_inventory_follow(const WalInventory *inventory, const GPtrArray *hi
     }
 }
 
-/* --- commits ------------------------------------------------------------------------------------------------------- */
+/* --- commits ---------------------------------------------------------------------------------- */
 
 gboolean wal_last_commit(const WalArchive *archive, guint32 timeline, PgLsn from, PgLsn to,
                          gint64 *ret_when, GError **error)
@@ -226,7 +229,7 @@ gboolean wal_last_commit(const WalArchive *archive, guint32 timeline, PgLsn from
     return TRUE;
 }
 
-/* --- windows ------------------------------------------------------------------------------------------------------- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 void wal_window_free(WalWindow *window)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What can be recovered: physical backups and the WAL that leads on from them, over timeline switches.
+ * What can be recovered: physical backups and the WAL that leads on from them, over timeline
+ * switches.
  *
  * Threads: any; nothing is kept between calls.
  */
@@ -17,7 +18,8 @@ typedef struct {
     guint32 timeline, segment_size;
     PgLsn start, stop;
 } WalPosition;
-/* FALSE for a backup without such fields (a logical one). ERROR_DAMAGED where they make no sense. */
+/* FALSE for a backup without such fields (a logical one). ERROR_DAMAGED where they make no
+ * sense. */
 gboolean wal_position_read(const Manifest *manifest, gboolean *ret_present,
                            WalPosition *ret_position, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -36,12 +38,14 @@ typedef struct {
 } WalWindow;
 void wal_window_free(WalWindow *window);
 
-/* The windows of one cluster, oldest first; an array of WalWindow. Backups that lead to the same end share one. */
+/* The windows of one cluster, oldest first; an array of WalWindow. Backups that lead to the same
+ * end share one. */
 gboolean wal_windows(Repository *repository, const char *source, const WalInventory *inventory,
                      GPtrArray **ret_windows, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* How far the WAL leads on without a hole from a segment (which must be there: FALSE else) over switches to newer timelines:
- * the last segment, or the end of what was streamed of the next one. */
+/* How far the WAL leads on without a hole from a segment (which must be there: FALSE else) over
+ * switches to newer timelines: the last segment, or the end of what was streamed of the next
+ * one. */
 gboolean wal_inventory_follow(const WalInventory *inventory, const GPtrArray *histories,
                               guint32 timeline, PgLsn from, guint32 *ret_timeline, PgLsn *ret_end);
 
@@ -53,10 +57,12 @@ typedef struct {
 gboolean wal_lineages(Repository *repository, const char *source, const WalInventory *inventory,
                       GPtrArray **ret_lineages, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Adds the gaps where one timeline leads into another: segments that are missing before or behind the switch. */
+/* Adds the gaps where one timeline leads into another: segments that are missing before or behind
+ * the switch. */
 void wal_inventory_add_switches(WalInventory *inventory, const GPtrArray *lineages);
 
-/* Time of the last commit between two places of a timeline, looked for from the end backwards; 0 where there is none. */
+/* Time of the last commit between two places of a timeline, looked for from the end backwards; 0
+ * where there is none. */
 gboolean wal_last_commit(const WalArchive *archive, guint32 timeline, PgLsn from, PgLsn to,
                          gint64 *ret_when, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -26,7 +26,7 @@ static char *name_in(const char *id, const char *path)
     return g_strdup_printf("backups/%s/%s", id, path);
 }
 
-/* --- The list ------------------------------------------------------------------------------------------------------ */
+/* --- The list --------------------------------------------------------------------------------- */
 
 gboolean backup_is_committed(Repository *repository, const char *id, gboolean *ret_committed,
                              GError **error)
@@ -67,7 +67,7 @@ gboolean backup_list(Repository *repository, GPtrArray **ret_ids, GError **error
     return TRUE;
 }
 
-/* --- Opening ------------------------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 static void set_not_found(const char *id, GPtrArray *ids, GError **error)
 {
@@ -169,7 +169,8 @@ static Manifest *read_manifest(Repository *repository, const char *id, const Che
     return manifest_read(text != NULL ? text : "", length, name, error);
 }
 
-/* The manifest must be of this backup, and what it lists must be listed by SHA256SUMS with the same sums. */
+/* The manifest must be of this backup, and what it lists must be listed by SHA256SUMS with the same
+ * sums. */
 static gboolean check_agreement(const char *id, const Manifest *manifest,
                                 const Checksums *checksums, GError **error)
 {
@@ -271,7 +272,7 @@ const Checksums *backup_checksums(const Backup *backup)
     return backup->checksums;
 }
 
-/* --- Objects ------------------------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 /* What is on its way from the store to a sink. */
 typedef struct {
@@ -362,7 +363,8 @@ static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError *
     return TRUE;
 }
 
-/* Reads an object to its end and checks it. Without a sink its stored bytes are hashed and no more. */
+/* Reads an object to its end and checks it. Without a sink its stored bytes are hashed and no
+ * more. */
 static gboolean read_through(Backup *backup, const char *path, CodecSink sink, gpointer data,
                              guint64 *ret_bytes, GCancellable *cancellable, GError **error)
 {
@@ -455,7 +457,7 @@ const char *backup_find_object(Backup *backup, const char *stem)
     return NULL;
 }
 
-/* --- Deleting ------------------------------------------------------------------------------------------------------ */
+/* --- Deleting --------------------------------------------------------------------------------- */
 
 static gboolean collect_name(const char *name, const StoreInfo *info, gpointer data, GError **error)
 {
@@ -477,7 +479,8 @@ static gboolean remove_folder(Store *store, const char *id, GError **error)
     return TRUE;
 }
 
-/* Takes the commit object away. When the store reports a failure, what it did is looked at before that is believed. */
+/* Takes the commit object away. When the store reports a failure, what it did is looked at before
+ * that is believed. */
 static gboolean remove_commit(Repository *repository, const char *id, GError **error)
 {
     g_autofree char *name = name_in(id, CHECKSUMS_NAME);

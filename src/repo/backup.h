@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading committed backups: the list of them, one of them, and its objects, checked while they are read.
+ * Reading committed backups: the list of them, one of them, and its objects, checked while they are
+ * read.
  *
- * Threads: a Backup does not change once it is open; its objects may be read by several threads at once.
+ * Threads: a Backup does not change once it is open; its objects may be read by several threads at
+ * once.
  */
 #ifndef HOLDFAST_REPO_BACKUP_H
 #define HOLDFAST_REPO_BACKUP_H
@@ -13,7 +15,8 @@
 
 typedef struct Backup Backup;
 
-/* The ids of all committed backups, sorted (oldest first): those whose SHA256SUMS is there. An array of strings. */
+/* The ids of all committed backups, sorted (oldest first): those whose SHA256SUMS is there. An
+ * array of strings. */
 gboolean backup_list(Repository *repository, GPtrArray **ret_ids,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -21,15 +24,17 @@ gboolean backup_list(Repository *repository, GPtrArray **ret_ids,
 gboolean backup_is_committed(Repository *repository, const char *id, gboolean *ret_committed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Opens a backup: SHA256SUMS is read, the manifest is read and held against it. ERROR_NOT_FOUND with the nearest known id
- * as hint, ERROR_DAMAGED, ERROR_NEWER_FORMAT. An id may be shortened to any prefix or suffix that fits only one. */
+/* Opens a backup: SHA256SUMS is read, the manifest is read and held against it. ERROR_NOT_FOUND
+ * with the nearest known id as hint, ERROR_DAMAGED, ERROR_NEWER_FORMAT. An id may be shortened to
+ * any prefix or suffix that fits only one. */
 Backup *backup_open(Repository *repository, const char *id,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 Backup *backup_ref(Backup *backup);
 void backup_unref(Backup *backup);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Backup, backup_unref)
 
-/* The checksums of a committed backup alone, its exact id given; needs no manifest. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+/* The checksums of a committed backup alone, its exact id given; needs no manifest.
+ * ERROR_NOT_FOUND, ERROR_DAMAGED. */
 Checksums *backup_read_checksums(Repository *repository, const char *id,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -38,9 +43,10 @@ Repository *backup_repository(const Backup *backup);
 const Manifest *backup_manifest(const Backup *backup);
 const Checksums *backup_checksums(const Backup *backup);
 
-/* Streams an object's plain bytes to the sink: decompressed by the extension of its path, its stored bytes hashed on the
- * way. TRUE only when the hash holds. The sink has seen bytes by then: whoever cannot take them back uses
- * backup_check_object() first. ERROR_DAMAGED names the object. When the sink stops with an error, that error is returned. */
+/* Streams an object's plain bytes to the sink: decompressed by the extension of its path, its
+ * stored bytes hashed on the way. TRUE only when the hash holds. The sink has seen bytes by then:
+ * whoever cannot take them back uses backup_check_object() first. ERROR_DAMAGED names the object.
+ * When the sink stops with an error, that error is returned. */
 gboolean backup_read_object(Backup *backup, const char *path, CodecSink sink, gpointer data,
                             GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -48,17 +54,17 @@ gboolean backup_read_object(Backup *backup, const char *path, CodecSink sink, gp
 GBytes *backup_get_object(Backup *backup, const char *path, gsize limit,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Presence, size and SHA-256 of the stored bytes: ERROR_DAMAGED names the object and what is wrong. *ret_bytes (may be
- * NULL) is what was read. */
+/* Presence, size and SHA-256 of the stored bytes: ERROR_DAMAGED names the object and what is wrong.
+ * *ret_bytes (may be NULL) is what was read. */
 gboolean backup_check_object(Backup *backup, const char *path, guint64 *ret_bytes,
                              GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The full path that ends in the codec's extension, for an object that was begun as `stem` ("details.json"); NULL when the
- * backup has none. Belongs to the backup. */
+/* The full path that ends in the codec's extension, for an object that was begun as `stem`
+ * ("details.json"); NULL when the backup has none. Belongs to the backup. */
 const char *backup_find_object(Backup *backup, const char *stem);
 
-/* Deletes the backup: SHA256SUMS first, so that an interrupted delete leaves no half backup in the list, then its other
- * objects. Pins and rules are the caller's business. */
+/* Deletes the backup: SHA256SUMS first, so that an interrupted delete leaves no half backup in the
+ * list, then its other objects. Pins and rules are the caller's business. */
 gboolean backup_delete(Repository *repository, const char *id,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -13,9 +13,9 @@
 /* Gets one line's object, which belongs to the caller. FALSE stops with its error. */
 typedef gboolean (*LineFunc)(const json_t *json, gpointer data, GError **error);
 
-/* Reads the object that was begun as `stem` ("details-tables.jsonl") line by line. TRUE only when the object's checksum holds;
- * func has seen lines by then. ERROR_DAMAGED when the backup has no such object or it ends in the middle of a line,
- * ERROR_FORMAT, ERROR_LIMIT. */
+/* Reads the object that was begun as `stem` ("details-tables.jsonl") line by line. TRUE only when
+ * the object's checksum holds; func has seen lines by then. ERROR_DAMAGED when the backup has no
+ * such object or it ends in the middle of a line, ERROR_FORMAT, ERROR_LIMIT. */
 gboolean backup_read_lines(Backup *backup, const char *stem, LineFunc func, gpointer data,
                            GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

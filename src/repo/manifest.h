@@ -75,7 +75,8 @@ guint manifest_object_count(const Manifest *manifest);
 const ManifestObject *manifest_object(const Manifest *manifest, guint index);
 const ManifestObject *manifest_find_object(const Manifest *manifest, const char *path);
 
-/* What the backup has in the pool. The writer of the backup fills in the first two at its commit, the engine the others. */
+/* What the backup has in the pool. The writer of the backup fills in the first two at its commit,
+ * the engine the others. */
 typedef struct {
     guint64 objects, bytes; /* that it refers to, whoever wrote them */
     guint64 plain_bytes;    /* before compression, of all that it refers to */

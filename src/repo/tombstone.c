@@ -47,7 +47,8 @@ gboolean tombstone_write(Repository *repository, GPtrArray *objects, GError **er
     for (guint i = 0; i < objects->len; i++)
         json_array_append_new(names, json_text(objects->pdata[i]));
     name = g_strdup_printf(PREFIX "%s-%s", when, random);
-    /* The random part is in the text too, so that a lost answer can be told from a stranger of the same name. */
+    /* The random part is in the text too, so that a lost answer can be told from a stranger of the
+     * same name. */
     json_object_set_new(document, "id", json_text(name + strlen(PREFIX)));
     text = json_write(document, FALSE);
     return document_put(store, name, text, strlen(text), NULL, error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tombstones: write-once objects under tombstones/ that name pool objects which a sweep is about to delete, so that a backup
- * that is committed meanwhile can tell. The protocol between the two stands in pool/sweep.c. Format: docs/formats.md.
+ * Tombstones: write-once objects under tombstones/ that name pool objects which a sweep is about to
+ * delete, so that a backup that is committed meanwhile can tell. The protocol between the two
+ * stands in pool/sweep.c. Format: docs/formats.md.
  */
 #ifndef HOLDFAST_REPO_TOMBSTONE_H
 #define HOLDFAST_REPO_TOMBSTONE_H
@@ -21,8 +22,8 @@ typedef struct {
 gboolean tombstone_write(Repository *repository, GPtrArray *objects,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* All tombstones; an array of Tombstone. One that goes away meanwhile is left out. One that cannot be read fails the whole:
- * nobody knows what it names. */
+/* All tombstones; an array of Tombstone. One that goes away meanwhile is left out. One that cannot
+ * be read fails the whole: nobody knows what it names. */
 gboolean tombstone_list(Repository *repository, GPtrArray **ret_tombstones,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

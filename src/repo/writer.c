@@ -43,7 +43,7 @@ struct ObjectWriter {
     guint64 plain_size;
 };
 
-/* --- The backup ---------------------------------------------------------------------------------------------------- */
+/* --- The backup ------------------------------------------------------------------------------- */
 
 static char *object_name(const BackupWriter *writer, const char *path)
 {
@@ -102,8 +102,9 @@ static void remember(BackupWriter *writer, const char *path)
     g_ptr_array_add(writer->remains, object_name(writer, path));
 }
 
-/* Takes back what was written, the last first: if SHA256SUMS may be there, it goes before anything that it lists; where it
- * cannot be taken away, nothing is, since a whole backup must not become half a one. */
+/* Takes back what was written, the last first: if SHA256SUMS may be there, it goes before anything
+ * that it lists; where it cannot be taken away, nothing is, since a whole backup must not become
+ * half a one. */
 static void remove_remains(BackupWriter *writer)
 {
     Store *store = repository_store(writer->repository);
@@ -138,7 +139,7 @@ void backup_writer_free(BackupWriter *writer)
     g_free(writer);
 }
 
-/* --- Objects ------------------------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 /* Readers tell the codec by the extension, so a plain object must not have one. */
 static gboolean has_codec_extension(const char *path)
@@ -291,7 +292,7 @@ gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
     return TRUE;
 }
 
-/* --- Commit -------------------------------------------------------------------------------------------------------- */
+/* --- Commit ----------------------------------------------------------------------------------- */
 
 static int compare_objects(gconstpointer a, gconstpointer b)
 {
@@ -334,8 +335,9 @@ static gboolean check_tombstone(BackupWriter *writer, const Tombstone *tombstone
     return TRUE;
 }
 
-/* What lies outside of the folder may be swept. The order matters (see pool/sweep.c): a tombstone that is gone by the time
- * of this look has done its work, and then its objects are missed below. */
+/* What lies outside of the folder may be swept. The order matters (see pool/sweep.c): a tombstone
+ * that is gone by the time of this look has done its work, and then its objects are missed
+ * below. */
 static gboolean check_externals(BackupWriter *writer, GError **error)
 {
     g_autoptr(GPtrArray) tombstones = NULL;
@@ -439,9 +441,10 @@ static gboolean put_checksums(BackupWriter *writer, Checksums *sums, GError **er
     return writer->committed;
 }
 
-/* After the commit: while the lease lived, no sweep could take away what was checked before it. A process that was stopped in
- * between for longer than the lease lives looks again, and takes the commit back where something is gone: a sweep that did
- * not see the commit has left its tombstone, or deleted already. */
+/* After the commit: while the lease lived, no sweep could take away what was checked before it. A
+ * process that was stopped in between for longer than the lease lives looks again, and takes the
+ * commit back where something is gone: a sweep that did not see the commit has left its tombstone,
+ * or deleted already. */
 static gboolean confirm_commit(BackupWriter *writer, GError **error)
 {
     g_autofree char *name = NULL;

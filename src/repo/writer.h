@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing a backup: objects stream through the codec and SHA-256 into the store, each durable when it is committed; the
- * manifest comes after them and SHA256SUMS last: that is the commit. A writer that is freed without a commit removes what
- * it wrote (what a crash leaves is swept, see repo/sweep.h).
+ * Writing a backup: objects stream through the codec and SHA-256 into the store, each durable when
+ * it is committed; the manifest comes after them and SHA256SUMS last: that is the commit. A writer
+ * that is freed without a commit removes what it wrote (what a crash leaves is swept, see
+ * repo/sweep.h).
  *
  * Threads: objects may be written by several threads at once, one thread an object.
  */
@@ -16,7 +17,8 @@
 typedef struct BackupWriter BackupWriter;
 typedef struct ObjectWriter ObjectWriter;
 
-/* Begins the backup with this id under a live lease (which stays the caller's, and must outlive the writer). */
+/* Begins the backup with this id under a live lease (which stays the caller's, and must outlive the
+ * writer). */
 BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char *id,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void backup_writer_free(BackupWriter *writer);
@@ -24,12 +26,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BackupWriter, backup_writer_free)
 
 Repository *backup_writer_repository(const BackupWriter *writer);
 
-/* Begins an object at `path` ("data/…", "details….zst", without the codec's extension, which is added). */
+/* Begins an object at `path` ("data/…", "details….zst", without the codec's extension, which is
+ * added). */
 ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, CompressSpec spec,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean object_writer_write(ObjectWriter *object, const void *bytes, gsize length,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Makes the object durable and a part of the backup. *ret_object (may be NULL) belongs to the writer of the backup. */
+/* Makes the object durable and a part of the backup. *ret_object (may be NULL) belongs to the
+ * writer of the backup. */
 gboolean object_writer_commit(ObjectWriter *object, const ManifestObject **ret_object,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Frees; an object that was not committed is forgotten. */
@@ -41,16 +45,17 @@ gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec 
                            const void *bytes, gsize length,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Makes an object that lies outside of the backup's folder, and is durable, a part of the backup: `path` begins with
- * "../../pool/" or "../../wal/", `size` is its stored bytes. Pool objects appear in the manifest as totals only ("pool"). An
- * object that is added again must be the same. */
+/* Makes an object that lies outside of the backup's folder, and is durable, a part of the backup:
+ * `path` begins with "../../pool/" or "../../wal/", `size` is its stored bytes. Pool objects appear
+ * in the manifest as totals only ("pool"). An object that is added again must be the same. */
 gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
                                     const guint8 digest[SHA256_SIZE], guint64 size,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Adds all objects to the manifest, checks that each is in the store with its size and in no tombstone and that the lease
- * still lives, writes manifest.json and SHA256SUMS. When the answer to the last write is lost, what stands there is read before the result is
- * said. After TRUE the backup exists. */
+/* Adds all objects to the manifest, checks that each is in the store with its size and in no
+ * tombstone and that the lease still lives, writes manifest.json and SHA256SUMS. When the answer to
+ * the last write is lost, what stands there is read before the result is said. After TRUE the
+ * backup exists. */
 gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a kind of store must be able to do. store.c checks names and arguments, so that drivers need not; each function has
- * the meaning of its namesake in store.h. Only store/ includes this.
+ * What a kind of store must be able to do. store.c checks names and arguments, so that drivers need
+ * not; each function has the meaning of its namesake in store.h. Only store/ includes this.
  */
 #ifndef HOLDFAST_STORE_DRIVER_H
 #define HOLDFAST_STORE_DRIVER_H
@@ -14,8 +14,8 @@
 typedef struct {
     const char *kind;
     void (*free)(Store *store);
-    /* Both members of the StoreWriter are filled in by store.c. A name that ends with "/" is only the prefix of the name that
-     * the writer has when it is committed. */
+    /* Both members of the StoreWriter are filled in by store.c. A name that ends with "/" is only
+     * the prefix of the name that the writer has when it is committed. */
     StoreWriter *(*begin)(Store *store, const char *name, GError **error);
     gboolean (*write)(StoreWriter *writer, const void *bytes, gsize length, GError **error);
     gboolean (*commit)(StoreWriter *writer, GError **error);
@@ -28,7 +28,8 @@ typedef struct {
     gboolean (*remove)(Store *store, const char *name, GError **error);
     gboolean (*time)(Store *store, gint64 *ret_now, GError **error);
 
-    /* Optional: NULL means that store.c does it with the functions above, or that there is nothing to do. */
+    /* Optional: NULL means that store.c does it with the functions above, or that there is nothing
+     * to do. */
     gboolean (*list_parts)(Store *store, const char *prefix, GPtrArray **ret_parts, GError **error);
     gboolean (*stream)(Store *store, const char *name, StoreSink sink, gpointer data,
                        GCancellable *cancellable, GError **error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A store that passes every call on to another one and fails on demand, for tests: "fail the Nth call" over a whole scenario
- * finds the error paths that nobody thought of. Streams and part lists are made of single reads and lists here, so that each
- * of these can be the one that fails.
+ * A store that passes every call on to another one and fails on demand, for tests: "fail the Nth
+ * call" over a whole scenario finds the error paths that nobody thought of. Streams and part lists
+ * are made of single reads and lists here, so that each of these can be the one that fails.
  */
 #include "store/driver.h"
 

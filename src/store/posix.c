@@ -2,9 +2,10 @@
  *
  * A store in a directory: an object is a file, the parts of its name are directories.
  *
- * An object is written under a temporary name beside its place, fsynced, moved into place without ever replacing anything,
- * and then its directory is fsynced. Everything goes relative to a descriptor of the root directory, so that a repository
- * that is unmounted under us is an error and never an empty directory that happens to have the same path.
+ * An object is written under a temporary name beside its place, fsynced, moved into place without
+ * ever replacing anything, and then its directory is fsynced. Everything goes relative to a
+ * descriptor of the root directory, so that a repository that is unmounted under us is an error and
+ * never an empty directory that happens to have the same path.
  */
 #include "store/driver.h"
 
@@ -119,7 +120,7 @@ static gboolean sync_directory(PosixStore *posix, const char *directory, GError 
     return file_sync(fd, path, error);
 }
 
-/* --- Directories --------------------------------------------------------------------------------------------------- */
+/* --- Directories ------------------------------------------------------------------------------ */
 
 static gboolean is_known(PosixStore *posix, const char *directory)
 {
@@ -144,8 +145,8 @@ static void forget(PosixStore *posix, const char *directory)
     g_hash_table_remove(posix->known, directory);
 }
 
-/* Makes a directory and its parents. The parent is fsynced even where the directory was there already, once: who made it may
- * not have come to its own fsync yet. */
+/* Makes a directory and its parents. The parent is fsynced even where the directory was there
+ * already, once: who made it may not have come to its own fsync yet. */
 static gboolean make_directory(PosixStore *posix, const char *directory, GError **error)
 {
     g_autofree char *parent = NULL;
@@ -181,7 +182,7 @@ static void forget_branch(PosixStore *posix, const char *directory)
     }
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* A concurrent delete takes empty directories away; then they are made again. */
 static int open_temporary(PosixStore *posix, const char *directory, const char *temporary,
@@ -290,8 +291,8 @@ static gboolean finish_file(PosixWriter *writer, GError **error)
     return TRUE;
 }
 
-/* link() does not replace either. Over NFS its answer can be lost and the repeated call then finds the name taken, by
- * ourselves: the number of links tells. */
+/* link() does not replace either. Over NFS its answer can be lost and the repeated call then finds
+ * the name taken, by ourselves: the number of links tells. */
 static gboolean place_by_link(PosixStore *posix, const char *temporary, const char *name)
 {
     struct stat info;
@@ -318,8 +319,8 @@ static gboolean place(PosixStore *posix, const char *temporary, const char *name
     return place_by_link(posix, temporary, name);
 }
 
-/* The temporary file of an object whose name came late lies in another directory, so that a concurrent delete may take the
- * object's own away: then it is made again. */
+/* The temporary file of an object whose name came late lies in another directory, so that a
+ * concurrent delete may take the object's own away: then it is made again. */
 static gboolean place_in(PosixStore *posix, const char *temporary, const char *directory,
                          const char *name, GError **error)
 {
@@ -339,8 +340,9 @@ static gboolean place_in(PosixStore *posix, const char *temporary, const char *d
     }
 }
 
-/* The directory could not be fsynced: the object is in place and may be gone after a power cut, so it must not be seen.
- * Where even taking it away fails, nothing that this process still sees in the store can be believed. */
+/* The directory could not be fsynced: the object is in place and may be gone after a power cut, so
+ * it must not be seen. Where even taking it away fails, nothing that this process still sees in the
+ * store can be believed. */
 static void withdraw(PosixStore *posix, const char *name)
 {
     if (unlinkat(posix->root, name, 0) != 0)
@@ -377,7 +379,7 @@ static void posix_writer_free(StoreWriter *base)
     g_free(writer);
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static void set_no_object(Store *store, const char *name, GError **error)
 {
@@ -487,7 +489,7 @@ static gboolean posix_stream(Store *store, const char *name, StoreSink sink, gpo
     }
 }
 
-/* --- Lists --------------------------------------------------------------------------------------------------------- */
+/* --- Lists ------------------------------------------------------------------------------------ */
 
 /* The entries of one directory ("" or with "/" at its end). One that is not there has none. */
 static GPtrArray *read_directory(PosixStore *posix, const char *prefix, GError **error)
@@ -566,7 +568,8 @@ static gboolean has_object(PosixStore *posix, const char *prefix, gboolean *ret_
     return TRUE;
 }
 
-/* A directory counts only when an object is somewhere in it: empty ones do not exist in other stores. */
+/* A directory counts only when an object is somewhere in it: empty ones do not exist in other
+ * stores. */
 static gboolean posix_list_parts(Store *store, const char *prefix, GPtrArray **ret_parts,
                                  GError **error)
 {
@@ -596,7 +599,7 @@ static gboolean posix_list_parts(Store *store, const char *prefix, GPtrArray **r
     return TRUE;
 }
 
-/* --- The rest ------------------------------------------------------------------------------------------------------ */
+/* --- The rest --------------------------------------------------------------------------------- */
 
 /* Removes a file, then the directories that are empty now, and makes that durable. */
 static gboolean remove_file(PosixStore *posix, const char *name, GError **error)
@@ -633,7 +636,8 @@ static gboolean posix_remove(Store *store, const char *name, GError **error)
     return check_whole(posix, error) && remove_file(posix, name, error);
 }
 
-/* Touching the root directory asks the file system for its time, on NFS the server, and needs no space. */
+/* Touching the root directory asks the file system for its time, on NFS the server, and needs no
+ * space. */
 static gboolean posix_time(Store *store, gint64 *ret_now, GError **error)
 {
     PosixStore *posix = (PosixStore *)store;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all stores share: names are checked here, and what a driver leaves out is done with what it has.
+ * What all stores share: names are checked here, and what a driver leaves out is done with what it
+ * has.
  */
 #include "store/driver.h"
 
@@ -184,7 +185,8 @@ gboolean store_read(Store *store, const char *name, guint64 offset, void *buffer
            store->driver->read(store, name, offset, buffer, length, ret_length, error);
 }
 
-/* Fills the buffer from the object's start; an object that is shorter than it was a moment ago is broken. */
+/* Fills the buffer from the object's start; an object that is shorter than it was a moment ago is
+ * broken. */
 static gboolean read_exactly(Store *store, const char *name, guint8 *buffer, gsize length,
                              GError **error)
 {

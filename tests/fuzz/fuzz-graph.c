@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzzes the reader of a backup's objects and dependencies: any bytes give a graph whose edges lead to its objects, or an error.
+ * Fuzzes the reader of a backup's objects and dependencies: any bytes give a graph whose edges lead
+ * to its objects, or an error.
  */
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzzes what the pool reads: pack headers, maps (their hash is put right, so that the numbers behind it are reached), tables of
- * packs with an index line. The first byte chooses.
+ * Fuzzes what the pool reads: pack headers, maps (their hash is put right, so that the numbers
+ * behind it are reached), tables of packs with an index line. The first byte chooses.
  */
 #include <stdint.h>
 #include <string.h>

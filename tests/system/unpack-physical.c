@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes the files of a physical backup out, tablespaces included, for a server to judge: what `restore` does, without any of its care and
- * independent of it.
+ * Writes the files of a physical backup out, tablespaces included, for a server to judge: what
+ * `restore` does, without any of its care and independent of it.
  *
  *   unpack-physical REPOSITORY BACKUP DIRECTORY TABLESPACES
  */

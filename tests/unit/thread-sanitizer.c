@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tells the thread sanitizer what GLib's locks do. GLib is built without the sanitizer and makes its locks from futexes,
- * so that every use of a GMutex would look like a race. Linked into the unit tests of a build with b_sanitize=thread
- * only: these functions stand before GLib's own, call them, and report who waited for whom.
+ * Tells the thread sanitizer what GLib's locks do. GLib is built without the sanitizer and makes
+ * its locks from futexes, so that every use of a GMutex would look like a race. Linked into the
+ * unit tests of a build with b_sanitize=thread only: these functions stand before GLib's own, call
+ * them, and report who waited for whom.
  *
- * Reference counts that GLib keeps itself are treated as if each drop of a reference synchronised with all earlier ones.
+ * Reference counts that GLib keeps itself are treated as if each drop of a reference synchronised
+ * with all earlier ones.
  */
 #include <dlfcn.h>
 #include <gio/gio.h>

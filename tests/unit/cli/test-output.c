@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is printed: nothing that a name contains plays tricks on a terminal, JSON stays JSON, a bar comes only on terminals.
+ * What is printed: nothing that a name contains plays tricks on a terminal, JSON stays JSON, a bar
+ * comes only on terminals.
  */
 #include "cli/output.h"
 

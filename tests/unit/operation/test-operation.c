@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The operations, with an engine that keeps no database: what they promise whatever the engine does.
+ * The operations, with an engine that keeps no database: what they promise whatever the engine
+ * does.
  */
 #include <glib/gstdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "repo/lease.h"
 #include "repo/record.h"
 
-/* --- An engine that does as it is told ----------------------------------------------------------------------------- */
+/* --- An engine that does as it is told -------------------------------------------------------- */
 
 static struct {
     gboolean backup_fails, plan_has_problem, restore_differs;
@@ -90,7 +91,7 @@ static const Engine fake_engine = {.name = "postgresql",
                                    .restore = fake_restore,
                                    .plan_free = fake_plan_free};
 
-/* --- A place to work in -------------------------------------------------------------------------------------------- */
+/* --- A place to work in ----------------------------------------------------------------------- */
 
 typedef struct {
     char *directory;
@@ -187,7 +188,7 @@ static void assert_job(Fixture *fixture, const char *operation, const char *stat
     g_assert_cmpstr(job->state, ==, state);
 }
 
-/* --- Backup -------------------------------------------------------------------------------------------------------- */
+/* --- Backup ----------------------------------------------------------------------------------- */
 
 static void test_backup(Fixture *fixture, gconstpointer data)
 {
@@ -252,7 +253,7 @@ static void test_backup_busy(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(fake.backups, ==, 0);
 }
 
-/* --- Verify -------------------------------------------------------------------------------------------------------- */
+/* --- Verify ----------------------------------------------------------------------------------- */
 
 static void test_verify(Fixture *fixture, gconstpointer data)
 {
@@ -285,7 +286,7 @@ static void test_verify(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(backups->len, ==, 1);
 }
 
-/* --- Delete -------------------------------------------------------------------------------------------------------- */
+/* --- Delete ----------------------------------------------------------------------------------- */
 
 static gboolean try_delete(Fixture *fixture, const Manifest *manifest, gboolean yes, int code)
 {
@@ -325,7 +326,7 @@ static void test_delete(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(count_backups(fixture), ==, 0);
 }
 
-/* --- Restore ------------------------------------------------------------------------------------------------------- */
+/* --- Restore ---------------------------------------------------------------------------------- */
 
 static gboolean restore(Fixture *fixture, const RestoreRequest *request, RestoreReport *report,
                         GError **error)
@@ -405,7 +406,7 @@ static void test_restore_fails(Fixture *fixture, gconstpointer data)
     assert_job(fixture, "restore", "failed");
 }
 
-/* --- The rest ------------------------------------------------------------------------------------------------------ */
+/* --- The rest --------------------------------------------------------------------------------- */
 
 static void test_resolve(Fixture *fixture, gconstpointer data)
 {

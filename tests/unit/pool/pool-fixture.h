@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of the pool share: a repository in a scratch place, backups that hold pool files only, and reading them again.
- * A test's backup keeps its files in data/index.json and its packs in details.json.
+ * What the tests of the pool share: a repository in a scratch place, backups that hold pool files
+ * only, and reading them again. A test's backup keeps its files in data/index.json and its packs in
+ * details.json.
  */
 #ifndef HOLDFAST_TESTS_UNIT_POOL_FIXTURE_H
 #define HOLDFAST_TESTS_UNIT_POOL_FIXTURE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of the pool's formats: pack headers, maps, index lines. What is not as it was written is refused, whatever it is.
+ * Tests of the pool's formats: pack headers, maps, index lines. What is not as it was written is
+ * refused, whatever it is.
  */
 #include "pool-fixture.h"
 
@@ -178,7 +179,7 @@ static void test_map_impossible(void)
     }
 }
 
-/* --- Index lines --------------------------------------------------------------------------------------------------- */
+/* --- Index lines ------------------------------------------------------------------------------ */
 
 #define HASH "\"00000000000000010000000000000002\""
 

@@ -112,7 +112,8 @@ static void test_round_trip(StoreFixture *fixture, gconstpointer data)
     test_read_end(&read);
 }
 
-/* What an incremental writes: the changed extents only, and nothing for a file that it takes over. */
+/* What an incremental writes: the changed extents only, and nothing for a file that it takes
+ * over. */
 static void test_incremental(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture);
@@ -205,8 +206,8 @@ static void test_full_shares_nothing(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(count_pool_objects(fixture->store), ==, 2);
 }
 
-/* A pack of which little is alive is left behind: what is alive of it is copied, and the file that has its map there gets a new
- * one. */
+/* A pack of which little is alive is left behind: what is alive of it is copied, and the file that
+ * has its map there gets a new one. */
 static void test_copy_forward(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture);
@@ -379,7 +380,8 @@ static void test_forgotten_file(StoreFixture *fixture, gconstpointer data)
     test_read_end(&read);
 }
 
-/* A base whose hashes have another key says nothing about what changed, and cannot be referred to. */
+/* A base whose hashes have another key says nothing about what changed, and cannot be referred
+ * to. */
 static void test_other_key(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture);
@@ -451,7 +453,7 @@ static void test_failed_pack(StoreFixture *fixture, gconstpointer data)
     test_backup_end(&backup);
 }
 
-/* --- Damage -------------------------------------------------------------------------------------------------------- */
+/* --- Damage ----------------------------------------------------------------------------------- */
 
 /* Replaces the only pool object. */
 static void replace_pack(Store *store, const guint8 *bytes, gsize length)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of the sweep of the pool: what it keeps, what it deletes and when, beside backups that run, beside other sweeps, and with
- * every call of the store failing once.
+ * Tests of the sweep of the pool: what it keeps, what it deletes and when, beside backups that run,
+ * beside other sweeps, and with every call of the store failing once.
  */
 #include "pool-fixture.h"
 
@@ -142,7 +142,7 @@ static void assert_whole(Repository *repository, const char *id)
              error);
 }
 
-/* --- One after the other ------------------------------------------------------------------------------------------- */
+/* --- One after the other ---------------------------------------------------------------------- */
 
 static void test_grace(StoreFixture *fixture, gconstpointer data)
 {
@@ -228,7 +228,7 @@ static void test_damaged_checksums(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(count_objects(repository, "pool/"), ==, 1);
 }
 
-/* --- Beside a backup ----------------------------------------------------------------------------------------------- */
+/* --- Beside a backup -------------------------------------------------------------------------- */
 
 /* What a running backup has written is not dead, though nobody refers to it yet. */
 static void test_running_backup(StoreFixture *fixture, gconstpointer data)
@@ -269,7 +269,8 @@ static void test_abandoned_backup(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(count_objects(repository, "pool/"), ==, 0);
 }
 
-/* The base of a running incremental is deleted and the pool is swept: what the incremental uses stays. */
+/* The base of a running incremental is deleted and the pool is swept: what the incremental uses
+ * stays. */
 static void test_base_deleted(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -295,7 +296,8 @@ static void test_base_deleted(StoreFixture *fixture, gconstpointer data)
     assert_whole(repository, SECOND);
 }
 
-/* Names the only pool object in a tombstone, as a sweep does that began before the backup's lease. */
+/* Names the only pool object in a tombstone, as a sweep does that began before the backup's
+ * lease. */
 static void put_tombstone(Repository *repository)
 {
     g_autofree char *name = list_names(repository_store(repository), "pool/");
@@ -357,7 +359,8 @@ static void test_missing_stops_commit(StoreFixture *fixture, gconstpointer data)
     test_backup_end(&backup);
 }
 
-/* A tombstone on what is alive: it stays, nothing is deleted, and an incremental copies instead of referring. */
+/* A tombstone on what is alive: it stays, nothing is deleted, and an incremental copies instead of
+ * referring. */
 static void test_tombstone_on_living(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -390,7 +393,7 @@ static void test_unreadable_lease(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(sweep(repository, 0, FALSE).deleted, ==, 1);
 }
 
-/* --- Races --------------------------------------------------------------------------------------------------------- */
+/* --- Races ------------------------------------------------------------------------------------ */
 
 typedef struct {
     Repository *repository;
@@ -414,8 +417,8 @@ static gpointer sweep_on(gpointer data)
     return NULL;
 }
 
-/* A chain of incrementals whose bases are deleted at once or while they run, two sweeps without grace beside it all the time. A
- * backup may give up; one that is committed is whole. */
+/* A chain of incrementals whose bases are deleted at once or while they run, two sweeps without
+ * grace beside it all the time. A backup may give up; one that is committed is whole. */
 static void test_race(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -487,7 +490,8 @@ static void assert_whole_or_deleted(Repository *repository, const char *id)
     }
 }
 
-/* The same with a third thread that deletes bases under the running backups, which makes them give up more often. */
+/* The same with a third thread that deletes bases under the running backups, which makes them give
+ * up more often. */
 static void test_race_with_deletes(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -519,7 +523,8 @@ static void test_race_with_deletes(StoreFixture *fixture, gconstpointer data)
         assert_whole(repository, ids->pdata[i]);
 }
 
-/* And the same while leases expire at any moment: between the checks of a commit and its end, too. */
+/* And the same while leases expire at any moment: between the checks of a commit and its end,
+ * too. */
 static void test_race_with_lost_leases(StoreFixture *fixture, gconstpointer data)
 {
     g_autoptr(Repository) repository = make_repository(fixture->store);
@@ -554,7 +559,7 @@ static void test_race_with_lost_leases(StoreFixture *fixture, gconstpointer data
     g_test_message("%u backups at the end", ids->len);
 }
 
-/* --- Failures ------------------------------------------------------------------------------------------------------ */
+/* --- Failures --------------------------------------------------------------------------------- */
 
 /* Backups, a deletion and two sweeps; any of them may fail. */
 static void run_scenario(Repository *repository, const char *directory)
@@ -571,7 +576,8 @@ static void run_scenario(Repository *repository, const char *directory)
     may_fail(pool_sweep(repository, 0, FALSE, &result, NULL));
 }
 
-/* After whatever failed: what is listed is whole, and the next cleanups leave what backups need and no more. */
+/* After whatever failed: what is listed is whole, and the next cleanups leave what backups need and
+ * no more. */
 static void check_aftermath(Repository *repository)
 {
     g_autoptr(GPtrArray) ids = NULL;

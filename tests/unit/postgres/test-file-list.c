@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a backup takes of a data directory, on one made of empty files; labels and maps of a backup's stop.
+ * What a backup takes of a data directory, on one made of empty files; labels and maps of a
+ * backup's stop.
  */
 #include "postgres/file-list.h"
 

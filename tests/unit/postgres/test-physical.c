@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a physical backup records, written into a store in memory and read back; hostile lists of files; when the times of files may be
- * trusted; torn and corrupt pages.
+ * What a physical backup records, written into a store in memory and read back; hostile lists of
+ * files; when the times of files may be trusted; torn and corrupt pages.
  */
 #include "postgres/physical.h"
 
@@ -186,7 +186,7 @@ static void test_hostile_paths(Fixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_FORMAT));
 }
 
-/* --- times --------------------------------------------------------------------------------------------------------- */
+/* --- times ------------------------------------------------------------------------------------ */
 
 static void test_times(void)
 {
@@ -219,7 +219,7 @@ static void test_times(void)
     g_assert_nonnull(pg_base_times_reason(now, base));
 }
 
-/* --- pages --------------------------------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 #define PAGES 3
 
@@ -235,7 +235,8 @@ static void make_page(guint8 *page, guint32 block, guint32 lsn)
     memcpy(page + 8, &checksum, sizeof checksum);
 }
 
-/* Three pages, the middle one wrong in memory; what the file has there is `in_file`, or nothing can be read again. */
+/* Three pages, the middle one wrong in memory; what the file has there is `in_file`, or nothing can
+ * be read again. */
 static guint64 count_failures(const guint8 *pages, const guint8 *in_file, PgLsn start, PgLsn stop,
                               gboolean ret_same[1])
 {

@@ -141,7 +141,8 @@ static void test_window(void)
     check(&target, scan, "before the end of the backup", FALSE);
     target.time = 2001 * TIME_SECOND;
     check(&target, scan, "last commit", FALSE);
-    /* Nothing comes behind the very last commit: the state is the latest, and nothing tells the server to stop there. */
+    /* Nothing comes behind the very last commit: the state is the latest, and nothing tells the
+     * server to stop there. */
     target.time = 2000 * TIME_SECOND;
     check(&target, scan, NULL, TRUE);
     scan->found = TRUE;

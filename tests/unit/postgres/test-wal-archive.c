@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The WAL archive in a store in memory: what is refused, what counts as the same, damage, pieces, gaps, timelines.
+ * The WAL archive in a store in memory: what is refused, what counts as the same, damage, pieces,
+ * gaps, timelines.
  */
 #include <glib/gstdio.h>
 #include <string.h>
@@ -170,7 +171,8 @@ static void test_refused(Fixture *fixture, gconstpointer data)
     g_assert_true(put(fixture, "000000020000000000000003", SIZE, &result, NULL));
 }
 
-/* Any flipped byte is found; putting the same again heals; other content does not get in that way. */
+/* Any flipped byte is found; putting the same again heals; other content does not get in that
+ * way. */
 static void test_damage(Fixture *fixture, gconstpointer data)
 {
     static const char name[] = "000000010000000000000003";
@@ -204,7 +206,7 @@ static void test_damage(Fixture *fixture, gconstpointer data)
     expect_same_file(fixture, name);
 }
 
-/* --- pieces -------------------------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static void put_piece(Fixture *fixture, guint32 start, guint32 end)
 {
@@ -243,7 +245,7 @@ static void test_whole_supersedes(Fixture *fixture, gconstpointer data)
     expect_same_file(fixture, "000000010000000000000003");
 }
 
-/* --- inventory ----------------------------------------------------------------------------------------------------- */
+/* --- inventory -------------------------------------------------------------------------------- */
 
 static void test_gaps(Fixture *fixture, gconstpointer data)
 {
@@ -331,7 +333,7 @@ static void test_object_names(Fixture *fixture, gconstpointer data)
     g_assert_true(wal_object_name_parse("wal/pg/1/00000002/00000002.history", &parts));
 }
 
-/* --- whose WAL it is ----------------------------------------------------------------------------------------------- */
+/* --- whose WAL it is -------------------------------------------------------------------------- */
 
 static void test_system(Fixture *fixture, gconstpointer data)
 {

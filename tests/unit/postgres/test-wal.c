@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Names and headers of WAL, pg_control, history files and the metadata of archived files: what they read, and that they distrust it.
+ * Names and headers of WAL, pg_control, history files and the metadata of archived files: what they
+ * read, and that they distrust it.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "postgres/wal-history.h"
 #include "postgres/wal-record.h"
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void test_names(void)
 {
@@ -80,7 +81,7 @@ static void test_lsn(void)
         g_assert_false(pg_lsn_parse(wrong[i], &lsn, NULL));
 }
 
-/* --- the header of a segment --------------------------------------------------------------------------------------- */
+/* --- the header of a segment ------------------------------------------------------------------ */
 
 static void put16(guint8 *at, guint16 value)
 {
@@ -134,9 +135,10 @@ static void test_header(void)
     g_assert_false(wal_header_read(page, sizeof page, &header, NULL));
 }
 
-/* --- records ------------------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
-/* A commit as PostgreSQL writes one: header, short data header, time. Returns the place behind it. */
+/* A commit as PostgreSQL writes one: header, short data header, time. Returns the place behind
+ * it. */
 static gsize put_commit(guint8 *segment, gsize at, gint64 when)
 {
     guint8 *record = segment + at;
@@ -187,7 +189,8 @@ static void test_scan_pages(void)
     guint8 record[40] = {0};
     WalScan scan;
 
-    /* The first page goes on with the end of a record of the segment before, 8192 - 40 - 16 bytes of it. */
+    /* The first page goes on with the end of a record of the segment before, 8192 - 40 - 16 bytes
+     * of it. */
     make_header(segment, 0);
     put16(segment + 2, 0x0003);
     put32(segment + 16, 8192 - 40 - 16);
@@ -205,7 +208,7 @@ static void test_scan_pages(void)
     g_assert_cmpuint(scan.commits, ==, 0);
 }
 
-/* --- pg_control ---------------------------------------------------------------------------------------------------- */
+/* --- pg_control ------------------------------------------------------------------------------- */
 
 static void make_control(guint8 *file, guint32 version, guint32 catalog, gsize at_crc)
 {
@@ -266,7 +269,7 @@ static void test_control_wrong(void)
     g_assert_false(pg_control_parse(file, 100, &control, NULL));
 }
 
-/* --- metadata and history ------------------------------------------------------------------------------------------ */
+/* --- metadata and history --------------------------------------------------------------------- */
 
 static void test_frame(void)
 {

@@ -224,7 +224,8 @@ static void test_stream_stops(StoreFixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_NOT_FOUND));
 }
 
-/* A directory walk must give what sorting whole names gives: "a-b" comes before "a/b", "a0" behind it. */
+/* A directory walk must give what sorting whole names gives: "a-b" comes before "a/b", "a0" behind
+ * it. */
 static void test_list_order(StoreFixture *fixture, gconstpointer data)
 {
     static const char *const names[] = {"a0",     "a/b",     "a-b",  "a.b",  "a/b.c",
