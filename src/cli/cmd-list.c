@@ -83,7 +83,9 @@ static void add_row(OutputTable *table, const CatalogBackup *backup)
     cells[2] = g_strdup(backup->type != NULL ? backup->type : "");
     cells[3] = g_strdup(backup->method != NULL ? backup->method : "");
     cells[4] = count_format(backup->tables);
-    cells[5] = count_format(backup->rows);
+    /* A physical backup knows no rows: 0 would be a lie. */
+    cells[5] =
+        g_strcmp0(backup->method, "physical") != 0 ? count_format(backup->rows) : g_strdup("-");
     cells[6] = size_format(backup->stored_size);
     cells[7] = duration_format(backup->stop - backup->start);
     cells[8] = g_strdup(verified[0] != '\0' ? verified : "never");

@@ -32,7 +32,9 @@ static void print_sizes(Output *output, const Manifest *manifest)
 {
     g_autofree char *stored = size_format(manifest_stored_size(manifest));
     g_autofree char *plain = size_format(manifest_plain_size(manifest));
-    g_autofree char *rows = count_format(manifest_rows(manifest));
+    /* A physical backup knows no rows: 0 would be a lie. */
+    gboolean counted = g_strcmp0(manifest_method(manifest), "physical") != 0;
+    g_autofree char *rows = counted ? count_format(manifest_rows(manifest)) : g_strdup("-");
     g_autofree char *tables = count_format(manifest_tables(manifest));
 
     output_line(output, "%-16s %s (%s before compression) in %u objects", "size", stored, plain,
