@@ -292,8 +292,32 @@ Config *config_parse(const char *bytes, gsize length, const char *what, GError *
     return g_steal_pointer(&config);
 }
 
+/* Files that hold secrets are looked at now, not at three in the morning. One that is not there is
+ * for whoever needs it. */
+static gboolean check_secret_files(const Config *config, GError **error)
+{
+    static const char *const keys[] = {"password_file", "token_file", "secret_file", "tls_key",
+                                       NULL};
+    GHashTableIter iterator;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iterator, config->values);
+    while (g_hash_table_iter_next(&iterator, &name, &value)) {
+        const char *key = strchr(name, '\n');
+        g_autoptr(GError) problem = NULL;
+
+        if (key == NULL || !g_strv_contains(keys, key + 1) ||
+            file_check_private(value, FALSE, &problem) || error_is(problem, ERROR_NOT_FOUND))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 Config *config_load(const char *path, GError **error)
 {
+    g_autoptr(Config) config = NULL;
     g_autofree char *bytes = NULL;
     g_autoptr(GError) problem = NULL;
     gsize length;
@@ -310,7 +334,10 @@ Config *config_load(const char *path, GError **error)
     }
     if (!file_read(path, FILE_LIMIT, &bytes, &length, error))
         return NULL;
-    return config_parse(bytes, length, path, error);
+    config = config_parse(bytes, length, path, error);
+    if (config == NULL || !check_secret_files(config, error))
+        return NULL;
+    return g_steal_pointer(&config);
 }
 
 void config_use_repository(Config *config, const char *repository_path)

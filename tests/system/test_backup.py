@@ -443,3 +443,43 @@ def test_no_password_is_ever_shown(cluster, database, tmp_path):
     assert result.status == 5 and "s3cr3t" not in result.out + result.err
     for path in [*holdfast.repository.rglob("*"), *(tmp_path / "state").rglob("*")]:
         assert not path.is_file() or b"s3cr3t" not in path.read_bytes()
+
+
+# --- counts that do not agree -------------------------------------------------------------------------------------------------
+
+
+def rewrite(holdfast, backup, name, change):
+    """Changes an object of a backup and makes all checksums agree with it again."""
+    folder = holdfast.repository / "backups" / backup
+    plain = subprocess.check_output(["zstd", "-dcq", str(folder / name)])
+    stored = subprocess.run(["zstd", "-qc"], input=change(plain), check=True, stdout=subprocess.PIPE).stdout
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry in manifest["objects"]:
+        if entry["path"] == name:
+            entry.update(size=len(stored), plain_size=len(change(plain)), sha256=hashlib.sha256(stored).hexdigest())
+    new = {name: stored, "manifest.json": json.dumps(manifest).encode()}
+    sums = (folder / "SHA256SUMS").read_text()
+    for path, content in new.items():
+        sums = re.sub(r"[0-9a-f]{64}(  " + re.escape(path) + r")\n", hashlib.sha256(content).hexdigest() + r"\1\n", sums)
+    for path, content in {**new, "SHA256SUMS": sums.encode()}.items():
+        (folder / path).chmod(0o600)
+        (folder / path).write_bytes(content)
+
+
+def test_rows_that_differ_are_told(cluster, database, holdfast):
+    fill(cluster, database, 20_000)
+    backup = holdfast.backup()
+    rewrite(holdfast, backup, "details-tables.jsonl.zst", lambda text: text.replace(b'"rows":1000,', b'"rows":1020,'))
+    holdfast.ok("verify", backup)
+    copy = database + "_copy"
+    for options in ([], ["--tolerance", "1%"]):
+        result = holdfast.restore_fails(3, backup, "--to-database", copy, *options)
+        assert "public.small has 1000 rows instead of 1020" in result.err
+        assert copy not in cluster.databases()
+    holdfast.restore(backup, "--to-database", copy, "--tolerance", "5%")
+    assert cluster.value(copy, "SELECT count(*) FROM small") == 1000
+    cluster.sql(copy, "DROP TABLE small")
+    holdfast.restore_fails(3, backup, "--to-database", copy, "--tables", "public.small")
+    assert cluster.value(copy, "SELECT to_regclass('public.small')") is None
+    records = holdfast.ok("list", "recoveries", "--json").json
+    assert [record["result"] for record in records] == ["failed", "succeeded", "failed", "failed"]

@@ -265,3 +265,14 @@ def test_state_directory_that_cannot_be_written(cli):
     (cli.home / "state_directory").write_text("a file in its place")
     result = cli.run("list", "backups")
     assert result.stdout == "no backups\n" and "working without a catalog" in result.stderr
+
+
+def test_a_password_file_that_others_may_read(cli):
+    password = cli.home / "password"
+    password.write_text("secret")
+    cli.init(f"[source ticks]\nengine = tdengine\nurl = ws://localhost:6041\npassword_file = {password}\n")
+    password.chmod(0o644)
+    errors = cli.run("list", "backups", status=2).stderr
+    assert f"{password}" in errors and "chmod" in errors and "secret" not in errors
+    password.chmod(0o600)
+    cli.run("list", "backups")

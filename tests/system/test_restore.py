@@ -329,9 +329,9 @@ def test_killed_at_any_moment_the_old_database_stays(cluster, database, holdfast
     start = time.monotonic()
     holdfast.restore(backup, "--to-database", database + "_whole")
     whole = time.monotonic() - start
-    for _ in range(12):
+    for point in range(20):
         child = holdfast.start("restore", "postgresql", "full", "--backup-id", backup, "--replace")
-        time.sleep(random.uniform(0, whole * 0.9))
+        time.sleep(whole * (point + 0.5) / 20)
         child.send_signal(signal.SIGKILL)
         child.wait()
         assert database in cluster.databases()
