@@ -106,7 +106,10 @@ static gboolean write_settings(const PgPhysicalPlan *plan, EngineResult *result,
     PgRecovery recovery = {.target = &plan->target,
                            .timeline = own_state ? 0 : plan->route->timeline,
                            .standby = standby,
-                           .restore_command = command};
+                           .restore_command = command,
+                           .ends_with_backup =
+                               plan->physical->stop % plan->physical->segment_size == 0 &&
+                               strcmp(pg_recovery_action(&plan->target), "promote") == 0};
     const char *signal_file = standby ? "standby.signal" : "recovery.signal";
     g_autofree char *old = NULL, *text = NULL;
 

@@ -122,10 +122,14 @@ char *pg_recovery_describe(const EngineTarget *target)
     return g_strdup("the latest state");
 }
 
-static void append_target(GString *text, const EngineTarget *target)
+static void append_target(GString *text, const PgRecovery *recovery)
 {
+    const EngineTarget *target = recovery->target;
     g_autofree char *when = NULL;
 
+    /* At the end of its WAL a server promotes by itself. */
+    if (target->to == RECOVER_STATE && recovery->ends_with_backup)
+        return;
     switch (target->to) {
     case RECOVER_STATE:
     case RECOVER_IMMEDIATE:
@@ -173,7 +177,7 @@ char *pg_recovery_merge(const char *old, const PgRecovery *recovery)
         append_setting(text, "recovery_target_timeline", "latest");
     else
         append_setting(text, "recovery_target_timeline", timeline);
-    append_target(text, recovery->target);
+    append_target(text, recovery);
     return g_string_free(text, FALSE);
 }
 

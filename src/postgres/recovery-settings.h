@@ -16,6 +16,10 @@ typedef struct {
     guint32 timeline;            /* that recovery follows; 0: the backup's own */
     gboolean standby;            /* keeps what leads a standby to its primary */
     const char *restore_command; /* as the shell gets it, with %f and %p */
+    /* The WAL at hand ends where the backup does, on a segment's border, as backups from a standby
+     * may: PostgreSQL stops at "immediate" only when a further record comes, so that the end of
+     * the WAL itself has to be the target. */
+    gboolean ends_with_backup;
 } PgRecovery;
 
 /* postgresql.auto.conf with recovery settings of an earlier recovery taken out and ours put behind.

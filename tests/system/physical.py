@@ -126,6 +126,9 @@ class Revived:
                    "archive_mode": "off", "fsync": "off", "restore_command": fetch,
                    "recovery_target": "immediate", "recovery_target_action": "promote",
                    **dict(setting.split("=", 1) for setting in settings)}
+        # "immediate" needs a record to stop at; a backup from a standby may end with its segment.
+        if int(backup["stop_lsn"].split("/")[1], 16) % backup["segment_size"] == 0:
+            del options["recovery_target"], options["recovery_target_action"]
         with open(self.data / "postgresql.auto.conf", "a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in options.items())
         (self.data / "recovery.signal").touch()

@@ -92,6 +92,18 @@ static void test_command(void)
     g_assert_cmpstr(standby, ==, "wal get --config '/etc/50%%.conf' --source main --standby %f %p");
 }
 
+/* Nothing to stop at: the end of the WAL is the target. */
+static void test_backup_that_ends_with_its_wal(void)
+{
+    const EngineTarget state = {.to = RECOVER_STATE};
+    const PgRecovery recovery = {.target = &state,
+                                 .restore_command = "false",
+                                 .ends_with_backup = TRUE};
+
+    check_merge(NULL, &recovery,
+                "restore_command = 'false'\nrecovery_target_timeline = 'current'\n");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -99,5 +111,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postgres/recovery-settings/stale", test_stale_settings);
     g_test_add_func("/postgres/recovery-settings/find", test_find);
     g_test_add_func("/postgres/recovery-settings/command", test_command);
+    g_test_add_func("/postgres/recovery-settings/ends-with-backup",
+                    test_backup_that_ends_with_its_wal);
     return g_test_run();
 }
