@@ -182,6 +182,20 @@ static void forget_branch(PosixStore *posix, const char *directory)
     }
 }
 
+/* Takes away a directory and its parents as far as they are empty; the result, instead of it, is
+ * the first that is not. */
+static char *remove_empty(PosixStore *posix, char *directory)
+{
+    while (directory[0] != '\0' && unlinkat(posix->root, directory, AT_REMOVEDIR) == 0) {
+        char *parent = parent_of(directory);
+
+        forget(posix, directory);
+        g_free(directory);
+        directory = parent;
+    }
+    return directory;
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 /* A concurrent delete takes empty directories away; then they are made again. */
@@ -372,8 +386,8 @@ static void posix_writer_free(StoreWriter *base)
     PosixStore *posix = (PosixStore *)base->store;
 
     file_close_fd(&writer->fd);
-    if (writer->temporary != NULL)
-        (void)unlinkat(posix->root, writer->temporary, 0);
+    if (writer->temporary != NULL && unlinkat(posix->root, writer->temporary, 0) == 0)
+        g_free(remove_empty(posix, parent_of(writer->temporary)));
     g_free(writer->temporary);
     g_free(writer->buffer);
     g_free(writer);
@@ -613,13 +627,7 @@ static gboolean remove_file(PosixStore *posix, const char *name, GError **error)
         set_system_error(&posix->store, name, error, "cannot delete");
         return FALSE;
     }
-    while (directory[0] != '\0' && unlinkat(posix->root, directory, AT_REMOVEDIR) == 0) {
-        char *parent = parent_of(directory);
-
-        forget(posix, directory);
-        g_free(directory);
-        directory = parent;
-    }
+    directory = remove_empty(posix, g_steal_pointer(&directory));
     if (sync_directory(posix, directory, &local_error))
         return TRUE;
     /* Another delete took the directory away as well: it has seen to it. */

@@ -51,7 +51,8 @@ def assert_nothing_half_done(holdfast, known):
             config.write("\n[retention]\ngrace = 0s\n")
     holdfast.ok("cleanup")
     folder = holdfast.repository / "backups"
-    assert sorted(path.name for path in folder.iterdir()) == known if folder.exists() else known == []
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sorted({path.relative_to(folder).parts[0] for path in files}) == known
     assert not [path for path in holdfast.repository.rglob(".tmp-*")]
     leases = holdfast.repository / "leases"
     assert not leases.exists() or not list(leases.iterdir())
@@ -302,11 +303,17 @@ def test_killed_at_twenty_points(cluster, database, holdfast):
 
 
 def test_two_at_once(cluster, database, holdfast):
-    fill(cluster, database, 1_200_000)
+    fill(cluster, database, 1000)
+    holder = cluster.connect(database)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE small IN ACCESS EXCLUSIVE MODE")
     running = holdfast.start("backup", "postgresql", "full")
-    wait_for_session(cluster, "COPY public.big")
+    wait_for_session(cluster, "pg_table_size")
     result = holdfast.fails(4, "backup", "postgresql", "full")
     assert "busy" in result.err
+    holder.rollback()
+    holder.close()
     assert running.wait(120) == 0
     assert_nothing_half_done(holdfast, holdfast.backups())
 
