@@ -22,6 +22,8 @@
 #define BIG_TABLES_MOST 400
 /* Archives of big tables whose pg_dump is started ahead: each is a connection. */
 #define AHEAD_MOST 8
+/* Microseconds between a failure and the look at what caused it. */
+#define BREAK_WAIT 300000
 
 /* --- one stream ------------------------------------------------------------------------------- */
 
@@ -307,6 +309,9 @@ static void explain_failure(PgSession *session, GError *problem, GError **error)
     g_autoptr(GError) reason = NULL;
     gboolean broken = error_is(problem, ERROR_SUBPROCESS) || error_is(problem, ERROR_UNREACHABLE);
 
+    /* A server that goes down ends its sessions one after the other: ours may be next. */
+    if (broken)
+        g_usleep(BREAK_WAIT);
     if (broken && !pg_session_check(session, &reason)) {
         g_propagate_error(error, g_steal_pointer(&reason));
         g_error_free(problem);
