@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/time.h"
+#include "postgres/fact.h"
 #include "postgres/inventory.h"
 #include "postgres/wal-archive.h"
 #include "postgres/wal-push.h"
@@ -26,36 +27,13 @@
 typedef struct {
     const EngineCheck *request;
     PgConnection *connection;
-    FactFunc func;
-    gpointer data;
+    PgFacts facts;
     guint64 system_identifier;
     guint32 segment_size;
     gboolean standby;
     gboolean archiving; /* archive_mode and a command */
     gboolean receiving; /* a `wal receive` is connected to our slot */
 } Check;
-
-static void fact(const Check *check, FactState state, const char *subject, const char *hint,
-                 const char *format, ...) G_GNUC_PRINTF(5, 6);
-static void fact(const Check *check, FactState state, const char *subject, const char *hint,
-                 const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    check->func(state, subject, text, hint, check->data);
-}
-
-static void fact_error(const Check *check, const char *subject, const GError *error)
-{
-    g_autofree char *text = error_text(error);
-    FactState state = error_is(error, ERROR_UNREACHABLE) ? FACT_UNREACHABLE : FACT_FAILED;
-
-    check->func(state, subject, text, error_hint(error), check->data);
-}
 
 /* --- settings --------------------------------------------------------------------------------- */
 
@@ -99,7 +77,7 @@ static gboolean read_setting(const Check *check, const char *name, char **ret_va
                  &problem);
 
     if (row == NULL) {
-        fact_error(check, name, problem);
+        pg_fact_error(&check->facts, name, problem);
         return FALSE;
     }
     *ret_value = g_strdup(pg_text(row, 0, 0) != NULL ? pg_text(row, 0, 0) : "");
@@ -124,18 +102,20 @@ static void check_settings(Check *check)
         strcmp(mode, "off") != 0 &&
         ((command[0] != '\0' && strcmp(command, "(disabled)") != 0) || library[0] != '\0');
     if (strcmp(level, "minimal") == 0)
-        fact(check, FACT_FAILED, "wal_level", hint, "is minimal: there is nothing to recover from");
+        pg_fact(&check->facts, FACT_FAILED, "wal_level", hint,
+                "is minimal: there is nothing to recover from");
     else if (check->archiving)
-        fact(check, FACT_OK, "archiving", NULL, "archive_mode = %s, archive_command = '%s'", mode,
-             library[0] != '\0' ? library : command);
+        pg_fact(&check->facts, FACT_OK, "archiving", NULL,
+                "archive_mode = %s, archive_command = '%s'", mode,
+                library[0] != '\0' ? library : command);
     else if (check->receiving)
-        fact(check, FACT_OK, "archiving", NULL, "by holdfast wal receive");
+        pg_fact(&check->facts, FACT_OK, "archiving", NULL, "by holdfast wal receive");
     else
-        fact(check, FACT_FAILED, "archiving", hint,
-             "is off: archive_mode = %s, archive_command = '%s'", mode, command);
+        pg_fact(&check->facts, FACT_FAILED, "archiving", hint,
+                "is off: archive_mode = %s, archive_command = '%s'", mode, command);
     if (check->archiving && !check->receiving && strcmp(timeout, "0") == 0)
-        fact(check, FACT_WARNING, "archive_timeout", "archive_timeout = 300",
-             "is 0: a quiet server keeps its last segment to itself for ever");
+        pg_fact(&check->facts, FACT_WARNING, "archive_timeout", "archive_timeout = 300",
+                "is 0: a quiet server keeps its last segment to itself for ever");
 }
 
 /* --- whose WAL -------------------------------------------------------------------------------- */
@@ -153,27 +133,29 @@ static gboolean check_system(Check *check)
     if (!wal_system_known(check->request->repository, source, check->system_identifier, &known,
                           &problem) ||
         !wal_system_newest(check->request->repository, source, &newest, NULL, &problem)) {
-        fact_error(check, "system identifier", problem);
+        pg_fact_error(&check->facts, "system identifier", problem);
         return FALSE;
     }
     if (!known && newest != 0 && !check->request->named) {
-        fact(check, FACT_FAILED, "system identifier", hint,
-             "the server has %" G_GUINT64_FORMAT ", and the source is known as %" G_GUINT64_FORMAT,
-             check->system_identifier, newest);
+        pg_fact(&check->facts, FACT_FAILED, "system identifier", hint,
+                "the server has %" G_GUINT64_FORMAT
+                ", and the source is known as %" G_GUINT64_FORMAT,
+                check->system_identifier, newest);
         return FALSE;
     }
     if (!known && !wal_system_accept(check->request->repository, source, check->system_identifier,
                                      "check", &problem)) {
-        fact_error(check, "system identifier", problem);
+        pg_fact_error(&check->facts, "system identifier", problem);
         return FALSE;
     }
     if (!known && newest != 0)
-        fact(check, FACT_WARNING, "system identifier", "make a full backup",
-             "%" G_GUINT64_FORMAT " is accepted now; the source was %" G_GUINT64_FORMAT " before",
-             check->system_identifier, newest);
+        pg_fact(&check->facts, FACT_WARNING, "system identifier", "make a full backup",
+                "%" G_GUINT64_FORMAT " is accepted now; the source was %" G_GUINT64_FORMAT
+                " before",
+                check->system_identifier, newest);
     else
-        fact(check, FACT_OK, "system identifier", NULL, "%" G_GUINT64_FORMAT,
-             check->system_identifier);
+        pg_fact(&check->facts, FACT_OK, "system identifier", NULL, "%" G_GUINT64_FORMAT,
+                check->system_identifier);
     return TRUE;
 }
 
@@ -196,11 +178,11 @@ static char *force_segment(const Check *check)
         return segment;
     g_free(segment);
     if (error_is(problem, ERROR_PRIVILEGE))
-        fact(check, FACT_WARNING, "WAL archive",
-             "grant EXECUTE on pg_switch_wal() and pg_create_restore_point(text) to the role",
-             "the role may not switch segments: archiving was not tried");
+        pg_fact(&check->facts, FACT_WARNING, "WAL archive",
+                "grant EXECUTE on pg_switch_wal() and pg_create_restore_point(text) to the role",
+                "the role may not switch segments: archiving was not tried");
     else
-        fact_error(check, "WAL archive", problem);
+        pg_fact_error(&check->facts, "WAL archive", problem);
     return NULL;
 }
 
@@ -232,9 +214,10 @@ static void tell_missing(const Check *check, const char *segment)
                         : "the server must archive into this repository:\n",
                     lines, NULL);
 
-    fact(check, FACT_FAILED, "WAL archive", hint, "%s did not come to the archive within %d s%s%s",
-         segment, (int)(ARRIVAL_LIMIT / TIME_SECOND), failure != NULL ? ": " : "",
-         failure != NULL ? failure : "");
+    pg_fact(&check->facts, FACT_FAILED, "WAL archive", hint,
+            "%s did not come to the archive within %d s%s%s", segment,
+            (int)(ARRIVAL_LIMIT / TIME_SECOND), failure != NULL ? ": " : "",
+            failure != NULL ? failure : "");
 }
 
 static void check_arrival(const Check *check)
@@ -246,7 +229,8 @@ static void check_arrival(const Check *check)
     gboolean present = FALSE;
 
     if (check->standby) {
-        fact(check, FACT_OK, "WAL archive", NULL, "a standby cannot switch segments: not tried");
+        pg_fact(&check->facts, FACT_OK, "WAL archive", NULL,
+                "a standby cannot switch segments: not tried");
         return;
     }
     segment = force_segment(check);
@@ -256,7 +240,7 @@ static void check_arrival(const Check *check)
         g_autoptr(GError) problem = NULL;
 
         if (!wal_archive_has(&archive, segment, &present, &problem)) {
-            fact_error(check, "WAL archive", problem);
+            pg_fact_error(&check->facts, "WAL archive", problem);
             return;
         }
         if (g_cancellable_is_cancelled(check->request->cancellable))
@@ -266,7 +250,8 @@ static void check_arrival(const Check *check)
     }
     took = duration_format(time_monotonic() - start);
     if (present)
-        fact(check, FACT_OK, "WAL archive", NULL, "%s came to the archive in %s", segment, took);
+        pg_fact(&check->facts, FACT_OK, "WAL archive", NULL, "%s came to the archive in %s",
+                segment, took);
     else
         tell_missing(check, segment);
 }
@@ -285,22 +270,25 @@ static void check_queue(const Check *check)
                         "WHERE name LIKE '%.ready'",
                         &value, &problem)) {
         if (!error_is(problem, ERROR_PRIVILEGE))
-            fact_error(check, "archive queue", problem);
+            pg_fact_error(&check->facts, "archive queue", problem);
         return;
     }
     count = g_ascii_strtoull(value, NULL, 10);
     bytes = count * check->segment_size;
     size = size_format(bytes);
     if (failure != NULL)
-        fact(check, FACT_FAILED, "archive queue", "the server's log has the command's own words",
-             "%" G_GUINT64_FORMAT " files (%s) wait: %s", count, size, failure);
+        pg_fact(&check->facts, FACT_FAILED, "archive queue",
+                "the server's log has the command's own words",
+                "%" G_GUINT64_FORMAT " files (%s) wait: %s", count, size, failure);
     else if (count >= QUEUE_WARNING || (limit != 0 && bytes > limit / 2))
-        fact(check, FACT_WARNING, "archive queue",
-             "archiving is slower than the server writes: try archive_async = on in the source's "
-             "section",
-             "%" G_GUINT64_FORMAT " files (%s) wait", count, size);
+        pg_fact(
+            &check->facts, FACT_WARNING, "archive queue",
+            "archiving is slower than the server writes: try archive_async = on in the source's "
+            "section",
+            "%" G_GUINT64_FORMAT " files (%s) wait", count, size);
     else
-        fact(check, FACT_OK, "archive queue", NULL, "%" G_GUINT64_FORMAT " files wait", count);
+        pg_fact(&check->facts, FACT_OK, "archive queue", NULL, "%" G_GUINT64_FORMAT " files wait",
+                count);
 }
 
 /* Times of backups stand in their ids. */
@@ -343,11 +331,11 @@ static void check_dropped(const Check *check)
     when_text = g_strndup(last, strcspn(last, " "));
     if (time_parse(when_text, NULL, &when, NULL) && backup_since(check, when))
         return;
-    fact(check, FACT_FAILED, "dropped WAL", "make a full backup now",
-         "%u files were dropped because of archive_queue_max, the last was %s: nothing can be "
-         "recovered "
-         "beyond the first",
-         count, last);
+    pg_fact(&check->facts, FACT_FAILED, "dropped WAL", "make a full backup now",
+            "%u files were dropped because of archive_queue_max, the last was %s: nothing can be "
+            "recovered "
+            "beyond the first",
+            count, last);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
@@ -361,18 +349,20 @@ static void check_slot(const Check *check, const PGresult *rows, int row, gboole
     g_autofree char *subject = g_strdup_printf("slot %s", name);
 
     if (g_strcmp0(status, "lost") == 0)
-        fact(check, FACT_FAILED, subject, "drop the slot; who used it has to start anew",
-             "has lost WAL that it needed (wal_status lost)");
+        pg_fact(&check->facts, FACT_FAILED, subject, "drop the slot; who used it has to start anew",
+                "has lost WAL that it needed (wal_status lost)");
     else if (g_strcmp0(status, "unreserved") == 0)
-        fact(check, FACT_WARNING, subject, "raise max_slot_wal_keep_size, or see why it lags",
-             "is about to lose WAL (wal_status unreserved, %s kept)", size);
+        pg_fact(&check->facts, FACT_WARNING, subject,
+                "raise max_slot_wal_keep_size, or see why it lags",
+                "is about to lose WAL (wal_status unreserved, %s kept)", size);
     else if (!active && unlimited)
-        fact(check, FACT_WARNING, subject,
-             "drop it if nobody needs it, and set max_slot_wal_keep_size",
-             "nobody uses it, and it keeps %s of WAL without a limit: it will fill the disk", size);
+        pg_fact(&check->facts, FACT_WARNING, subject,
+                "drop it if nobody needs it, and set max_slot_wal_keep_size",
+                "nobody uses it, and it keeps %s of WAL without a limit: it will fill the disk",
+                size);
     else
-        fact(check, FACT_OK, subject, NULL, "wal_status %s, %s, %s kept",
-             status != NULL ? status : "unknown", active ? "active" : "not active", size);
+        pg_fact(&check->facts, FACT_OK, subject, NULL, "wal_status %s, %s, %s kept",
+                status != NULL ? status : "unknown", active ? "active" : "not active", size);
 }
 
 static void check_slots(Check *check)
@@ -390,7 +380,7 @@ static void check_slots(Check *check)
         0, NULL, &problem);
 
     if (rows == NULL) {
-        fact_error(check, "replication slots", problem);
+        pg_fact_error(&check->facts, "replication slots", problem);
         return;
     }
     for (int row = 0; row < PQntuples(rows); row++) {
@@ -413,7 +403,7 @@ static gboolean read_server(Check *check)
         0, NULL, &problem);
 
     if (row == NULL) {
-        fact_error(check, "system identifier", problem);
+        pg_fact_error(&check->facts, "system identifier", problem);
         return FALSE;
     }
     /* The server shows it as a signed number. */
@@ -426,7 +416,7 @@ static gboolean read_server(Check *check)
 void pg_check_physical(const EngineCheck *request, PgConnection *connection, FactFunc func,
                        gpointer data)
 {
-    Check check = {.request = request, .connection = connection, .func = func, .data = data};
+    Check check = {.request = request, .connection = connection, .facts = {func, data}};
 
     if (!read_server(&check))
         return;

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "postgres/check-physical.h"
 #include "postgres/client.h"
+#include "postgres/fact.h"
 #include "postgres/inventory.h"
 #include "postgres/maintenance.h"
 
@@ -25,33 +26,10 @@
 typedef struct {
     const ConfigSource *source;
     guint64 repository_free;
-    FactFunc func;
-    gpointer data;
+    PgFacts facts;
     GCancellable *cancellable;
     PgConnection *connection;
 } Check;
-
-static void fact(const Check *check, FactState state, const char *subject, const char *hint,
-                 const char *format, ...) G_GNUC_PRINTF(5, 6);
-static void fact(const Check *check, FactState state, const char *subject, const char *hint,
-                 const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    check->func(state, subject, text, hint, check->data);
-}
-
-static void fact_error(const Check *check, const char *subject, const GError *error)
-{
-    g_autofree char *text = error_text(error);
-    FactState state = error_is(error, ERROR_UNREACHABLE) ? FACT_UNREACHABLE : FACT_FAILED;
-
-    check->func(state, subject, text, error_hint(error), check->data);
-}
 
 /* --- the single facts ------------------------------------------------------------------------- */
 
@@ -61,19 +39,21 @@ static void check_server(const Check *check)
     PgServer server = {0};
 
     if (!pg_server_read(check->connection, &server, &error)) {
-        fact_error(check, "server", error);
+        pg_fact_error(&check->facts, "server", error);
         return;
     }
-    fact(check, FACT_OK, "connection", NULL, "server %s at %s", server.version,
-         pg_connection_server(check->connection));
+    pg_fact(&check->facts, FACT_OK, "connection", NULL, "server %s at %s", server.version,
+            pg_connection_server(check->connection));
     if (server.version_num < PG_VERSION_OLDEST)
-        fact(check, FACT_FAILED, "version", "upgrade the server",
-             "versions before 13 are not supported");
+        pg_fact(&check->facts, FACT_FAILED, "version", "upgrade the server",
+                "versions before 13 are not supported");
     else
-        fact(check, FACT_OK, "version", NULL, "%d is supported", server.version_num / 10000);
+        pg_fact(&check->facts, FACT_OK, "version", NULL, "%d is supported",
+                server.version_num / 10000);
     if (!server.superuser)
-        fact(check, FACT_WARNING, "globals", "connect as a superuser to have them in the backup",
-             "roles will be backed up without their passwords");
+        pg_fact(&check->facts, FACT_WARNING, "globals",
+                "connect as a superuser to have them in the backup",
+                "roles will be backed up without their passwords");
     pg_server_clear(&server);
 }
 
@@ -88,12 +68,12 @@ static void check_client(const Check *check)
 
         if (!pg_client_program(programs[i], pg_connection_version(check->connection), &path,
                                &version, &error))
-            fact_error(check, programs[i], error);
+            pg_fact_error(&check->facts, programs[i], error);
         else if (i == 0)
-            fact(check, FACT_OK, programs[i], NULL, "version %d.%d (%s), server %d.%d",
-                 version / 10000, version % 10000, path,
-                 pg_connection_version(check->connection) / 10000,
-                 pg_connection_version(check->connection) % 10000);
+            pg_fact(&check->facts, FACT_OK, programs[i], NULL, "version %d.%d (%s), server %d.%d",
+                    version / 10000, version % 10000, path,
+                    pg_connection_version(check->connection) / 10000,
+                    pg_connection_version(check->connection) % 10000);
     }
 }
 
@@ -107,17 +87,17 @@ static void check_clock(const Check *check)
             check->connection,
             "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint", &value,
             &error)) {
-        fact_error(check, "clock", error);
+        pg_fact_error(&check->facts, "clock", error);
         return;
     }
     /* The server looked somewhere between our two looks. */
     skew = g_ascii_strtoll(value, NULL, 10) - (before + time_now()) / 2;
     skew_text = duration_format(ABS(skew));
     if (ABS(skew) > SKEW_WARNING)
-        fact(check, FACT_WARNING, "clock", "let NTP keep both clocks",
-             "the server's clock is %s %s ours", skew_text, skew > 0 ? "ahead of" : "behind");
+        pg_fact(&check->facts, FACT_WARNING, "clock", "let NTP keep both clocks",
+                "the server's clock is %s %s ours", skew_text, skew > 0 ? "ahead of" : "behind");
     else
-        fact(check, FACT_OK, "clock", NULL, "within %s of the server's", skew_text);
+        pg_fact(&check->facts, FACT_OK, "clock", NULL, "within %s of the server's", skew_text);
 }
 
 static void check_space(const Check *check, guint64 size)
@@ -129,20 +109,20 @@ static void check_space(const Check *check, guint64 size)
         "give the repository more room, or let `cleanup` take old backups away";
 
     if (check->repository_free == G_MAXUINT64)
-        fact(check, FACT_OK, "space", NULL,
-             "databases hold %s; the repository's room is not limited", size_text);
+        pg_fact(&check->facts, FACT_OK, "space", NULL,
+                "databases hold %s; the repository's room is not limited", size_text);
     else if ((double)check->repository_free < (double)size * DUMP_SHARE)
-        fact(check, FACT_FAILED, "space", hint,
-             "databases hold %s, a full may take %s, the repository has %s free", size_text,
-             need_text, free_text);
+        pg_fact(&check->facts, FACT_FAILED, "space", hint,
+                "databases hold %s, a full may take %s, the repository has %s free", size_text,
+                need_text, free_text);
     else if ((double)check->repository_free < 2 * (double)size * DUMP_SHARE)
-        fact(check, FACT_WARNING, "space", hint,
-             "databases hold %s, the repository has %s free: room for one full", size_text,
-             free_text);
+        pg_fact(&check->facts, FACT_WARNING, "space", hint,
+                "databases hold %s, the repository has %s free: room for one full", size_text,
+                free_text);
     else
-        fact(check, FACT_OK, "space", NULL,
-             "databases hold %s, a full may take %s, the repository has %s free", size_text,
-             need_text, free_text);
+        pg_fact(&check->facts, FACT_OK, "space", NULL,
+                "databases hold %s, a full may take %s, the repository has %s free", size_text,
+                need_text, free_text);
 }
 
 /* --- databases -------------------------------------------------------------------------------- */
@@ -176,7 +156,7 @@ static void check_database(const Check *check, const char *name, guint64 *size)
     guint64 tables, closed, locks, hidden, large_objects;
 
     if (row == NULL) {
-        fact_error(check, subject, error);
+        pg_fact_error(&check->facts, subject, error);
         return;
     }
     tables = pg_uint(row, 0, 0);
@@ -186,24 +166,26 @@ static void check_database(const Check *check, const char *name, guint64 *size)
     hidden = pg_uint(row, 0, 4);
     large_objects = pg_uint(row, 0, 5);
     if (closed > 0)
-        fact(check, FACT_FAILED, subject,
-             "grant pg_read_all_data (from version 14) to the role, or SELECT and USAGE",
-             "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " tables cannot be read by this role",
-             closed, tables);
+        pg_fact(&check->facts, FACT_FAILED, subject,
+                "grant pg_read_all_data (from version 14) to the role, or SELECT and USAGE",
+                "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " tables cannot be read by this role",
+                closed, tables);
     else if (hidden > 0)
-        fact(check, FACT_FAILED, subject, "ALTER ROLE … BYPASSRLS, or connect as the tables' owner",
-             "policies hide rows of %" G_GUINT64_FORMAT " tables from this role", hidden);
+        pg_fact(&check->facts, FACT_FAILED, subject,
+                "ALTER ROLE … BYPASSRLS, or connect as the tables' owner",
+                "policies hide rows of %" G_GUINT64_FORMAT " tables from this role", hidden);
     else if (large_objects > 0)
-        fact(check, FACT_FAILED, subject, "grant SELECT on them, or connect as a superuser",
-             "%" G_GUINT64_FORMAT " large objects cannot be read by this role", large_objects);
+        pg_fact(&check->facts, FACT_FAILED, subject,
+                "grant SELECT on them, or connect as a superuser",
+                "%" G_GUINT64_FORMAT " large objects cannot be read by this role", large_objects);
     else if (tables * 3 > locks)
-        fact(check, FACT_WARNING, subject,
-             "raise max_locks_per_transaction: a dump locks every table, several times",
-             "%" G_GUINT64_FORMAT " tables, and room for %" G_GUINT64_FORMAT " locks", tables,
-             locks);
+        pg_fact(&check->facts, FACT_WARNING, subject,
+                "raise max_locks_per_transaction: a dump locks every table, several times",
+                "%" G_GUINT64_FORMAT " tables, and room for %" G_GUINT64_FORMAT " locks", tables,
+                locks);
     else
-        fact(check, FACT_OK, subject, NULL, "%" G_GUINT64_FORMAT " tables, all can be read",
-             tables);
+        pg_fact(&check->facts, FACT_OK, subject, NULL,
+                "%" G_GUINT64_FORMAT " tables, all can be read", tables);
 }
 
 static void check_databases(const Check *check)
@@ -219,7 +201,7 @@ static void check_databases(const Check *check)
         for (guint i = 0; i < names->len; i++)
             check_database(check, g_ptr_array_index(names, i), &size);
     } else {
-        fact_error(check, "databases", error);
+        pg_fact_error(&check->facts, "databases", error);
         return;
     }
     check_space(check, size);
@@ -233,10 +215,11 @@ gboolean pg_check(const EngineCheck *request, FactFunc func, gpointer data, GErr
     g_autoptr(GError) problem = NULL;
     g_autoptr(PgConnection) connection =
         pg_connect_maintenance(source->conninfo, request->cancellable, &problem);
-    Check check = {source, request->repository_free, func, data, request->cancellable, connection};
+    Check check = {
+        source, request->repository_free, {func, data}, request->cancellable, connection};
 
     if (connection == NULL) {
-        fact_error(&check, "connection", problem);
+        pg_fact_error(&check.facts, "connection", problem);
         return TRUE;
     }
     check_server(&check);
