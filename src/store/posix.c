@@ -157,9 +157,9 @@ static gboolean make_directory(PosixStore *posix, const char *directory, GError 
     if (!make_directory(posix, parent, error))
         return FALSE;
     if (mkdirat(posix->root, directory, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-        if (errno == ENOENT)
-            forget(posix, parent);
+        /* The error first: waiting for a lock sets errno. */
         set_system_error(&posix->store, directory, error, "cannot make the directory");
+        forget(posix, parent);
         return FALSE;
     }
     if (!sync_directory(posix, parent, error))
