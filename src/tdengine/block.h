@@ -20,8 +20,9 @@
 #include "tdengine/type.h"
 
 /* The most that a block may hold: what is beyond is refused as damage. */
-#define TD_BLOCK_MAX_BYTES   (1024u * 1024 * 1024)
-#define TD_BLOCK_MAX_COLUMNS 4096u
+#define TD_BLOCK_MAX_BYTES (1024u * 1024 * 1024)
+#define TD_BLOCK_MAX_COLUMNS                                                                       \
+    8192u /* a table has up to 4096; tbname and tags may stand beside them */
 
 /* A column's description, of a result and of a block. */
 typedef struct {
@@ -49,12 +50,14 @@ typedef struct {
     guint32 rows;
     guint32 n_columns;
     TdBlockColumn *columns; /* owned */
+    guint32 capacity;       /* of columns */
     guint64 group;
 } TdBlock;
 
 /* Decodes length bytes, which must outlive the block and hold exactly one. Every offset and length of
- * every value is checked here, so that reading values cannot fail. A block that was decoded before
- * may be given again: its memory is used anew. ERROR_FORMAT names what does not fit. */
+ * every value is checked here, so that reading values cannot fail. The block is zero ({0}) or one that
+ * was decoded before, whose memory is used anew; after a failure it can only be decoded again or
+ * cleared. ERROR_FORMAT names what does not fit. */
 gboolean td_block_decode(TdBlock *block, const guint8 *bytes, gsize length,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void td_block_clear(TdBlock *block);
