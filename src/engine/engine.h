@@ -44,6 +44,9 @@ typedef struct {
     BackupType type;
     const char *method;           /* PostgreSQL: "physical" or "logical" */
     const char *const *databases; /* NULL: as the source's configuration says */
+    const char *const *tables;    /* TDengine: --tables patterns, or NULL */
+    gint64 time_from, time_to;    /* TDengine: rows of from <= event time < to, in microseconds;
+                                     G_MININT64 and G_MAXINT64: all */
     Backup *base;       /* of an incremental, which base_fits() has accepted; NULL for a full */
     const char *access; /* PostgreSQL, physical: "auto", "local" or "stream" */
     gboolean checksum;  /* an incremental reads everything, whatever the files' times say */
@@ -104,6 +107,7 @@ typedef struct {
     const char *const *databases; /* --databases, or NULL */
     const char *to_database;      /* --to-database: "X" or "A=X,B=Y", or NULL */
     const char *const *tables;    /* --tables patterns, or NULL */
+    gint64 time_from, time_to;    /* TDengine: --start and --end, as in EngineBackup */
     gboolean replace;             /* --replace */
     gboolean globals;             /* --globals: roles and tablespaces too */
     gboolean no_owner;            /* --no-owner: neither owners nor privileges */

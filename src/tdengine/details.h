@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The details of a TDengine backup (docs/formats.md):
+ *
+ *   details.json           one object: "server", "fingerprint_key", "databases", "tables", "objects"
+ *   details-slices.jsonl   a line a slice, sorted by table, time and shard
+ *
+ * and in the pool, referred to from there: a Parquet object with the rows of each slice, one with
+ * the counts of its child tables, and for each super table one with the exact tags.
+ */
+#ifndef HOLDFAST_TDENGINE_DETAILS_H
+#define HOLDFAST_TDENGINE_DETAILS_H
+
+#include "repo/backup.h"
+#include "repo/writer.h"
+#include "tdengine/schema.h"
+
+typedef struct {
+    guint32 table;   /* index into the details' tables */
+    gint64 from, to; /* ticks: from <= time < to; a partial backup's range is cut to its times */
+    guint32 shard, shards;
+    guint64 rows;
+    gint64 first, last;
+    TdFingerprint fingerprint;
+    char schema[33];  /* td_fields_hash() when it was written: differs from the table's now where
+                           columns changed since; the Parquet file has its own columns' types */
+    TdObjectRef data; /* the rows */
+    TdObjectRef
+        tables; /* rows, first, last, fingerprint of each child table; none of a normal one */
+} TdSlice;
+
+typedef struct {
+    char *server_version;
+    char *cluster_id; /* NULL: not told */
+    char *transport;
+    guint64 fingerprint_key;
+    gint64 start, end;    /* --start and --end in microseconds; G_MININT64 and G_MAXINT64: open */
+    GPtrArray *databases; /* TdDatabase */
+    GPtrArray *tables;    /* TdTable, by database, super tables before normal ones */
+    GPtrArray *objects;   /* TdObject, in the order of a restore */
+    GArray *slices;       /* TdSlice, sorted */
+} TdDetails;
+
+TdDetails *td_details_new(void);
+void td_details_free(TdDetails *details);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdDetails, td_details_free)
+
+TdDatabase *td_details_find_database(const TdDetails *details, const char *name);
+/* NULL where there is none. */
+TdTable *td_details_find_table(const TdDetails *details, const char *database, const char *name,
+                               guint32 *ret_index);
+
+gboolean td_details_write(TdDetails *details, BackupWriter *writer, CompressSpec spec,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Everything, the slices too. ERROR_DAMAGED, ERROR_FORMAT, ERROR_NEWER_FORMAT. */
+gboolean td_details_read(Backup *backup, TdDetails **ret_details,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The path of a pool object as SHA256SUMS names it: "../../pool/aa/…". Free with g_free(). */
+char *td_object_path(const TdObjectRef *object);
+
+/* A pool object of a backup as a source for a Parquet reader: ranges are read from the store, and
+ * nothing is hashed (verify does that; pages carry checksums). Must outlive the reader; borrowed
+ * things: the backup. */
+typedef struct TdObjectSource TdObjectSource;
+TdObjectSource *td_object_source_new(Backup *backup, const char *path,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void td_object_source_free(TdObjectSource *source);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdObjectSource, td_object_source_free)
+
+#endif
