@@ -125,33 +125,13 @@ typedef struct {
     GError *error;
 } Commit;
 
-static gboolean hash_piece(const void *bytes, gsize length, gpointer data, GError **error)
-{
-    sha256_update(data, bytes, length);
-    return TRUE;
-}
-
-/* What is found in place of a pack counts only when all of it is what was to be written: the answer
- * to the commit may have been lost, or the disk may hold something else. */
-static gboolean is_in_place(const Commit *commit, const char *name)
-{
-    g_autoptr(Sha256) hash = sha256_new();
-    guint8 digest[SHA256_SIZE];
-    StoreInfo info;
-
-    if (!store_stat(commit->store, name, &info, NULL) || info.size != commit->size ||
-        !store_stream(commit->store, name, hash_piece, hash, NULL, NULL))
-        return FALSE;
-    sha256_finish(hash, digest);
-    return memcmp(digest, commit->digest, SHA256_SIZE) == 0;
-}
-
 static gpointer run_commit(gpointer data)
 {
     Commit *commit = data;
     g_autofree char *name = pool_object_name(commit->digest);
 
-    if (!store_commit_as(commit->target, name, &commit->error) && is_in_place(commit, name))
+    if (!store_commit_as(commit->target, name, &commit->error) &&
+        pool_object_in_place(commit->store, name, commit->digest, commit->size))
         g_clear_error(&commit->error);
     return commit;
 }

@@ -72,6 +72,13 @@ gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guin
 /* Waits until the pack that was sealed last is durable. */
 gboolean pack_writer_wait(PackWriter *pack, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* --- object.c --------------------------------------------------------------------------------- */
+
+/* What is found in place of a pool object counts only when all of it is what was to be written: the
+ * answer to the commit may have been lost, or the disk may hold something else. */
+gboolean pool_object_in_place(Store *store, const char *name, const guint8 digest[SHA256_SIZE],
+                              guint64 size);
+
 /* --- map.c: maps, and files as index lines ---------------------------------------------------- */
 
 /* A map as it is stored. `pack` of an extent is an index into the digests; the digest of zeros is

@@ -11,6 +11,7 @@
 #ifndef HOLDFAST_TDENGINE_DETAILS_H
 #define HOLDFAST_TDENGINE_DETAILS_H
 
+#include "parquet/source.h"
 #include "repo/backup.h"
 #include "repo/writer.h"
 #include "tdengine/schema.h"
@@ -65,6 +66,8 @@ char *td_object_path(const TdObjectRef *object);
 typedef struct TdObjectSource TdObjectSource;
 TdObjectSource *td_object_source_new(Backup *backup, const char *path,
                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Belongs to the source. */
+const ParquetSource *td_object_source_parquet(const TdObjectSource *source);
 void td_object_source_free(TdObjectSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdObjectSource, td_object_source_free)
 

@@ -53,6 +53,10 @@ typedef struct {
     guint64 rows;
 } TdObjectRef;
 
+json_t *td_object_ref_to_json(const TdObjectRef *object);
+gboolean td_object_ref_from_json(const json_t *json, const char *what, TdObjectRef *ret_object,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 typedef struct {
     char *database; /* its name */
     char *name;
@@ -76,6 +80,7 @@ typedef struct {
     TdPlan *plan;     /* NULL of a virtual table */
 } TdTable;
 
+TdTable *td_table_new(const char *database, const char *name, TdTableKind kind);
 void td_table_free(TdTable *table);
 json_t *td_table_to_json(const TdTable *table);
 TdTable *td_table_from_json(const json_t *json, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -102,6 +107,9 @@ typedef struct {
      * whose count at the end was another. char * each. */
     GPtrArray *created, *dropped, *recreated, *altered, *recounted;
 } TdDatabase;
+
+/* "ms", "us", "ns". */
+gboolean td_precision_parse(const char *text, TdPrecision *ret_precision);
 
 TdDatabase *td_database_new(const char *name);
 void td_database_free(TdDatabase *database);

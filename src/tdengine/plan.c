@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cutting time into slices and scans.
+ */
+#include "tdengine/plan.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/hash.h"
+
+/* Steps of a file set, at most: ten minutes of ten days. Beyond that child tables are cut apart. */
+#define STEPS_MAX 1440u
+
+gint64 td_ticks(TdPrecision precision)
+{
+    static const gint64 ticks[] = {1000, 1000000, 1000000000};
+
+    return ticks[precision];
+}
+
+gint64 td_duration_ticks(const char *text, TdPrecision precision)
+{
+    static const struct {
+        char unit;
+        gint64 seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}};
+    char *end;
+    guint64 number = g_ascii_strtoull(text, &end, 10);
+
+    for (guint i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (end == text || number == 0 || number > 100000000 || end[0] != units[i].unit ||
+            end[1] != '\0')
+            continue;
+        if ((gint64)number > G_MAXINT64 / td_ticks(precision) / units[i].seconds)
+            return 0;
+        return (gint64)number * units[i].seconds * td_ticks(precision);
+    }
+    return 0;
+}
+
+TdPlan *td_plan_new(gint64 unit)
+{
+    TdPlan *plan = g_new0(TdPlan, 1);
+
+    plan->unit = MAX(unit, 1);
+    plan->spans = g_array_new(FALSE, FALSE, sizeof(TdSpan));
+    return plan;
+}
+
+void td_plan_free(TdPlan *plan)
+{
+    if (plan == NULL)
+        return;
+    g_array_unref(plan->spans);
+    g_free(plan);
+}
+
+static gint64 floor_div(gint64 value, gint64 by)
+{
+    return value / by - (value % by < 0);
+}
+
+/* A file set's borders, where they can be told: the first and last of all time have none. */
+static gint64 border(gint64 set, gint64 unit)
+{
+    gint64 result;
+
+    if (__builtin_mul_overflow(set, unit, &result))
+        return set < 0 ? G_MININT64 : G_MAXINT64;
+    return result;
+}
+
+/* --- Making it -------------------------------------------------------------------------------- */
+
+/* Rows of a file set. */
+typedef struct {
+    gint64 set;
+    guint64 rows;
+} SetRows;
+
+/* Counts by file set; windows of the server that do not begin at a border count where they begin. */
+static GArray *by_file_set(gint64 unit, const TdCount *counts, guint n_counts)
+{
+    GArray *sets = g_array_new(FALSE, FALSE, sizeof(SetRows));
+
+    for (guint i = 0; i < n_counts; i++) {
+        SetRows fresh = {floor_div(counts[i].start, unit), counts[i].rows};
+
+        if (sets->len > 0 && g_array_index(sets, SetRows, sets->len - 1).set >= fresh.set)
+            g_array_index(sets, SetRows, sets->len - 1).rows += fresh.rows;
+        else
+            g_array_append_val(sets, fresh);
+    }
+    return sets;
+}
+
+static void add_span(TdPlan *plan, gint64 from_set, gint64 to_set, guint64 parts)
+{
+    TdSpan span = {.from = border(from_set, plan->unit),
+                   .to = border(to_set + 1, plan->unit),
+                   .steps = (guint32)CLAMP(parts, 1, MIN(STEPS_MAX, (guint64)plan->unit)),
+                   .shards = 1};
+
+    if (parts > STEPS_MAX)
+        span.shards = (guint32)MIN((parts + STEPS_MAX - 1) / STEPS_MAX, TD_SHARDS_MAX);
+    g_array_append_val(plan->spans, span);
+}
+
+TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64 row_bytes,
+                     guint64 slice_bytes)
+{
+    TdPlan *plan = td_plan_new(unit);
+    g_autoptr(GArray) sets = by_file_set(plan->unit, counts, n_counts);
+    const guint64 slice_rows = MAX(slice_bytes / MAX(row_bytes, 1), 1);
+    guint i = 0;
+
+    while (i < sets->len) {
+        const SetRows *first = &g_array_index(sets, SetRows, i);
+        guint64 rows = first->rows;
+        gint64 last = first->set;
+
+        for (i++; i < sets->len && rows <= slice_rows; i++) {
+            const SetRows *next = &g_array_index(sets, SetRows, i);
+
+            if (rows + next->rows > slice_rows)
+                break;
+            rows += next->rows;
+            last = next->set;
+        }
+        add_span(plan, first->set, last, (rows + slice_rows - 1) / slice_rows);
+    }
+    return plan;
+}
+
+/* --- Finding a row's slice -------------------------------------------------------------------- */
+
+guint64 td_table_hash(const char *name, gsize length)
+{
+    return xxh3_buffer(name, length, 0).low;
+}
+
+static const TdSpan *find_span(const TdPlan *plan, gint64 time)
+{
+    guint low = 0, high = plan->spans->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const TdSpan *span = &g_array_index(plan->spans, TdSpan, middle);
+
+        if (time < span->from)
+            high = middle;
+        else if (time >= span->to)
+            low = middle + 1;
+        else
+            return span;
+    }
+    return NULL;
+}
+
+static gint64 step_from(const TdSpan *span, guint32 step)
+{
+    /* Unsigned: a span may be longer than a signed number can say. */
+    guint64 length = ((guint64)span->to - (guint64)span->from) / span->steps;
+
+    return step >= span->steps ? span->to : (gint64)((guint64)span->from + step * length);
+}
+
+void td_plan_locate(const TdPlan *plan, gint64 time, guint64 table_hash, TdSlicePlace *ret_place)
+{
+    const TdSpan *span = find_span(plan, time);
+    guint64 length, step;
+
+    if (span == NULL) {
+        gint64 set = floor_div(time, plan->unit);
+
+        *ret_place = (TdSlicePlace){border(set, plan->unit), border(set + 1, plan->unit), 0, 1};
+        return;
+    }
+    length = ((guint64)span->to - (guint64)span->from) / span->steps;
+    step = MIN(((guint64)time - (guint64)span->from) / length, span->steps - 1);
+    *ret_place = (TdSlicePlace){step_from(span, (guint32)step), step_from(span, (guint32)step + 1),
+                                (guint32)(table_hash % span->shards), span->shards};
+}
+
+/* --- Scans ------------------------------------------------------------------------------------ */
+
+/* The least that is scanned on its own: a span, or so many of its steps as make a scan's slices. */
+typedef struct {
+    gint64 from;
+    guint64 rows;
+    guint64 slices;
+} Cell;
+
+static guint64 rows_between(const GArray *sets, gint64 unit, gint64 from, gint64 to)
+{
+    guint64 rows = 0;
+
+    for (guint i = 0; i < sets->len; i++) {
+        gint64 start = border(g_array_index(sets, SetRows, i).set, unit);
+
+        if (start >= from && start < to)
+            rows += g_array_index(sets, SetRows, i).rows;
+    }
+    return rows;
+}
+
+static GArray *cells_of(const TdPlan *plan, const GArray *sets)
+{
+    GArray *cells = g_array_new(FALSE, FALSE, sizeof(Cell));
+
+    for (guint i = 0; i < plan->spans->len; i++) {
+        const TdSpan *span = &g_array_index(plan->spans, TdSpan, i);
+        guint64 rows = rows_between(sets, plan->unit, span->from, span->to);
+        guint32 at_once = MAX(TD_PASS_SLICES / span->shards, 1);
+
+        for (guint32 step = 0; step < span->steps; step += at_once) {
+            guint32 steps = MIN(at_once, span->steps - step);
+            Cell cell = {step_from(span, step), rows / span->steps * steps,
+                         (guint64)steps * span->shards};
+
+            g_array_append_val(cells, cell);
+        }
+    }
+    return cells;
+}
+
+GArray *td_plan_passes(const TdPlan *plan, const TdCount *counts, guint n_counts, guint64 row_bytes,
+                       guint64 pass_bytes, gint64 from, gint64 to)
+{
+    g_autoptr(GArray) sets = by_file_set(plan->unit, counts, n_counts);
+    g_autoptr(GArray) cells = cells_of(plan, sets);
+    GArray *passes = g_array_new(FALSE, FALSE, sizeof(TdPass));
+    TdPass pass = {.from = from};
+    guint64 slices = 0;
+
+    for (guint i = 0; i < cells->len; i++) {
+        const Cell *cell = &g_array_index(cells, Cell, i);
+
+        if (slices > 0 && cell->from > pass.from && cell->from < to &&
+            (slices + cell->slices > TD_PASS_SLICES ||
+             (pass.rows + cell->rows) * row_bytes > pass_bytes)) {
+            pass.to = cell->from;
+            g_array_append_val(passes, pass);
+            pass = (TdPass){.from = cell->from};
+            slices = 0;
+        }
+        pass.rows += cell->rows;
+        slices += cell->slices;
+    }
+    pass.to = to;
+    g_array_append_val(passes, pass);
+    return passes;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+json_t *td_plan_to_json(const TdPlan *plan)
+{
+    json_t *spans = json_array();
+
+    for (guint i = 0; i < plan->spans->len; i++) {
+        const TdSpan *span = &g_array_index(plan->spans, TdSpan, i);
+
+        json_array_append_new(spans,
+                              json_pack("[I, I, i, i]", (json_int_t)span->from,
+                                        (json_int_t)span->to, (int)span->steps, (int)span->shards));
+    }
+    return json_pack("{s:I, s:o}", "unit", (json_int_t)plan->unit, "spans", spans);
+}
+
+static gboolean span_from_json(const json_t *json, gint64 before, TdSpan *ret_span)
+{
+    json_int_t number[4];
+
+    if (!json_is_array(json) || json_array_size(json) != G_N_ELEMENTS(number))
+        return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(number); i++) {
+        if (!json_is_integer(json_array_get(json, i)))
+            return FALSE;
+        number[i] = json_integer_value(json_array_get(json, i));
+    }
+    if (number[0] < before || number[1] <= number[0] || number[2] < 1 || number[2] > STEPS_MAX ||
+        number[3] < 1 || number[3] > TD_SHARDS_MAX ||
+        (guint64)number[1] - (guint64)number[0] < (guint64)number[2])
+        return FALSE;
+    *ret_span = (TdSpan){number[0], number[1], (guint32)number[2], (guint32)number[3]};
+    return TRUE;
+}
+
+TdPlan *td_plan_from_json(const json_t *json, const char *what, GError **error)
+{
+    g_autoptr(TdPlan) plan = NULL;
+    gint64 before = G_MININT64;
+    json_t *spans, *entry;
+    guint64 unit;
+    size_t index;
+
+    if (!json_need_uint(json, "unit", what, &unit, error) ||
+        !json_need_array(json, "spans", what, &spans, error))
+        return NULL;
+    plan = td_plan_new((gint64)MIN(unit, G_MAXINT64));
+    json_array_foreach(spans, index, entry)
+    {
+        TdSpan span;
+
+        if (unit == 0 || !span_from_json(entry, before, &span)) {
+            error_set(error, ERROR_FORMAT, "%s: span %zu of the plan of slices makes no sense",
+                      what, index);
+            return NULL;
+        }
+        g_array_append_val(plan->spans, span);
+        before = span.to;
+    }
+    return g_steal_pointer(&plan);
+}
