@@ -33,29 +33,34 @@ void td_parquet_column(const TdField *field, TdPrecision precision, gboolean opt
 
 /* Rows of one column, gathered from blocks: memory that is used again. */
 typedef struct {
-    const TdField *field; /* borrowed */
-    ParquetColumn column; /* how it stands in Parquet */
-    gsize width;          /* of a value in Parquet, 0: byte array */
+    TdType type;
+    gboolean text;        /* values must be UTF-8 */
+    gboolean ucs4;        /* NCHAR that is to become UTF-8 */
+    ParquetColumn column; /* how it stands in Parquet; the name is borrowed */
+    gsize width;          /* of a value in Parquet's arrays, 0: byte array */
     gsize rows;
     GByteArray *values;   /* fixed width */
     GArray *offsets;      /* guint32, rows + 1 */
-    GByteArray *bytes;    /* byte arrays */
-    GByteArray *validity; /* bits, the lowest first */
+    GString *bytes;       /* byte arrays */
+    GByteArray *validity; /* bits, the lowest first; meaningless without has_nulls */
     gboolean has_nulls;
 } TdGather;
 
-void td_gather_init(TdGather *gather, const TdField *field, TdPrecision precision,
-                    gboolean optional);
+/* Of a field of TDengine; the field must outlive it. */
+void td_gather_init_field(TdGather *gather, const TdField *field, TdPrecision precision,
+                          gboolean optional);
+/* Of a column of our own. */
+void td_gather_init(TdGather *gather, const ParquetColumn *column);
 void td_gather_clear(TdGather *gather);
 void td_gather_reset(TdGather *gather);
 
-/* Appends rows [from, from + count). *ret_binary is set where a value is no text though the column
- * is to be one: nothing more is to be made of the gathered rows then. */
-gboolean td_gather_add(TdGather *gather, const TdBlockColumn *column, guint32 from, guint32 count,
-                       gboolean *ret_binary, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The same text `count` times: tbname. */
+/* Appends rows [from, from + count). FALSE where a value is no text though the column is to be one:
+ * nothing more is to be made of the gathered rows then, and the field is to become binary. */
+gboolean td_gather_add(TdGather *gather, const TdBlockColumn *column, guint32 from,
+                       guint32 count) G_GNUC_WARN_UNUSED_RESULT;
+/* The same bytes `count` times: tbname. NULL: missing. */
 void td_gather_add_text(TdGather *gather, const char *text, gsize length, guint32 count);
-/* One value of our own columns, in the machine's byte order; NULL: missing. */
+/* One value of fixed width, in the machine's byte order; NULL: missing. */
 void td_gather_add_value(TdGather *gather, const void *value);
 
 void td_gather_array(const TdGather *gather, ParquetArray *ret_array);
