@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/cron.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "base/suggest.h"
@@ -199,93 +200,11 @@ static gboolean check_listen(const char *value, GError **error)
 
 /* --- cron ------------------------------------------------------------------------------------- */
 
-typedef struct {
-    const char *name;
-    int minimum, maximum;
-    const char *words; /* names of the values from `first_word` on, or NULL */
-    int first_word;
-} CronField;
-
-static const CronField cron_fields[] = {
-    {"minute", 0, 59, NULL, 0},
-    {"hour", 0, 23, NULL, 0},
-    {"day of the month", 1, 31, NULL, 0},
-    {"month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec", 1},
-    {"day of the week", 0, 7, "sun mon tue wed thu fri sat", 0},
-};
-
-static gboolean cron_value(const CronField *field, const char *text, int *ret_value)
-{
-    gint64 number;
-
-    if (g_ascii_string_to_signed(text, 10, field->minimum, field->maximum, &number, NULL)) {
-        *ret_value = (int)number;
-        return TRUE;
-    }
-    if (field->words != NULL) {
-        g_auto(GStrv) words = g_strsplit(field->words, " ", -1);
-
-        for (int i = 0; words[i] != NULL; i++) {
-            if (g_ascii_strcasecmp(words[i], text) == 0) {
-                *ret_value = field->first_word + i;
-                return TRUE;
-            }
-        }
-    }
-    return FALSE;
-}
-
-/* One part between commas: "*", "5", "1-5", "mon-fri", each with "/step" or without. */
-static gboolean cron_part_valid(const CronField *field, const char *part)
-{
-    g_auto(GStrv) step = g_strsplit(part, "/", 2);
-    g_auto(GStrv) range = NULL;
-    gint64 every;
-    int first, last;
-
-    if (step[0] == NULL)
-        return FALSE;
-    if (step[1] != NULL && !g_ascii_string_to_signed(step[1], 10, 1, field->maximum, &every, NULL))
-        return FALSE;
-    if (strcmp(step[0], "*") == 0)
-        return TRUE;
-    range = g_strsplit(step[0], "-", 2);
-    if (range[0] == NULL || !cron_value(field, range[0], &first))
-        return FALSE;
-    if (range[1] == NULL)
-        return TRUE;
-    return cron_value(field, range[1], &last) && first <= last;
-}
-
 static gboolean check_cron(const char *value, GError **error)
 {
-    g_autoptr(GPtrArray) fields = g_ptr_array_new();
-    g_auto(GStrv) words = g_strsplit_set(value, " \t", -1);
+    g_autoptr(Cron) cron = cron_parse(value, error);
 
-    if (value[0] == '@')
-        return check_word("@hourly @daily @midnight @weekly @monthly @yearly @annually", value,
-                          error);
-    for (guint i = 0; words[i] != NULL; i++) {
-        if (words[i][0] != '\0')
-            g_ptr_array_add(fields, words[i]);
-    }
-    if (fields->len != G_N_ELEMENTS(cron_fields)) {
-        error_set(error, ERROR_CONFIG, "\"%s\" has %u fields instead of five", value, fields->len);
-        error_add_hint(error, "minute hour day month weekday, as in 0 3 * * *");
-        return FALSE;
-    }
-    for (guint i = 0; i < fields->len; i++) {
-        g_auto(GStrv) parts = g_strsplit(g_ptr_array_index(fields, i), ",", -1);
-
-        for (guint j = 0; parts[j] != NULL; j++) {
-            if (cron_part_valid(&cron_fields[i], parts[j]))
-                continue;
-            error_set(error, ERROR_CONFIG, "\"%s\" is no %s (%d to %d)", parts[j],
-                      cron_fields[i].name, cron_fields[i].minimum, cron_fields[i].maximum);
-            return FALSE;
-        }
-    }
-    return TRUE;
+    return cron != NULL;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
