@@ -17,6 +17,8 @@ const Command *const command_table[] = {
     &command_restore_postgresql_pitr,
     &command_list_recoveries,
     &command_delete,
+    &command_pin,
+    &command_unpin,
     &command_cleanup,
     &command_wal_push,
     &command_wal_get,

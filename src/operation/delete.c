@@ -53,7 +53,7 @@ static gboolean check_rules(OperationContext *context, const char *id, gboolean 
     }
     if (backup->pinned) {
         error_set(error, ERROR_PINNED, "backup %s is pinned", id);
-        error_add_hint(error, "a pinned backup is kept until it is unpinned");
+        error_add_hint(error, "give it back first: holdfast unpin %s", id);
         return FALSE;
     }
     if (!yes && is_newest_good_full(backups, backup)) {

@@ -13,6 +13,7 @@
 #include "operation/backup.h"
 #include "operation/cleanup.h"
 #include "operation/delete.h"
+#include "operation/pin.h"
 #include "operation/restore.h"
 #include "operation/verify.h"
 #include "repo/lease.h"
@@ -326,6 +327,33 @@ static void test_delete(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(count_backups(fixture), ==, 0);
 }
 
+/* --- Pin -------------------------------------------------------------------------------------- */
+
+static void test_pin(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    const char *id = manifest_id(manifest);
+    static const struct {
+        gboolean pin, changed;
+    } steps[] = {{FALSE, FALSE}, {TRUE, TRUE}, {TRUE, FALSE}, {FALSE, TRUE}, {TRUE, TRUE}};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *unused = NULL;
+    gboolean changed;
+
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *pinned = NULL;
+
+        g_assert_true(operation_pin(fixture->context, id + strlen(id) - 4, steps[i].pin, "why",
+                                    &pinned, &changed, &error));
+        g_assert_cmpstr(pinned, ==, id);
+        g_assert_cmpint(changed, ==, steps[i].changed);
+    }
+    g_assert_false(try_delete(fixture, manifest, TRUE, ERROR_PINNED));
+    g_assert_false(operation_pin(fixture->context, "20200101T000000Z-x-full-aaaa", TRUE, NULL,
+                                 &unused, &changed, &error));
+    g_assert_true(error_is(error, ERROR_NOT_FOUND));
+}
+
 /* --- Restore ---------------------------------------------------------------------------------- */
 
 static gboolean restore(Fixture *fixture, const RestoreRequest *request, RestoreReport *report,
@@ -450,6 +478,7 @@ int main(int argc, char **argv)
     ADD("backup-busy", test_backup_busy);
     ADD("verify", test_verify);
     ADD("delete", test_delete);
+    ADD("pin", test_pin);
     ADD("restore", test_restore);
     ADD("restore-fails", test_restore_fails);
     ADD("resolve", test_resolve);

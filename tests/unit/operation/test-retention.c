@@ -254,6 +254,14 @@ static void test_logs(Case *test, gconstpointer zone)
     g_assert_true(limited[3].logs);
     g_assert_cmpint(retention_log_bound(&test->rules, test->now, test->zone), ==,
                     at(test, "2026-05-09T12:00"));
+    /* Behind the newest one they stay, however old it is. */
+    g_clear_pointer(&limited, g_free);
+    test->rules = (RetentionRules){.fulls = 2, .limit_logs = TRUE};
+    for (guint i = 0; i < G_N_ELEMENTS(starts); i++)
+        g_array_index(test->backups, RetentionBackup, i).reach = 0;
+    limited = decide(test);
+    g_assert_false(limited[2].logs);
+    g_assert_true(limited[3].logs);
 }
 
 static void test_reasons(Case *test, gconstpointer zone)
