@@ -92,6 +92,15 @@ const char *config_get(const Config *config, const char *section, const char *ke
     return value != NULL ? value : row->fallback;
 }
 
+const char *config_get_named(const Config *config, const char *section, const char *name,
+                             const char *key)
+{
+    g_autofree char *group = g_strconcat(section, " ", name, NULL);
+    const char *value = given_value(config, group, key);
+
+    return value != NULL ? value : config_get(config, section, key);
+}
+
 /* Reads one key's value from the key file and checks it. Values are taken as written: GKeyFile's
  * escapes would only get in the way of libpq's. */
 static gboolean load_value(Config *config, GKeyFile *file, const ConfigEntry *entry,

@@ -76,6 +76,11 @@ const char *config_path(const Config *config);
  * "source market". The section and key must be known (a mistake here is a bug). */
 const char *config_get(const Config *config, const char *section, const char *key);
 
+/* The same where [section NAME] may refine [section]: the value given there, else the one given in
+ * [section], else its default. */
+const char *config_get_named(const Config *config, const char *section, const char *name,
+                             const char *key);
+
 /* [repository] path, absolute; NULL when it is missing. */
 const char *config_repository_path(const Config *config);
 /* [general] state_directory and runtime_directory with their defaults for this user. */

@@ -84,3 +84,23 @@ void engine_result_clear(EngineResult *result)
     g_clear_pointer(&result->summary, json_decref);
     g_clear_pointer(&result->warnings, g_ptr_array_unref);
 }
+
+void engine_window_free(EngineWindow *window)
+{
+    if (window == NULL)
+        return;
+    g_ptr_array_unref(window->backups);
+    g_free(window->problem);
+    g_free(window);
+}
+
+void engine_reach_clear(EngineReach *reach)
+{
+    g_clear_pointer(&reach->windows, g_ptr_array_unref);
+    g_clear_pointer(&reach->doubt, g_free);
+}
+
+void engine_trim_result_clear(EngineTrimResult *result)
+{
+    g_clear_pointer(&result->ranges, g_ptr_array_unref);
+}

@@ -138,6 +138,44 @@ typedef struct {
     GPtrArray *warnings; /* char * */
 } EngineResult;
 
+/* --- logs: what leads on from a backup (PostgreSQL's WAL) ------------------------------------- */
+
+typedef struct {
+    GPtrArray *backups; /* char *: ids of the backups that lead into it, oldest first */
+    gint64 from, to;    /* the oldest and the newest moment that can be recovered */
+    char *problem;      /* why nothing can be recovered from its backups; NULL: it can */
+} EngineWindow;
+
+typedef struct {
+    Repository *repository;
+    const ConfigSource *source;
+    gboolean ask; /* ask the running server as well whether it has anything that is not archived */
+    GCancellable *cancellable;
+} EngineReachRequest;
+
+typedef struct {
+    GPtrArray *windows; /* EngineWindow, oldest first; backups without logs are in none */
+    gboolean complete;  /* the server has nothing that is not archived: the newest moment is now */
+    char *doubt;        /* why that is not known, or not so; NULL: complete, or nobody asked */
+    guint64 replay_bytes; /* of logs between the newest backup in a window and their end */
+} EngineReach;
+
+/* Logs that may go: those that none of the kept backups leads to. */
+typedef struct {
+    Repository *repository;
+    const char *source;
+    const char *const *onward; /* ids of backups behind whose start all logs are needed */
+    GHashTable *named;         /* char *: names of objects that some backup lists; they stay */
+    gint64 before;    /* what was archived at or after this moment of the store's clock stays */
+    gboolean limited; /* a rule limits logs by age: those of a server without backups go too */
+    gboolean dry_run;
+} EngineTrim;
+
+typedef struct {
+    guint64 files, bytes; /* removed, or to be removed */
+    GPtrArray *ranges;    /* char *: what it is, a sentence each */
+} EngineTrimResult;
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -171,6 +209,13 @@ typedef struct {
                        const EngineTarget *target, Backup **ret_backup, char **ret_reason,
                        GCancellable *cancellable, GError **error);
 
+    /* What can be recovered with the logs that follow the source's backups. A server that cannot be
+     * asked is no failure. NULL: the engine has no logs, each backup has one moment. */
+    gboolean (*reach)(const EngineReachRequest *request, EngineReach *ret_reach, GError **error);
+
+    /* Removes logs that nobody needs, or says which it would. NULL: the engine has none. */
+    gboolean (*trim)(const EngineTrim *request, EngineTrimResult *ret_result, GError **error);
+
     /* A plan with problems is no error; an error means that planning itself failed (server
      * unreachable, usage, damage). The request must outlive the plan. */
     EnginePlan *(*plan)(const EngineRestore *request, GError **error);
@@ -194,5 +239,10 @@ void engine_plan_step(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2
 void engine_plan_problem(EnginePlan *plan, GError *error);
 void engine_plan_warn(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void engine_result_clear(EngineResult *result);
+void engine_window_free(EngineWindow *window);
+void engine_reach_clear(EngineReach *reach);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EngineReach, engine_reach_clear)
+void engine_trim_result_clear(EngineTrimResult *result);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EngineTrimResult, engine_trim_result_clear)
 
 #endif

@@ -9,6 +9,8 @@
 #include "postgres/check.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
+#include "postgres/wal-reach.h"
+#include "postgres/wal-trim.h"
 
 static gboolean is_physical(const char *method)
 {
@@ -72,6 +74,8 @@ const Engine postgres_engine = {
     .check_object = check_object,
     .describe = describe,
     .choose = pg_target_choose,
+    .reach = pg_reach,
+    .trim = pg_wal_trim,
     .plan = plan,
     .restore = restore,
     .plan_free = plan_free,

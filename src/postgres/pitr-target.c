@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "postgres/connection.h"
 #include "postgres/recovery-settings.h"
+#include "postgres/server-position.h"
 #include "postgres/wal-walk.h"
 
 /* --- reading the WAL -------------------------------------------------------------------------- */
@@ -206,25 +207,15 @@ static gboolean is_all_archived(const PgRoute *route, const PgPhysical *physical
                                 GCancellable *cancellable)
 {
     g_autoptr(PgConnection) connection = NULL;
-    g_autoptr(PGresult) result = NULL;
-    PgLsn insert;
+    PgServerPosition position;
 
     if (server == NULL || server->conninfo == NULL || target->to != RECOVER_TIME)
         return FALSE;
     connection = pg_connect(server->conninfo, NULL, cancellable, NULL);
-    if (connection != NULL)
-        result = pg_query(connection,
-                          "SELECT s.system_identifier, pg_catalog.pg_current_wal_insert_lsn(), "
-                          "(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint "
-                          "FROM pg_catalog.pg_control_system() s "
-                          "WHERE NOT pg_catalog.pg_is_in_recovery()",
-                          0, NULL, NULL);
-    if (result == NULL || PQntuples(result) != 1 ||
-        (guint64)pg_int(result, 0, 0) != physical->system_identifier ||
-        !pg_lsn_parse(pg_text(result, 0, 1), &insert, NULL))
-        return FALSE;
-    /* A new segment begins with a header, which is no record. */
-    return insert <= route->reach + WAL_HEADER_SIZE && pg_int(result, 0, 2) >= target->time;
+    return connection != NULL && pg_server_position(connection, &position, NULL) &&
+           position.system_identifier == physical->system_identifier &&
+           pg_server_is_archived(connection, &position, route->reach, route->segment_size) &&
+           position.now >= target->time;
 }
 
 static gboolean is_latest(const PgRoute *route, const PgPhysical *physical,
