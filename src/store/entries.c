@@ -101,3 +101,21 @@ GPtrArray *entries_read(int directory_fd, gboolean is_root)
     g_ptr_array_sort(entries, compare_entries);
     return g_steal_pointer(&entries);
 }
+
+gboolean entries_any(int directory_fd)
+{
+    _Alignas(struct dirent64) char buffer[1024];
+    ssize_t length;
+
+    /* Not readdir(), which reads as much as fits into 32 KiB: two names are enough here. */
+    while ((length = getdents64(directory_fd, buffer, sizeof buffer)) > 0) {
+        for (ssize_t at = 0; at < length;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                return TRUE;
+            at += entry->d_reclen;
+        }
+    }
+    return FALSE;
+}

@@ -21,6 +21,10 @@ typedef struct {
  * with errno when the directory cannot be read. */
 GPtrArray *entries_read(int directory_fd, gboolean is_root) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether an open directory holds anything at all, strangers' files included. FALSE as well where it
+ * cannot be told. Moves the descriptor's place in the directory. */
+gboolean entries_any(int directory_fd);
+
 /* When a file was last written, in microseconds. */
 gint64 entries_modified(const struct stat *info);
 

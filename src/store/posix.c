@@ -6,11 +6,18 @@
  * ever replacing anything, and then its directory is fsynced. Everything goes relative to a
  * descriptor of the root directory, so that a repository that is unmounted under us is an error and
  * never an empty directory that happens to have the same path.
+ *
+ * Directories: nothing is put into a directory before its own entry in its parent was fsynced.
+ * Whoever writes keeps to this, every other process too, so that only an empty directory can be one
+ * that a power cut takes away: its maker may not have come to the fsync. One that holds anything
+ * needs none, and neither does what is above it. An object costs two fsyncs therefore, its own and
+ * its directory's, and reading one directory's first entries instead of a fsync for each level.
  */
 #include "store/driver.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,23 +38,20 @@
 #define STREAM_BUFFER (1024 * 1024)
 /* Writing back begins after so many bytes, so that the fsync at the end has little left to do. */
 #define WRITE_BACK_STEP (8 * 1024 * 1024)
-/* Directories that are known to be durable; beyond this the set starts anew. */
-#define KNOWN_LIMIT 10000
 /* How often a directory may vanish between making it and making a file in it. */
 #define VANISH_LIMIT 100
 
 typedef struct {
     Store store;
     int root;
-    GMutex mutex;
-    GHashTable *known; /* directories whose entry in their parent was fsynced by this process */
-    int broken;        /* atomic: see withdraw() */
+    int broken; /* atomic: see withdraw() */
 } PosixStore;
 
 typedef struct {
     StoreWriter writer;
     int fd;
-    char *temporary; /* relative to the root; NULL once it is gone */
+    int directory;   /* where the temporary file is */
+    char *temporary; /* its name relative to the root; NULL once it is gone */
     guint8 *buffer;  /* NULL until a small piece comes */
     gsize used;
     guint64 written;
@@ -59,8 +63,6 @@ static void posix_free(Store *store)
     PosixStore *posix = (PosixStore *)store;
 
     file_close_fd(&posix->root);
-    g_hash_table_unref(posix->known);
-    g_mutex_clear(&posix->mutex);
     g_free(posix);
 }
 
@@ -102,6 +104,14 @@ static char *parent_of(const char *name)
     return slash != NULL ? g_strndup(name, (gsize)(slash - name)) : g_strdup("");
 }
 
+/* The last part of a name. */
+static const char *leaf_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return slash != NULL ? slash + 1 : name;
+}
+
 static int open_directory(PosixStore *posix, const char *directory)
 {
     return openat(posix->root, directory[0] != '\0' ? directory : ".",
@@ -122,64 +132,47 @@ static gboolean sync_directory(PosixStore *posix, const char *directory, GError 
 
 /* --- Directories ------------------------------------------------------------------------------ */
 
-static gboolean is_known(PosixStore *posix, const char *directory)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
+static int open_durable(PosixStore *posix, const char *directory, GError **error);
 
-    return g_hash_table_contains(posix->known, directory);
-}
-
-static void know(PosixStore *posix, const char *directory)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
-
-    if (g_hash_table_size(posix->known) >= KNOWN_LIMIT)
-        g_hash_table_remove_all(posix->known);
-    g_hash_table_add(posix->known, g_strdup(directory));
-}
-
-static void forget(PosixStore *posix, const char *directory)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&posix->mutex);
-
-    g_hash_table_remove(posix->known, directory);
-}
-
-/* Makes a directory and its parents. The parent is fsynced even where the directory was there
- * already, once: who made it may not have come to its own fsync yet. */
+/* Makes a directory, and its parents where they are missing. That its entry is durable is for
+ * open_durable() to see to. */
 static gboolean make_directory(PosixStore *posix, const char *directory, GError **error)
 {
-    g_autofree char *parent = NULL;
+    g_autofree char *parent = parent_of(directory);
+    FILE_AUTO_FD fd = open_durable(posix, parent, error);
 
-    if (directory[0] == '\0' || is_known(posix, directory))
+    if (fd < 0)
+        return FALSE;
+    if (mkdirat(fd, leaf_of(directory), DIRECTORY_MODE) == 0 || errno == EEXIST)
         return TRUE;
-    parent = parent_of(directory);
-    if (!make_directory(posix, parent, error))
-        return FALSE;
-    if (mkdirat(posix->root, directory, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-        /* The error first: waiting for a lock sets errno. */
-        set_system_error(&posix->store, directory, error, "cannot make the directory");
-        forget(posix, parent);
-        return FALSE;
-    }
-    if (!sync_directory(posix, parent, error))
-        return FALSE;
-    know(posix, directory);
-    return TRUE;
+    set_system_error(&posix->store, directory, error, "cannot make the directory");
+    return FALSE;
 }
 
-/* Forgets a directory and its parents, after one of them vanished. */
-static void forget_branch(PosixStore *posix, const char *directory)
+/* A descriptor of a directory that may be written into, as the head of this file says; made where
+ * it is missing. A concurrent delete may take an empty directory away and another writer make it
+ * anew: what is made by way of the descriptor then fails with ENOENT, and never lands in a directory
+ * that was not looked at. */
+static int open_durable(PosixStore *posix, const char *directory, GError **error)
 {
-    g_autofree char *branch = g_strdup(directory);
+    FILE_AUTO_FD fd = open_directory(posix, directory);
 
-    while (branch[0] != '\0') {
-        char *parent = parent_of(branch);
-
-        forget(posix, branch);
-        g_free(branch);
-        branch = parent;
+    if (fd < 0 && errno == ENOENT) {
+        if (!make_directory(posix, directory, error))
+            return -1;
+        fd = open_directory(posix, directory);
     }
+    if (fd < 0) {
+        set_system_error(&posix->store, directory, error, "cannot open the directory");
+        return -1;
+    }
+    if (directory[0] != '\0' && !entries_any(fd)) {
+        g_autofree char *parent = parent_of(directory);
+
+        if (!sync_directory(posix, parent, error))
+            return -1;
+    }
+    return g_steal_fd(&fd);
 }
 
 /* Takes away a directory and its parents as far as they are empty; the result, instead of it, is
@@ -189,7 +182,6 @@ static char *remove_empty(PosixStore *posix, char *directory)
     while (directory[0] != '\0' && unlinkat(posix->root, directory, AT_REMOVEDIR) == 0) {
         char *parent = parent_of(directory);
 
-        forget(posix, directory);
         g_free(directory);
         directory = parent;
     }
@@ -198,26 +190,38 @@ static char *remove_empty(PosixStore *posix, char *directory)
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-/* A concurrent delete takes empty directories away; then they are made again. */
+/* Whether to try again: a concurrent delete took the directory away, and it is made again. Else the
+ * problem becomes the error. */
+static gboolean retry(GError *problem, guint tries, GError **error)
+{
+    if (error_is(problem, ERROR_NOT_FOUND) && tries < VANISH_LIMIT) {
+        g_error_free(problem);
+        return TRUE;
+    }
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
 static int open_temporary(PosixStore *posix, const char *directory, const char *temporary,
-                          GError **error)
+                          int *ret_directory, GError **error)
 {
     for (guint i = 0;; i++) {
-        g_autoptr(GError) local_error = NULL;
-        int fd;
+        g_autoptr(GError) problem = NULL;
+        FILE_AUTO_FD parent = open_durable(posix, directory, &problem);
+        int fd = -1;
 
-        if (make_directory(posix, directory, &local_error)) {
-            fd = openat(posix->root, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+        if (parent >= 0) {
+            fd = openat(parent, leaf_of(temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                         OBJECT_MODE);
-            if (fd >= 0)
-                return fd;
-            set_system_error(&posix->store, temporary, &local_error, "cannot create");
+            if (fd < 0)
+                set_system_error(&posix->store, temporary, &problem, "cannot create");
         }
-        if (!error_is(local_error, ERROR_NOT_FOUND) || i == VANISH_LIMIT) {
-            g_propagate_error(error, g_steal_pointer(&local_error));
+        if (fd >= 0) {
+            *ret_directory = g_steal_fd(&parent);
+            return fd;
+        }
+        if (!retry(g_steal_pointer(&problem), i, error))
             return -1;
-        }
-        forget_branch(posix, directory);
     }
 }
 
@@ -229,15 +233,16 @@ static StoreWriter *posix_begin(Store *store, const char *name, GError **error)
     g_autofree char *temporary = g_strconcat(directory, directory[0] != '\0' ? "/" : "",
                                              STORE_TEMPORARY_PREFIX, random, NULL);
     PosixWriter *writer;
-    int fd;
+    int fd, parent;
 
     if (!check_whole(posix, error))
         return NULL;
-    fd = open_temporary(posix, directory, temporary, error);
+    fd = open_temporary(posix, directory, temporary, &parent, error);
     if (fd < 0)
         return NULL;
     writer = g_new0(PosixWriter, 1);
     writer->fd = fd;
+    writer->directory = parent;
     writer->temporary = g_steal_pointer(&temporary);
     return &writer->writer;
 }
@@ -307,59 +312,75 @@ static gboolean finish_file(PosixWriter *writer, GError **error)
 
 /* link() does not replace either. Over NFS its answer can be lost and the repeated call then finds
  * the name taken, by ourselves: the number of links tells. */
-static gboolean place_by_link(PosixStore *posix, const char *temporary, const char *name)
+static gboolean place_by_link(int from, const char *temporary, int directory, const char *leaf)
 {
     struct stat info;
     int errnum;
 
-    if (linkat(posix->root, temporary, posix->root, name, 0) != 0) {
+    if (linkat(from, temporary, directory, leaf, 0) != 0) {
         errnum = errno;
-        if (errnum != EEXIST || fstatat(posix->root, temporary, &info, 0) != 0 ||
-            info.st_nlink < 2) {
+        if (errnum != EEXIST || fstatat(from, temporary, &info, 0) != 0 || info.st_nlink < 2) {
             errno = errnum;
             return FALSE;
         }
     }
-    (void)unlinkat(posix->root, temporary, 0);
+    (void)unlinkat(from, temporary, 0);
     return TRUE;
 }
 
-static gboolean place(PosixStore *posix, const char *temporary, const char *name)
+static gboolean place(PosixWriter *writer, int directory, const char *leaf)
 {
-    if (renameat2(posix->root, temporary, posix->root, name, RENAME_NOREPLACE) == 0)
+    const char *temporary = leaf_of(writer->temporary);
+
+    if (renameat2(writer->directory, temporary, directory, leaf, RENAME_NOREPLACE) == 0)
         return TRUE;
     if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
         return FALSE;
-    return place_by_link(posix, temporary, name);
+    return place_by_link(writer->directory, temporary, directory, leaf);
 }
 
 /* The temporary file of an object whose name came late lies in another directory, so that a
- * concurrent delete may take the object's own away: then it is made again. */
-static gboolean place_in(PosixStore *posix, const char *temporary, const char *directory,
-                         const char *name, GError **error)
+ * concurrent delete may take the object's own away: then it is made again. The result is a
+ * descriptor of the object's directory. */
+static int place_elsewhere(PosixWriter *writer, const char *directory, GError **error)
 {
-    for (guint i = 0;; i++) {
-        g_autoptr(GError) local_error = NULL;
+    const char *name = writer->writer.name;
+    Store *store = writer->writer.store;
 
-        if (make_directory(posix, directory, &local_error)) {
-            if (place(posix, temporary, name))
-                return TRUE;
-            set_system_error(&posix->store, name, &local_error, "cannot put in place");
+    for (guint i = 0;; i++) {
+        g_autoptr(GError) problem = NULL;
+        FILE_AUTO_FD fd = open_durable((PosixStore *)store, directory, &problem);
+
+        if (fd >= 0) {
+            if (place(writer, fd, leaf_of(name)))
+                return g_steal_fd(&fd);
+            set_system_error(store, name, &problem, "cannot put in place");
         }
-        if (!error_is(local_error, ERROR_NOT_FOUND) || i == VANISH_LIMIT) {
-            g_propagate_error(error, g_steal_pointer(&local_error));
-            return FALSE;
-        }
-        forget_branch(posix, directory);
+        if (!retry(g_steal_pointer(&problem), i, error))
+            return -1;
     }
+}
+
+/* Puts the object in place; a descriptor of its directory. */
+static int place_object(PosixWriter *writer, GError **error)
+{
+    g_autofree char *directory = parent_of(writer->writer.name);
+    g_autofree char *begun_in = parent_of(writer->temporary);
+
+    if (strcmp(directory, begun_in) != 0)
+        return place_elsewhere(writer, directory, error);
+    if (place(writer, writer->directory, leaf_of(writer->writer.name)))
+        return g_steal_fd(&writer->directory);
+    set_system_error(writer->writer.store, writer->writer.name, error, "cannot put in place");
+    return -1;
 }
 
 /* The directory could not be fsynced: the object is in place and may be gone after a power cut, so
  * it must not be seen. Where even taking it away fails, nothing that this process still sees in the
  * store can be believed. */
-static void withdraw(PosixStore *posix, const char *name)
+static void withdraw(PosixStore *posix, int directory, const char *leaf)
 {
-    if (unlinkat(posix->root, name, 0) != 0)
+    if (unlinkat(directory, leaf, 0) != 0)
         g_atomic_int_set(&posix->broken, 1);
 }
 
@@ -367,14 +388,17 @@ static gboolean posix_commit(StoreWriter *base, GError **error)
 {
     PosixWriter *writer = (PosixWriter *)base;
     PosixStore *posix = (PosixStore *)base->store;
-    g_autofree char *directory = parent_of(base->name);
+    FILE_AUTO_FD directory = -1;
+    g_autofree char *path = full_path(base->store, base->name);
 
-    if (!check_whole(posix, error) || !finish_file(writer, error) ||
-        !place_in(posix, writer->temporary, directory, base->name, error))
+    if (!check_whole(posix, error) || !finish_file(writer, error))
+        return FALSE;
+    directory = place_object(writer, error);
+    if (directory < 0)
         return FALSE;
     g_clear_pointer(&writer->temporary, g_free);
-    if (!sync_directory(posix, directory, error)) {
-        withdraw(posix, base->name);
+    if (!file_sync(directory, path, error)) {
+        withdraw(posix, directory, leaf_of(base->name));
         return FALSE;
     }
     return TRUE;
@@ -386,8 +410,10 @@ static void posix_writer_free(StoreWriter *base)
     PosixStore *posix = (PosixStore *)base->store;
 
     file_close_fd(&writer->fd);
-    if (writer->temporary != NULL && unlinkat(posix->root, writer->temporary, 0) == 0)
+    if (writer->temporary != NULL &&
+        unlinkat(writer->directory, leaf_of(writer->temporary), 0) == 0)
         g_free(remove_empty(posix, parent_of(writer->temporary)));
+    file_close_fd(&writer->directory);
     g_free(writer->temporary);
     g_free(writer->buffer);
     g_free(writer);
@@ -754,7 +780,5 @@ Store *store_open_posix(const char *path, GError **error)
     posix = g_new0(PosixStore, 1);
     store_init(&posix->store, &posix_driver, path);
     posix->root = root;
-    g_mutex_init(&posix->mutex);
-    posix->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return &posix->store;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -76,6 +77,52 @@ static void test_directory_vanishes(StoreFixture *fixture, gconstpointer data)
     g_assert_true(directory_remove(a, &error));
     put_text(fixture->store, "a/b/x", "x");
     g_assert_true(g_file_test(x, G_FILE_TEST_IS_REGULAR));
+}
+
+/* What was fsynced, by the last part of its path, a space behind each. */
+static GString *synced;
+
+/* Stands before the C library's. */
+int fsync(int fd)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *path = g_file_read_link(link, NULL);
+    g_autofree char *name = path != NULL ? g_path_get_basename(path) : NULL;
+
+    if (synced != NULL && name != NULL)
+        g_string_append_printf(synced, "%s ", g_str_has_prefix(name, ".tmp-") ? "object" : name);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static void put_and_expect(Store *store, const char *object, const char *expected)
+{
+    g_string_truncate(synced, 0);
+    put_text(store, object, "x");
+    g_assert_cmpstr(synced->str, ==, expected);
+}
+
+/* A new directory's entry is durable before anything is put into it; an empty one may be another
+ * writer's that has not come so far; one that holds anything is durable with all above it. */
+static void test_directories_durable(StoreFixture *fixture, gconstpointer data)
+{
+    g_autofree char *empty = fixture_path(fixture, "store/a/empty");
+    g_autoptr(GString) names = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    StoreWriter *writer;
+
+    synced = names;
+    put_and_expect(fixture->store, "a/b/c", "store a object b ");
+    put_and_expect(fixture->store, "a/b/d", "object b ");
+    put_and_expect(fixture->store, "e", "object store ");
+    g_assert_cmpint(g_mkdir(empty, 0750), ==, 0);
+    put_and_expect(fixture->store, "a/empty/c", "a object empty ");
+    g_string_truncate(names, 0);
+    writer = store_begin_below(fixture->store, "a/", &error);
+    g_assert_no_error(error);
+    g_assert_true(store_commit_as(writer, "a/late/c", &error));
+    store_writer_free(writer);
+    g_assert_cmpstr(names->str, ==, "object a late ");
+    synced = NULL;
 }
 
 static void set_age(const char *path, gint64 age)
@@ -206,6 +253,7 @@ int main(int argc, char **argv)
     add("/store/posix/modes", test_modes);
     add("/store/posix/nothing-left", test_nothing_left);
     add("/store/posix/directory-vanishes", test_directory_vanishes);
+    add("/store/posix/directories-durable", test_directories_durable);
     add("/store/posix/clean", test_clean);
     add("/store/posix/neighbours", test_neighbours);
     add("/store/posix/dates", test_dates);
