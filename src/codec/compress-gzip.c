@@ -218,8 +218,8 @@ static BufferEncoder *buffer_encoder(void)
     return encoder;
 }
 
-static gboolean compress(int level, const void *bytes, gsize length, void *out, gsize out_size,
-                         gsize *ret_length, GError **error)
+static gboolean compress(CompressSpec spec, const void *bytes, gsize length, void *out,
+                         gsize out_size, gsize *ret_length, GError **error)
 {
     BufferEncoder *encoder = buffer_encoder();
     struct isal_zstream *stream = &encoder->stream;
@@ -230,12 +230,12 @@ static gboolean compress(int level, const void *bytes, gsize length, void *out, 
         gsize piece = MIN(length, PIECE);
         /* With no more room than stored blocks need, ISA-L takes them where its codes would be
          * longer. */
-        gsize room = MIN(out_size - (gsize)(to - (guint8 *)out), bound(level, piece));
+        gsize room = MIN(out_size - (gsize)(to - (guint8 *)out), bound(spec.level, piece));
 
         isal_deflate_stateless_init(stream);
-        stream->level = (guint32)level;
+        stream->level = (guint32)spec.level;
         stream->level_buf = encoder->level_buffer;
-        stream->level_buf_size = level_buffer_size[level];
+        stream->level_buf_size = level_buffer_size[spec.level];
         stream->gzip_flag = IGZIP_GZIP;
         stream->end_of_stream = 1;
         stream->flush = NO_FLUSH;

@@ -231,14 +231,14 @@ static gboolean compress_frame(LZ4F_cctx *context, const LZ4F_preferences_t *cho
     return TRUE;
 }
 
-static gboolean compress(int level, const void *bytes, gsize length, void *out, gsize out_size,
-                         gsize *ret_length, GError **error)
+static gboolean compress(CompressSpec spec, const void *bytes, gsize length, void *out,
+                         gsize out_size, gsize *ret_length, GError **error)
 {
     LZ4F_cctx *context = g_private_get(&thread_compression);
-    LZ4F_preferences_t chosen = buffer_preferences(level, length);
+    LZ4F_preferences_t chosen = buffer_preferences(spec.level, length);
 
     /* lz4 wants room for the worst case before it begins. */
-    if (out_size < bound(level, length)) {
+    if (out_size < bound(spec.level, length)) {
         codec_error_no_room(error, &codec_lz4);
         return FALSE;
     }

@@ -62,8 +62,8 @@ static gboolean none_copy(const void *bytes, gsize length, void *out, gsize out_
 
 static const CodecDriver codec_none;
 
-static gboolean none_compress(int level, const void *bytes, gsize length, void *out, gsize out_size,
-                              gsize *ret_length, GError **error)
+static gboolean none_compress(CompressSpec spec, const void *bytes, gsize length, void *out,
+                              gsize out_size, gsize *ret_length, GError **error)
 {
     if (length > out_size) {
         codec_error_no_room(error, &codec_none);
@@ -281,8 +281,8 @@ gsize compress_bound(CompressSpec spec, gsize length)
 gboolean compress_buffer(CompressSpec spec, const void *bytes, gsize length, void *out,
                          gsize out_size, gsize *ret_length, GError **error)
 {
-    return driver_of(spec.codec)
-        ->compress(level_of(spec), bytes, length, out, out_size, ret_length, error);
+    spec.level = level_of(spec);
+    return driver_of(spec.codec)->compress(spec, bytes, length, out, out_size, ret_length, error);
 }
 
 gboolean decompress_buffer(Codec codec, const void *bytes, gsize length, void *out, gsize out_size,

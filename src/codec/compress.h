@@ -13,12 +13,19 @@
 
 typedef enum { CODEC_NONE, CODEC_ZSTD, CODEC_GZIP, CODEC_LZ4 } Codec;
 
+/* What whole buffers hold; a codec that has no use for it passes it over, as streams do. */
+typedef enum {
+    COMPRESS_ANYTHING,
+    COMPRESS_SMALL_RECORDS, /* short records that repeat what stands close before them */
+} CompressContent;
+
 typedef struct {
     Codec codec;
     int level; /* zstd -5 to 19; gzip 0 to 3 (ISA-L's levels); lz4 0 to 12; none 0 */
+    CompressContent content;
 } CompressSpec;
 
-#define COMPRESS_DEFAULT ((CompressSpec){CODEC_ZSTD, 1})
+#define COMPRESS_DEFAULT ((CompressSpec){CODEC_ZSTD, 1, COMPRESS_ANYTHING})
 
 /* "zstd", "zstd:3", "gzip:1", "lz4", "none". Without a level the codec's default (zstd 1, gzip 1,
  * lz4 0). ERROR_CONFIG. */

@@ -36,10 +36,10 @@ typedef struct {
     gboolean (*decoder_finish)(gpointer decoder, GError **error);
     void (*decoder_free)(gpointer decoder);
 
-    /* Whole buffers, with contexts of the calling thread. */
+    /* Whole buffers, with contexts of the calling thread. The level is within the limits. */
     gsize (*bound)(int level, gsize length);
-    gboolean (*compress)(int level, const void *bytes, gsize length, void *out, gsize out_size,
-                         gsize *ret_length, GError **error);
+    gboolean (*compress)(CompressSpec spec, const void *bytes, gsize length, void *out,
+                         gsize out_size, gsize *ret_length, GError **error);
     gboolean (*decompress)(const void *bytes, gsize length, void *out, gsize out_size,
                            gsize *ret_length, GError **error);
 } CodecDriver;

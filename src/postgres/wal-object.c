@@ -9,16 +9,16 @@
 
 #include "base/error.h"
 
-/* Plain bytes of one zstd frame. Frames of their own cost next to nothing at this size, and level 1
- * without the codec's tuning for long streams of text is both faster and smaller on WAL. */
-#define CHUNK ((gsize)4 << 20)
-/* Compressed bytes that are kept until the digest that stands before them is known. What is larger
- * is compressed twice. */
-#define KEPT_LIMIT ((gsize)64 << 20)
+/* Plain bytes of one zstd frame: small enough that a reader decompresses it in one go, without a
+ * window of its own, and that reading, compressing and hashing find it in the cache. */
+#define FRAME ((gsize)128 << 10)
+/* Plain bytes that are read at once, and go from one thread to the other. */
+#define CHUNK ((gsize)1 << 20)
+/* Plain bytes of which the compressed ones are kept until the digest that stands before them is
+ * known. What is larger is compressed twice. */
+#define KEPT_LIMIT ((guint64)64 << 20)
 
 /* --- plain bytes ------------------------------------------------------------------------------ */
-
-typedef gboolean (*PlainFunc)(const guint8 *bytes, gsize length, gpointer data, GError **error);
 
 static gboolean read_chunk(const WalPlain *plain, guint64 offset, guint8 *buffer, gsize length,
                            GError **error)
@@ -43,174 +43,226 @@ static gboolean read_chunk(const WalPlain *plain, guint64 offset, guint8 *buffer
     return TRUE;
 }
 
-static gboolean plain_each(const WalPlain *plain, PlainFunc func, gpointer data, GError **error)
-{
-    g_autofree guint8 *buffer = plain->bytes == NULL ? g_malloc(CHUNK) : NULL;
-
-    for (guint64 offset = 0; offset < plain->size;) {
-        gsize length = (gsize)MIN(plain->size - offset, CHUNK);
-        const guint8 *bytes = plain->bytes != NULL ? plain->bytes + offset : buffer;
-
-        if (buffer != NULL && !read_chunk(plain, offset, buffer, length, error))
-            return FALSE;
-        if (!func(bytes, length, data, error))
-            return FALSE;
-        offset += length;
-    }
-    return TRUE;
-}
-
-static gboolean hash_chunk(const guint8 *bytes, gsize length, gpointer data, GError **error)
-{
-    sha256_update(data, bytes, length);
-    return TRUE;
-}
-
 gboolean wal_plain_hash(const WalPlain *plain, guint8 digest[SHA256_SIZE], GError **error)
 {
     g_autoptr(Sha256) hash = sha256_new();
+    g_autofree guint8 *buffer = plain->bytes == NULL ? g_malloc(CHUNK) : NULL;
 
-    if (!plain_each(plain, hash_chunk, hash, error))
-        return FALSE;
+    for (guint64 offset = 0; offset < plain->size; offset += CHUNK) {
+        gsize length = (gsize)MIN(plain->size - offset, CHUNK);
+
+        if (buffer != NULL && !read_chunk(plain, offset, buffer, length, error))
+            return FALSE;
+        sha256_update(hash, buffer != NULL ? buffer : plain->bytes + offset, length);
+    }
     sha256_finish(hash, digest);
     return TRUE;
 }
 
-/* --- hashing beside --------------------------------------------------------------------------- */
+/* --- compressing ------------------------------------------------------------------------------ */
 
-/* Compressing takes three times as long as hashing: a thread of its own hides the hash. Few buffers
- * go round, so that memory stays bounded whichever of the two is slower. */
-#define LANE_BUFFERS 3
+/* A chunk's zstd frames. They are made in place, in room for the worst case of which only what is
+ * written to is ever backed by memory. */
+typedef struct {
+    guint8 *frames;
+    gsize room, length;
+} Slot;
+
+static gboolean slot_fill(Slot *slot, CompressSpec spec, const guint8 *bytes, gsize length,
+                          GError **error)
+{
+    slot->length = 0;
+    for (gsize offset = 0; offset < length; offset += FRAME) {
+        gsize stored;
+
+        if (!compress_buffer(spec, bytes + offset, MIN(length - offset, FRAME),
+                             slot->frames + slot->length, slot->room - slot->length, &stored,
+                             error))
+            return FALSE;
+        slot->length += stored;
+    }
+    return TRUE;
+}
+
+/* --- the second thread ------------------------------------------------------------------------ */
+
+/* Hashing the plain bytes takes a third of the time of compressing them. A thread of its own does
+ * all of the hashing, and compresses as well where it would be idle. Few buffers go round, so that
+ * memory stays bounded whichever of the two is slower. */
+#define LANE_BUFFERS 4
 #define LANE_MINIMUM ((guint64)2 << 20) /* below, a thread costs more than it saves */
 
 typedef struct {
     guint8 *bytes;
     gsize length; /* 0: the end */
+    Slot *slot;   /* to be filled by the lane; NULL: it was */
 } LaneBuffer;
 
 typedef struct {
     LaneBuffer buffers[LANE_BUFFERS];
     GAsyncQueue *idle, *filled;
     Sha256 *hash;
+    CompressSpec spec;
     GThread *thread;
-} HashLane;
+    GError *problem; /* the lane's own until it has ended */
+} Lane;
 
 static gpointer run_lane(gpointer data)
 {
-    HashLane *lane = data;
+    Lane *lane = data;
 
     for (;;) {
         LaneBuffer *buffer = g_async_queue_pop(lane->filled);
 
         if (buffer->length == 0)
             return NULL;
+        if (buffer->slot != NULL && lane->problem == NULL)
+            (void)slot_fill(buffer->slot, lane->spec, buffer->bytes, buffer->length,
+                            &lane->problem);
         sha256_update(lane->hash, buffer->bytes, buffer->length);
         g_async_queue_push(lane->idle, buffer);
     }
 }
 
-static HashLane *lane_new(Sha256 *hash)
+static Lane *lane_new(Sha256 *hash, CompressSpec spec)
 {
-    HashLane *lane = g_new0(HashLane, 1);
+    Lane *lane = g_new0(Lane, 1);
 
     lane->hash = hash;
+    lane->spec = spec;
     lane->idle = g_async_queue_new();
     lane->filled = g_async_queue_new();
     for (guint i = 0; i < LANE_BUFFERS; i++) {
         lane->buffers[i].bytes = g_malloc(CHUNK);
         g_async_queue_push(lane->idle, &lane->buffers[i]);
     }
-    lane->thread = g_thread_new("hash", run_lane, lane);
+    lane->thread = g_thread_new("wal-lane", run_lane, lane);
     return lane;
 }
 
-/* Waits until all is hashed. */
-static void lane_free(HashLane *lane)
+/* Waits until the lane has done all that it was given. */
+static gboolean lane_end(Lane *lane, GError **error)
 {
     LaneBuffer end = {0};
 
+    if (lane->thread != NULL) {
+        g_async_queue_push(lane->filled, &end);
+        (void)g_thread_join(g_steal_pointer(&lane->thread));
+    }
+    if (lane->problem == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&lane->problem));
+    return FALSE;
+}
+
+static void lane_free(Lane *lane)
+{
     if (lane == NULL)
         return;
-    g_async_queue_push(lane->filled, &end);
-    (void)g_thread_join(lane->thread);
+    (void)lane_end(lane, NULL);
     for (guint i = 0; i < LANE_BUFFERS; i++)
         g_free(lane->buffers[i].bytes);
     g_async_queue_unref(lane->idle);
     g_async_queue_unref(lane->filled);
     g_free(lane);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HashLane, lane_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lane, lane_free)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* One pass over the plain bytes. The first one hashes and keeps what it makes; where that is too
- * much, a second writes it. */
+/* One pass over the plain bytes, a part of at most KEPT_LIMIT at a time. */
 typedef struct {
     Sha256 *plain_hash, *stored_hash;
     CompressSpec spec;
-    guint8 *out;      /* room for a compressed chunk */
-    GByteArray *kept; /* NULL: not kept */
-    StoreWriter *writer;
+    guint8 *frames; /* the room of all slots */
+    Slot *slots;
+    guint count;         /* of slots that the current part fills */
+    StoreWriter *writer; /* NULL: only measured */
     guint64 stored_size;
 } Pass;
 
 static void pass_clear(Pass *pass)
 {
-    g_free(pass->out);
+    g_free(pass->frames);
+    g_free(pass->slots);
     sha256_free(pass->plain_hash);
     sha256_free(pass->stored_hash);
-    g_clear_pointer(&pass->kept, g_byte_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Pass, pass_clear)
 
-static gboolean take_stored(Pass *pass, const void *bytes, gsize length, GError **error)
+static void pass_begin(Pass *pass, const WalPlain *plain, int level)
 {
-    sha256_update(pass->stored_hash, bytes, length);
-    pass->stored_size += length;
-    if (pass->writer != NULL)
-        return store_write(pass->writer, bytes, length, error);
-    if (pass->kept != NULL && pass->kept->len + length > KEPT_LIMIT)
-        g_clear_pointer(&pass->kept, g_byte_array_unref);
-    if (pass->kept != NULL)
-        g_byte_array_append(pass->kept, bytes, (guint)length);
+    guint slots = (guint)((MIN(plain->size, KEPT_LIMIT) + CHUNK - 1) / CHUNK);
+    gsize room;
+
+    pass->spec = (CompressSpec){CODEC_ZSTD, level, COMPRESS_SMALL_RECORDS};
+    room = compress_bound(pass->spec, FRAME) * (CHUNK / FRAME);
+    pass->plain_hash = sha256_new();
+    pass->stored_hash = sha256_new();
+    pass->frames = g_malloc_n(slots, room);
+    pass->slots = g_new0(Slot, slots);
+    for (guint i = 0; i < slots; i++)
+        pass->slots[i] = (Slot){.frames = pass->frames + i * room, .room = room};
+}
+
+static gboolean fill_from_memory(Pass *pass, const guint8 *bytes, gsize length, GError **error)
+{
+    for (gsize offset = 0; offset < length; offset += CHUNK) {
+        gsize part = MIN(length - offset, CHUNK);
+
+        if (!slot_fill(&pass->slots[pass->count++], pass->spec, bytes + offset, part, error))
+            return FALSE;
+    }
+    sha256_update(pass->plain_hash, bytes, length);
     return TRUE;
 }
 
-static gboolean compress_chunk(Pass *pass, const guint8 *bytes, gsize length, GError **error)
+static gboolean fill_alone(Pass *pass, const WalPlain *plain, GError **error)
 {
-    gsize stored;
+    g_autofree guint8 *buffer = g_malloc(plain->size);
 
-    return compress_buffer(pass->spec, bytes, length, pass->out, compress_bound(pass->spec, CHUNK),
-                           &stored, error) &&
-           take_stored(pass, pass->out, stored, error);
+    return read_chunk(plain, 0, buffer, plain->size, error) &&
+           fill_from_memory(pass, buffer, plain->size, error);
 }
 
-static gboolean take_plain(const guint8 *bytes, gsize length, gpointer data, GError **error)
+static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start, gsize length,
+                               GError **error)
 {
-    Pass *pass = data;
+    g_autoptr(Lane) lane = lane_new(pass->plain_hash, pass->spec);
 
-    sha256_update(pass->plain_hash, bytes, length);
-    return compress_chunk(pass, bytes, length, error);
-}
-
-/* Reads the file once; each part is hashed by the lane while the next one is compressed here. */
-static gboolean run_beside(Pass *pass, const WalPlain *plain, GError **error)
-{
-    g_autoptr(HashLane) lane = lane_new(pass->plain_hash);
-
-    for (guint64 offset = 0; offset < plain->size;) {
-        gsize length = (gsize)MIN(plain->size - offset, CHUNK);
+    for (gsize offset = 0; offset < length; offset += CHUNK) {
         LaneBuffer *buffer = g_async_queue_pop(lane->idle);
+        Slot *slot = &pass->slots[pass->count++];
+        /* Less than nothing in the queue: the lane waits. */
+        gboolean waits = g_async_queue_length(lane->filled) < 0;
 
-        if (!read_chunk(plain, offset, buffer->bytes, length, error))
+        buffer->length = MIN(length - offset, CHUNK);
+        buffer->slot = waits ? slot : NULL;
+        if (!read_chunk(plain, start + offset, buffer->bytes, buffer->length, error))
             return FALSE;
-        buffer->length = length;
-        /* Compressed first: after that the lane may give the buffer back at any moment. The lane
-         * hashes this part while the next one is compressed. */
-        if (!compress_chunk(pass, buffer->bytes, length, error))
+        if (!waits && !slot_fill(slot, pass->spec, buffer->bytes, buffer->length, error))
             return FALSE;
         g_async_queue_push(lane->filled, buffer);
-        offset += length;
+    }
+    return lane_end(lane, error);
+}
+
+/* Fills the slots with the part that begins at `start`. */
+static gboolean fill(Pass *pass, const WalPlain *plain, guint64 start, gsize length, GError **error)
+{
+    pass->count = 0;
+    if (plain->bytes != NULL)
+        return fill_from_memory(pass, plain->bytes + start, length, error);
+    if (plain->size < LANE_MINIMUM)
+        return fill_alone(pass, plain, error);
+    return fill_with_lane(pass, plain, start, length, error);
+}
+
+static gboolean write_slots(const Pass *pass, StoreWriter *writer, GError **error)
+{
+    for (guint i = 0; i < pass->count; i++) {
+        if (!store_write(writer, pass->slots[i].frames, pass->slots[i].length, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -218,14 +270,19 @@ static gboolean run_beside(Pass *pass, const WalPlain *plain, GError **error)
 static gboolean pass_run(Pass *pass, const WalPlain *plain, int level, WalFrame *frame,
                          GError **error)
 {
-    pass->plain_hash = sha256_new();
-    pass->stored_hash = sha256_new();
-    pass->spec = (CompressSpec){CODEC_ZSTD, level};
-    pass->out = g_malloc(compress_bound(pass->spec, CHUNK));
-    if (plain->bytes == NULL && plain->size >= LANE_MINIMUM
-            ? !run_beside(pass, plain, error)
-            : !plain_each(plain, take_plain, pass, error))
-        return FALSE;
+    pass_begin(pass, plain, level);
+    for (guint64 start = 0; start < plain->size; start += KEPT_LIMIT) {
+        gsize length = (gsize)MIN(plain->size - start, KEPT_LIMIT);
+
+        if (!fill(pass, plain, start, length, error))
+            return FALSE;
+        for (guint i = 0; i < pass->count; i++) {
+            sha256_update(pass->stored_hash, pass->slots[i].frames, pass->slots[i].length);
+            pass->stored_size += pass->slots[i].length;
+        }
+        if (pass->writer != NULL && !write_slots(pass, pass->writer, error))
+            return FALSE;
+    }
     frame->plain_size = plain->size;
     frame->stored_size = pass->stored_size;
     sha256_finish(pass->plain_hash, frame->plain_sha256);
@@ -254,7 +311,7 @@ static gboolean write_again(StoreWriter *writer, const WalPlain *plain, int leve
 gboolean wal_object_write(Store *store, const char *object, const WalPlain *plain, int level,
                           WalFrame *frame, GError **error)
 {
-    g_auto(Pass) pass = {.kept = g_byte_array_new()};
+    g_auto(Pass) pass = {0};
     g_autoptr(StoreWriter) writer = NULL;
     guint8 head[WAL_FRAME_SIZE];
 
@@ -264,8 +321,8 @@ gboolean wal_object_write(Store *store, const char *object, const WalPlain *plai
     writer = store_begin(store, object, error);
     if (writer == NULL || !store_write(writer, head, sizeof head, error))
         return FALSE;
-    if (pass.kept != NULL ? !store_write(writer, pass.kept->data, pass.kept->len, error)
-                          : !write_again(writer, plain, level, frame, error))
+    if (plain->size <= KEPT_LIMIT ? !write_slots(&pass, writer, error)
+                                  : !write_again(writer, plain, level, frame, error))
         return FALSE;
     return store_commit(writer, error);
 }

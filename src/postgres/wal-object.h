@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One object of the WAL archive in the store: the metadata frame, then zstd frames. Writing takes
- * the plain bytes from a file or from memory and never holds more than 64 MiB; reading checks
+ * the plain bytes from a file or from memory, holds no more than 64 MiB of compressed ones, and takes a
+ * second thread to its aid where that pays; reading checks
  * everything that the frame promises.
  *
  * Threads: any; nothing is kept between calls.

@@ -12,8 +12,17 @@
 #include <string.h>
 
 static const CompressSpec specs[] = {
-    {CODEC_NONE, 0}, {CODEC_ZSTD, -5}, {CODEC_ZSTD, 1}, {CODEC_ZSTD, 9}, {CODEC_GZIP, 0},
-    {CODEC_GZIP, 1}, {CODEC_GZIP, 2},  {CODEC_GZIP, 3}, {CODEC_LZ4, 0},  {CODEC_LZ4, 9},
+    {CODEC_NONE, 0},
+    {CODEC_ZSTD, -5},
+    {CODEC_ZSTD, 1},
+    {CODEC_ZSTD, 9},
+    {CODEC_GZIP, 0},
+    {CODEC_GZIP, 1},
+    {CODEC_GZIP, 2},
+    {CODEC_GZIP, 3},
+    {CODEC_LZ4, 0},
+    {CODEC_LZ4, 9},
+    {CODEC_ZSTD, 1, COMPRESS_SMALL_RECORDS},
 };
 
 typedef enum { BYTES_ZERO, BYTES_TEXT, BYTES_RANDOM, BYTES_WORST, BYTES_KINDS } BytesKind;
