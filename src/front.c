@@ -5,6 +5,7 @@
  * times as long as the rest of an empty push. Everything else is handed over, by exec, to the whole
  * program.
  */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,11 @@ int main(int argc, char **argv)
 
     if (command == NULL)
         return hand_over(argv);
+    /* SHA-256 is all that is asked of OpenSSL here. The names of every cipher and digest that it
+     * knows, its messages and its configuration cost 0.7 ms. Where it refuses, it does them. */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                                  OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+                              NULL);
     status = command_main(argc, argv);
     /* A mistake in front of the command's words is found before the command is. */
     return status == error_info(ERROR_USAGE)->exit_status ? MAX(status, command->failure_status)
