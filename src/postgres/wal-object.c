@@ -8,15 +8,18 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/lane.h"
 
 /* Plain bytes of one zstd frame: small enough that a reader decompresses it in one go, without a
  * window of its own, and that reading, compressing and hashing find it in the cache. */
 #define FRAME ((gsize)128 << 10)
 /* Plain bytes that are read at once, and go from one thread to the other. */
-#define CHUNK ((gsize)1 << 20)
+#define CHUNK ((gsize)256 << 10)
 /* Plain bytes of which the compressed ones are kept until the digest that stands before them is
  * known. What is larger is compressed twice. */
 #define KEPT_LIMIT ((guint64)64 << 20)
+/* Plain bytes from which on a second thread saves more than it costs. */
+#define LANE_MINIMUM ((guint64)2 << 20)
 
 /* --- plain bytes ------------------------------------------------------------------------------ */
 
@@ -84,90 +87,6 @@ static gboolean slot_fill(Slot *slot, CompressSpec spec, const guint8 *bytes, gs
     return TRUE;
 }
 
-/* --- the second thread ------------------------------------------------------------------------ */
-
-/* Hashing the plain bytes takes a third of the time of compressing them. A thread of its own does
- * all of the hashing, and compresses as well where it would be idle. Few buffers go round, so that
- * memory stays bounded whichever of the two is slower. */
-#define LANE_BUFFERS 4
-#define LANE_MINIMUM ((guint64)2 << 20) /* below, a thread costs more than it saves */
-
-typedef struct {
-    guint8 *bytes;
-    gsize length; /* 0: the end */
-    Slot *slot;   /* to be filled by the lane; NULL: it was */
-} LaneBuffer;
-
-typedef struct {
-    LaneBuffer buffers[LANE_BUFFERS];
-    GAsyncQueue *idle, *filled;
-    Sha256 *hash;
-    CompressSpec spec;
-    GThread *thread;
-    GError *problem; /* the lane's own until it has ended */
-} Lane;
-
-static gpointer run_lane(gpointer data)
-{
-    Lane *lane = data;
-
-    for (;;) {
-        LaneBuffer *buffer = g_async_queue_pop(lane->filled);
-
-        if (buffer->length == 0)
-            return NULL;
-        if (buffer->slot != NULL && lane->problem == NULL)
-            (void)slot_fill(buffer->slot, lane->spec, buffer->bytes, buffer->length,
-                            &lane->problem);
-        sha256_update(lane->hash, buffer->bytes, buffer->length);
-        g_async_queue_push(lane->idle, buffer);
-    }
-}
-
-static Lane *lane_new(Sha256 *hash, CompressSpec spec)
-{
-    Lane *lane = g_new0(Lane, 1);
-
-    lane->hash = hash;
-    lane->spec = spec;
-    lane->idle = g_async_queue_new();
-    lane->filled = g_async_queue_new();
-    for (guint i = 0; i < LANE_BUFFERS; i++) {
-        lane->buffers[i].bytes = g_malloc(CHUNK);
-        g_async_queue_push(lane->idle, &lane->buffers[i]);
-    }
-    lane->thread = g_thread_new("wal-lane", run_lane, lane);
-    return lane;
-}
-
-/* Waits until the lane has done all that it was given. */
-static gboolean lane_end(Lane *lane, GError **error)
-{
-    LaneBuffer end = {0};
-
-    if (lane->thread != NULL) {
-        g_async_queue_push(lane->filled, &end);
-        (void)g_thread_join(g_steal_pointer(&lane->thread));
-    }
-    if (lane->problem == NULL)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&lane->problem));
-    return FALSE;
-}
-
-static void lane_free(Lane *lane)
-{
-    if (lane == NULL)
-        return;
-    (void)lane_end(lane, NULL);
-    for (guint i = 0; i < LANE_BUFFERS; i++)
-        g_free(lane->buffers[i].bytes);
-    g_async_queue_unref(lane->idle);
-    g_async_queue_unref(lane->filled);
-    g_free(lane);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lane, lane_free)
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* One pass over the plain bytes, a part of at most KEPT_LIMIT at a time. */
@@ -225,24 +144,36 @@ static gboolean fill_alone(Pass *pass, const WalPlain *plain, GError **error)
            fill_from_memory(pass, buffer, plain->size, error);
 }
 
+/* In the lane: hashes all, and compresses what comes with a slot. */
+static gboolean hash_and_fill(const LaneBuffer *buffer, gpointer data, GError **error)
+{
+    Pass *pass = data;
+
+    sha256_update(pass->plain_hash, buffer->bytes, buffer->length);
+    return buffer->tag == NULL ||
+           slot_fill(buffer->tag, pass->spec, buffer->bytes, buffer->length, error);
+}
+
+/* Hashing takes a third of the time of compressing: a second thread does all of it, and compresses
+ * too when it has nothing else to do. */
 static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start, gsize length,
                                GError **error)
 {
-    g_autoptr(Lane) lane = lane_new(pass->plain_hash, pass->spec);
+    g_autoptr(Lane) lane = lane_new("wal-push", CHUNK, hash_and_fill, pass);
 
     for (gsize offset = 0; offset < length; offset += CHUNK) {
-        LaneBuffer *buffer = g_async_queue_pop(lane->idle);
+        LaneBuffer *buffer = lane_take(lane);
         Slot *slot = &pass->slots[pass->count++];
-        /* Less than nothing in the queue: the lane waits. */
-        gboolean waits = g_async_queue_length(lane->filled) < 0;
 
         buffer->length = MIN(length - offset, CHUNK);
-        buffer->slot = waits ? slot : NULL;
+        buffer->tag = lane_waits(lane) ? slot : NULL;
         if (!read_chunk(plain, start + offset, buffer->bytes, buffer->length, error))
             return FALSE;
-        if (!waits && !slot_fill(slot, pass->spec, buffer->bytes, buffer->length, error))
+        if (buffer->tag == NULL &&
+            !slot_fill(slot, pass->spec, buffer->bytes, buffer->length, error))
             return FALSE;
-        g_async_queue_push(lane->filled, buffer);
+        if (!lane_give(lane, buffer))
+            break;
     }
     return lane_end(lane, error);
 }
@@ -338,10 +269,12 @@ typedef struct {
     Decompressor *decompressor;
     CodecSink sink;
     gpointer data;
+    Lane *lane; /* hashes the stored bytes; NULL: they are hashed where they come */
 } Reading;
 
 static void reading_clear(Reading *reading)
 {
+    lane_free(reading->lane);
     decompressor_free(reading->decompressor);
     sha256_free(reading->stored_hash);
     sha256_free(reading->plain_hash);
@@ -360,6 +293,31 @@ static gboolean give_plain(const void *bytes, gsize length, gpointer data, GErro
     if (reading->plain_hash != NULL)
         sha256_update(reading->plain_hash, bytes, length);
     return reading->sink == NULL || reading->sink(bytes, length, reading->data, error);
+}
+
+static gboolean hash_in_lane(const LaneBuffer *buffer, gpointer data, GError **error)
+{
+    sha256_update(data, buffer->bytes, buffer->length);
+    return TRUE;
+}
+
+/* Where a segment is decompressed, a second thread hashes what it is made of. */
+static void hash_stored(Reading *reading, const guint8 *bytes, gsize length)
+{
+    if (reading->lane == NULL && reading->decompressor != NULL &&
+        reading->frame.stored_size >= LANE_MINIMUM)
+        reading->lane = lane_new("wal-get", CHUNK, hash_in_lane, reading->stored_hash);
+    if (reading->lane == NULL)
+        sha256_update(reading->stored_hash, bytes, length);
+    while (reading->lane != NULL && length > 0) {
+        LaneBuffer *buffer = lane_take(reading->lane);
+
+        buffer->length = MIN(length, CHUNK);
+        memcpy(buffer->bytes, bytes, buffer->length);
+        bytes += buffer->length;
+        length -= buffer->length;
+        (void)lane_give(reading->lane, buffer);
+    }
 }
 
 /* We never write a window that the decompressor refuses: a stream that asks for one is broken. */
@@ -393,7 +351,7 @@ static gboolean take_piece(const void *bytes, gsize length, gpointer data, GErro
     }
     if (length == 0)
         return TRUE;
-    sha256_update(reading->stored_hash, at, length);
+    hash_stored(reading, at, length);
     reading->stored_size += length;
     return reading->decompressor == NULL || decompress(reading, at, length, error);
 }
@@ -406,6 +364,8 @@ static gboolean check_ends(Reading *reading, GError **error)
         error_set(error, ERROR_DAMAGED, "it is cut short");
         return FALSE;
     }
+    if (reading->lane != NULL && !lane_end(reading->lane, error))
+        return FALSE;
     sha256_finish(reading->stored_hash, digest);
     if (reading->stored_size != reading->frame.stored_size ||
         memcmp(digest, reading->frame.stored_sha256, SHA256_SIZE) != 0) {
