@@ -38,7 +38,7 @@ static gboolean run_unpin(CommandRun *run, GError **error)
 }
 
 static const GOptionEntry entries[] = {
-    {"note", 0, 0, G_OPTION_ARG_STRING, &options.note, "why, for the record", "TEXT"},
+    {"note", 0, 0, G_OPTION_ARG_FILENAME, &options.note, "why, for the record", "TEXT"},
     {NULL},
 };
 
