@@ -50,11 +50,14 @@ void seal_derive(const void *secret, gsize secret_length, const void *salt, gsiz
                  const void *info, gsize info_length, guint8 ret_key[SEAL_KEY_SIZE])
 {
     EVP_KDF_CTX *context = EVP_KDF_CTX_new(hkdf());
+    OSSL_PARAM salt_parameter =
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_length);
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_length),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_length),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length),
+        /* OpenSSL refuses an empty salt; without one it takes what the RFC puts in its place. */
+        salt_length > 0 ? salt_parameter : OSSL_PARAM_construct_end(),
         OSSL_PARAM_construct_end(),
     };
 

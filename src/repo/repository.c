@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The header of a repository: repository.json.
+ * The header of a repository, repository.json, and the way to its key.
  */
 #include "repo/repository.h"
 
@@ -12,6 +12,7 @@
 
 #define HEADER_NAME  "repository.json"
 #define HEADER_LIMIT (1024 * 1024)
+#define CIPHER       "aes-256-gcm"
 
 struct Repository {
     gatomicrefcount references;
@@ -19,6 +20,12 @@ struct Repository {
     char *id;
     CompressSpec compression;
     gint64 created;
+    gboolean encrypted;
+    RepositoryUnlock unlock;
+    gpointer unlock_data;
+    GDestroyNotify unlock_destroy;
+    GMutex mutex;     /* guards the next */
+    Keyring *keyring; /* NULL until it is unlocked; stays then */
 };
 
 static Repository *repository_new(Store *store, const char *id, CompressSpec compression,
@@ -31,6 +38,7 @@ static Repository *repository_new(Store *store, const char *id, CompressSpec com
     repository->id = g_strdup(id);
     repository->compression = compression;
     repository->created = created;
+    g_mutex_init(&repository->mutex);
     return repository;
 }
 
@@ -44,6 +52,9 @@ void repository_unref(Repository *repository)
 {
     if (repository == NULL || !g_atomic_ref_count_dec(&repository->references))
         return;
+    repository_set_unlock(repository, NULL, NULL, NULL);
+    keyring_unref(repository->keyring);
+    g_mutex_clear(&repository->mutex);
     store_unref(repository->store);
     g_free(repository->id);
     g_free(repository);
@@ -70,30 +81,90 @@ static gboolean check_empty(Store *store, GError **error)
     return FALSE;
 }
 
-static char *make_header(const char *id, CompressSpec compression, gint64 created)
+static char *make_header(const Repository *repository)
 {
-    g_autofree char *when = time_format(created);
-    g_autofree char *spec = compress_spec_format(compression);
+    g_autofree char *when = time_format(repository->created);
+    g_autofree char *spec = compress_spec_format(repository->compression);
     g_autoptr(json_t) header =
         json_pack("{s:i, s:s, s:s, s:s, s:s}", "format_version", REPOSITORY_FORMAT_VERSION, "id",
-                  id, "created", when, "compression", spec, "tool_version", HOLDFAST_VERSION);
+                  repository->id, "created", when, "compression", spec, "tool_version",
+                  HOLDFAST_VERSION);
 
+    if (repository->encrypted)
+        json_object_set_new(header, "encryption", json_pack("{s:s}", "cipher", CIPHER));
     return json_write(header, TRUE);
 }
 
-Repository *repository_create(Store *store, CompressSpec compression, GError **error)
+/* Takes back what was written of a repository that could not be made; the store was empty. */
+static void remove_keys(Store *store)
+{
+    g_autoptr(GPtrArray) parts = NULL;
+
+    if (!store_list_parts(store, "keys/", &parts, NULL))
+        return;
+    for (guint i = 0; i < parts->len; i++) {
+        g_autofree char *name = g_strconcat("keys/", (const char *)parts->pdata[i], NULL);
+
+        (void)!store_delete(store, name, NULL);
+    }
+}
+
+/* The header comes last: with it the repository is there. */
+static Repository *create(Store *store, CompressSpec compression, const KeyForm *key,
+                          GError **error)
 {
     g_autofree char *id = g_uuid_string_random();
+    g_autoptr(Repository) repository = NULL;
     g_autofree char *text = NULL;
+    gboolean doubtful = FALSE;
     gint64 now;
 
     if (!check_empty(store, error) || !store_time(store, &now, error))
         return NULL;
-    now -= now % TIME_SECOND;
-    text = make_header(id, compression, now);
-    if (!document_put(store, HEADER_NAME, text, strlen(text), NULL, error))
-        return NULL;
-    return repository_new(store, id, compression, now);
+    repository = repository_new(store, id, compression, now - now % TIME_SECOND);
+    if (key != NULL) {
+        repository->encrypted = TRUE;
+        repository->keyring = keys_create(store, id, key, error);
+    }
+    text = make_header(repository);
+    if ((key == NULL || repository->keyring != NULL) &&
+        document_put(store, HEADER_NAME, text, strlen(text), &doubtful, error))
+        return g_steal_pointer(&repository);
+    /* A header that may be there after all needs its keys. */
+    if (key != NULL && !doubtful)
+        remove_keys(store);
+    return NULL;
+}
+
+Repository *repository_create(Store *store, CompressSpec compression, GError **error)
+{
+    return create(store, compression, NULL, error);
+}
+
+Repository *repository_create_encrypted(Store *store, CompressSpec compression, const KeyForm *key,
+                                        GError **error)
+{
+    return create(store, compression, key, error);
+}
+
+/* *ret_encrypted: whether the header says that it is. */
+static gboolean read_encryption(const Store *store, const json_t *header, gboolean *ret_encrypted,
+                                GError **error)
+{
+    const json_t *encryption = json_object_get(header, "encryption");
+    const char *cipher;
+
+    *ret_encrypted = encryption != NULL && !json_is_null(encryption);
+    if (!*ret_encrypted)
+        return TRUE;
+    if (!json_need_string(encryption, "cipher", HEADER_NAME, &cipher, error))
+        return FALSE;
+    if (strcmp(cipher, CIPHER) == 0)
+        return TRUE;
+    error_set(error, ERROR_NEWER_FORMAT, "%s is encrypted by %s, which this program does not know",
+              store_location(store), cipher);
+    error_add_hint(error, "update holdfast to the version that wrote it, or a newer one");
+    return FALSE;
 }
 
 Repository *repository_open(Store *store, GError **error)
@@ -102,6 +173,8 @@ Repository *repository_open(Store *store, GError **error)
     g_autoptr(json_t) header = document_get(store, HEADER_NAME, HEADER_LIMIT, &local_error);
     const char *id, *created_text, *spec_text;
     CompressSpec compression;
+    Repository *repository;
+    gboolean encrypted;
     gint64 created;
 
     if (header == NULL) {
@@ -124,7 +197,11 @@ Repository *repository_open(Store *store, GError **error)
                   HEADER_NAME, store_location(store));
         return NULL;
     }
-    return repository_new(store, id, compression, created);
+    if (!read_encryption(store, header, &encrypted, error))
+        return NULL;
+    repository = repository_new(store, id, compression, created);
+    repository->encrypted = encrypted;
+    return repository;
 }
 
 const char *repository_id(const Repository *repository)
@@ -145,4 +222,59 @@ CompressSpec repository_compression(const Repository *repository)
 gint64 repository_created(const Repository *repository)
 {
     return repository->created;
+}
+
+/* --- the key ---------------------------------------------------------------------------------- */
+
+gboolean repository_is_encrypted(const Repository *repository)
+{
+    return repository->encrypted;
+}
+
+void repository_set_unlock(Repository *repository, RepositoryUnlock func, gpointer data,
+                           GDestroyNotify destroy)
+{
+    if (repository->unlock_destroy != NULL)
+        repository->unlock_destroy(repository->unlock_data);
+    repository->unlock = func;
+    repository->unlock_data = data;
+    repository->unlock_destroy = destroy;
+}
+
+gboolean repository_has_key(const Repository *repository)
+{
+    return !repository->encrypted || repository->unlock != NULL;
+}
+
+static gboolean unlock(Repository *repository, GError **error)
+{
+    if (repository->unlock == NULL) {
+        error_set(error, ERROR_CONFIG, "the repository %s is encrypted, and no key was named",
+                  store_location(repository->store));
+        error_add_hint(error, "set key in [repository] of the configuration, or give --key "
+                              "passphrase-file=FILE with --repository");
+        return FALSE;
+    }
+    repository->keyring = repository->unlock(repository, repository->unlock_data, error);
+    return repository->keyring != NULL;
+}
+
+gboolean repository_unlock(Repository *repository, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+
+    if (!repository->encrypted)
+        return TRUE;
+    locker = g_mutex_locker_new(&repository->mutex);
+    return repository->keyring != NULL || unlock(repository, error);
+}
+
+const Keyring *repository_keyring(Repository *repository, GError **error)
+{
+    if (!repository->encrypted) {
+        error_set(error, ERROR_INTERNAL, "the repository %s is not encrypted and has no keys",
+                  store_location(repository->store));
+        return NULL;
+    }
+    return repository_unlock(repository, error) ? repository->keyring : NULL;
 }

@@ -24,8 +24,8 @@ static gboolean refuse(const void *bytes, gsize length, gpointer data, GError **
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const SealScope scope = {SEAL_POOL, "00000000-0000-0000-0000-000000000000", "",
-                                    find_key, NULL};
+    static const SealScope scope = {SEAL_POOL, "00000000-0000-0000-0000-000000000000", "", find_key,
+                                    NULL};
     g_autoptr(SealReader) reader = seal_reader_new(&scope, refuse, NULL);
     SealHeader header;
     size_t half = size / 2;
