@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "repo/stored.h"
 
 /* Written to the store in pieces of at least so many bytes. */
 #define FLUSH_SIZE ((gsize)1024 * 1024)
@@ -119,8 +120,8 @@ gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
 
 typedef struct {
     Store *store;
-    StoreWriter *target;
-    guint8 digest[SHA256_SIZE];
+    StoredWriter *target;
+    guint8 digest[SHA256_SIZE]; /* of the stored bytes */
     guint64 size;
     GError *error;
 } Commit;
@@ -130,7 +131,7 @@ static gpointer run_commit(gpointer data)
     Commit *commit = data;
     g_autofree char *name = pool_object_name(commit->digest);
 
-    if (!store_commit_as(commit->target, name, &commit->error) &&
+    if (!stored_commit_as(commit->target, name, &commit->error) &&
         pool_object_in_place(commit->store, name, commit->digest, commit->size))
         g_clear_error(&commit->error);
     return commit;
@@ -138,7 +139,7 @@ static gpointer run_commit(gpointer data)
 
 static void commit_free(Commit *commit)
 {
-    store_writer_free(commit->target);
+    stored_writer_free(commit->target);
     g_clear_error(&commit->error);
     g_free(commit);
 }
@@ -146,21 +147,21 @@ static void commit_free(Commit *commit)
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 struct PackWriter {
-    Store *store;
+    Repository *repository;
     gsize room;
     guint8 *buffer; /* FLUSH_SIZE + room */
     gsize used;
     guint64 flushed;
     Sha256 *hash;
-    StoreWriter *target; /* NULL: no pack is open */
-    GThread *committing; /* of the pack that was sealed last, or NULL */
+    StoredWriter *target; /* NULL: no pack is open */
+    GThread *committing;  /* of the pack that was sealed last, or NULL */
 };
 
-PackWriter *pack_writer_new(Store *store, gsize room)
+PackWriter *pack_writer_new(Repository *repository, gsize room)
 {
     PackWriter *pack = g_new0(PackWriter, 1);
 
-    pack->store = store_ref(store);
+    pack->repository = repository_ref(repository);
     pack->room = room;
     pack->buffer = g_malloc(FLUSH_SIZE + room);
     pack->hash = sha256_new();
@@ -173,10 +174,10 @@ void pack_writer_free(PackWriter *pack)
         return;
     if (pack->committing != NULL)
         commit_free(g_thread_join(pack->committing));
-    store_writer_free(pack->target);
+    stored_writer_free(pack->target);
     sha256_free(pack->hash);
     g_free(pack->buffer);
-    store_unref(pack->store);
+    repository_unref(pack->repository);
     g_free(pack);
 }
 
@@ -192,10 +193,10 @@ guint64 pack_writer_size(const PackWriter *pack)
 
 gboolean pack_writer_begin(PackWriter *pack, const PackHeader *header, GError **error)
 {
-    pack->target = store_begin_below(pack->store, POOL_PREFIX, error);
+    sha256_reset(pack->hash);
+    pack->target = stored_begin(pack->repository, SEAL_POOL, POOL_PREFIX, pack->hash, error);
     if (pack->target == NULL)
         return FALSE;
-    sha256_reset(pack->hash);
     pack->flushed = 0;
     pack_header_write(header, pack->buffer);
     pack->used = PACK_HEADER_SIZE;
@@ -208,10 +209,9 @@ static gboolean flush(PackWriter *pack, GError **error)
 
     if (used == 0)
         return TRUE;
-    sha256_update(pack->hash, pack->buffer, used);
     pack->flushed += used;
     pack->used = 0;
-    return store_write(pack->target, pack->buffer, used, error);
+    return stored_write(pack->target, pack->buffer, used, error);
 }
 
 guint8 *pack_writer_room(PackWriter *pack, gsize length, GError **error)
@@ -261,14 +261,16 @@ gboolean pack_writer_wait(PackWriter *pack, GError **error)
 gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guint64 *ret_size,
                           GError **error)
 {
+    guint64 size;
     Commit *commit;
 
-    if (!flush(pack, error) || !pack_writer_wait(pack, error))
+    if (!flush(pack, error) || !pack_writer_wait(pack, error) ||
+        !stored_finish(pack->target, &size, error))
         return FALSE;
     commit = g_new0(Commit, 1);
-    commit->store = pack->store;
+    commit->store = repository_store(pack->repository);
     commit->target = g_steal_pointer(&pack->target);
-    commit->size = pack->flushed;
+    commit->size = size;
     sha256_finish(pack->hash, commit->digest);
     memcpy(ret_digest, commit->digest, SHA256_SIZE);
     *ret_size = commit->size;

@@ -21,7 +21,7 @@ typedef struct {
 
 struct PoolWriter {
     BackupWriter *backup; /* the caller's */
-    Store *store;
+    Repository *repository;
     char *backup_id;
     CompressSpec compression;
     guint64 hash_key;
@@ -64,7 +64,7 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     }
     writer = g_new0(PoolWriter, 1);
     writer->backup = options->backup;
-    writer->store = store_ref(repository_store(repository));
+    writer->repository = repository_ref(repository);
     writer->backup_id = g_strdup(options->backup_id);
     writer->compression = options->compression;
     writer->hash_key = options->hash_key;
@@ -86,13 +86,13 @@ void pool_writer_free(PoolWriter *writer)
     g_array_unref(writer->packs);
     g_mutex_clear(&writer->mutex);
     g_free(writer->backup_id);
-    store_unref(writer->store);
+    repository_unref(writer->repository);
     g_free(writer);
 }
 
-Store *pool_writer_store(const PoolWriter *writer)
+Repository *pool_writer_repository(const PoolWriter *writer)
 {
-    return writer->store;
+    return writer->repository;
 }
 
 CompressSpec pool_writer_compression(const PoolWriter *writer)

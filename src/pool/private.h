@@ -50,14 +50,14 @@ gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
 typedef struct PackWriter PackWriter;
 
 /* `room`: the longest piece that pack_writer_room() will be asked for. */
-PackWriter *pack_writer_new(Store *store, gsize room);
+PackWriter *pack_writer_new(Repository *repository, gsize room);
 void pack_writer_free(PackWriter *pack);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PackWriter, pack_writer_free)
 
 gboolean pack_writer_begin(PackWriter *pack, const PackHeader *header,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean pack_writer_is_open(const PackWriter *pack);
-/* Bytes of the open pack so far: the offset of the next piece. */
+/* Plain bytes of the open pack so far: the offset of the next piece. */
 guint64 pack_writer_size(const PackWriter *pack);
 /* Room at the pack's end to write `length` bytes into; pack_writer_advance() then says how many
  * there are. NULL on error. */
@@ -66,7 +66,8 @@ void pack_writer_advance(PackWriter *pack, gsize length);
 /* Bytes of any length. */
 gboolean pack_writer_append(PackWriter *pack, const void *bytes, gsize length,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Ends the open pack: its name is known from here on. Waits for the one before first. */
+/* Ends the open pack: its name is known from here on, and its stored size. Waits for the one before
+ * first. */
 gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guint64 *ret_size,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Waits until the pack that was sealed last is durable. */
@@ -111,7 +112,7 @@ void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count
 
 /* --- pool-writer.c: the pack table ------------------------------------------------------------ */
 
-Store *pool_writer_store(const PoolWriter *writer);
+Repository *pool_writer_repository(const PoolWriter *writer);
 CompressSpec pool_writer_compression(const PoolWriter *writer);
 guint64 pool_writer_hash_key(const PoolWriter *writer);
 

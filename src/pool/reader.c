@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "repo/stored.h"
 
 /* What a thread reads ahead at most. */
 #define WINDOW_SIZE ((gsize)1024 * 1024)
@@ -171,8 +172,8 @@ static gboolean know_pack(PoolReader *reader, guint32 pack, GError **error)
 
     if (g_atomic_int_get(&entry->known))
         return TRUE;
-    if (!store_read(repository_store(reader->repository), entry->name, 0, bytes, sizeof bytes,
-                    &length, &local_error)) {
+    if (!stored_read(reader->repository, SEAL_POOL, entry->name, 0, bytes, sizeof bytes, &length,
+                     &local_error)) {
         if (error_is(local_error, ERROR_NOT_FOUND))
             error_set(error, ERROR_DAMAGED, "%s is missing", entry->name);
         else
@@ -219,8 +220,8 @@ static const guint8 *fetch(PoolReader *reader, guint32 pack, guint64 offset, gsi
         window->capacity = MAX(wanted, WINDOW_SIZE);
         window->buffer = g_malloc(window->capacity);
     }
-    if (!store_read(repository_store(reader->repository), reader->packs[pack].name, offset,
-                    window->buffer, wanted, &got, error))
+    if (!stored_read(reader->repository, SEAL_POOL, reader->packs[pack].name, offset,
+                     window->buffer, wanted, &got, error))
         return NULL;
     if (got < length) {
         error_set(error, ERROR_DAMAGED, "%s ends before its byte %" G_GUINT64_FORMAT,

@@ -33,7 +33,7 @@ PoolStream *pool_stream_new(PoolWriter *writer)
     gsize room = compress_bound(pool_writer_compression(writer), POOL_EXTENT_LARGEST);
 
     stream->writer = writer;
-    stream->pack = pack_writer_new(pool_writer_store(writer), MAX(room, POOL_EXTENT_LARGEST));
+    stream->pack = pack_writer_new(pool_writer_repository(writer), MAX(room, POOL_EXTENT_LARGEST));
     stream->sealed = NO_PACK;
     return stream;
 }

@@ -5,6 +5,7 @@
 #include "postgres/physical-tables.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "postgres/inventory.h"
 
 #include <string.h>
@@ -71,7 +72,14 @@ static gboolean write_database(const EngineBackup *request, TableWriter *writer,
                 "the tables of database %s are in the backup, but not in its list: %s",
                 writer->database, text);
 
-            manifest_add_warning(request->manifest, warning);
+            /* The manifest is clear: beside a seal it names no database. */
+            if (repository_is_encrypted(backup_writer_repository(request->writer))) {
+                log_write(LOG_WARNING, "%s", warning);
+                manifest_add_warning(request->manifest, "the tables of a database are in the "
+                                                        "backup, but not in its list");
+            } else {
+                manifest_add_warning(request->manifest, warning);
+            }
             return TRUE;
         }
         g_propagate_error(error, g_steal_pointer(&problem));

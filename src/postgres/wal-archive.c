@@ -136,7 +136,7 @@ static gboolean compare(const Put *put, gboolean *ret_broken, GError **error)
     WalFrame frame;
     guint8 digest[SHA256_SIZE];
 
-    if (!wal_object_frame(store_of(put->archive), put->object, &frame, error) ||
+    if (!wal_object_frame(put->archive->repository, put->object, &frame, error) ||
         !wal_plain_hash(&put->plain, digest, error))
         return FALSE;
     if (frame.plain_size != put->plain.size ||
@@ -147,7 +147,7 @@ static gboolean compare(const Put *put, gboolean *ret_broken, GError **error)
                        "new timeline: give each source an archive of its own");
         return FALSE;
     }
-    *ret_broken = !wal_object_check(store_of(put->archive), put->object, &problem);
+    *ret_broken = !wal_object_check(put->archive->repository, put->object, &problem);
     if (*ret_broken && !error_is(problem, ERROR_DAMAGED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
@@ -161,7 +161,7 @@ static gboolean write_object(const Put *put, GError **error)
                       .segment_size = put->segment_size};
 
     g_strlcpy(frame.name, put->file, sizeof frame.name);
-    return wal_object_write(store_of(put->archive), put->object, &put->plain, WAL_LEVEL, &frame,
+    return wal_object_write(put->archive->repository, put->object, &put->plain, WAL_LEVEL, &frame,
                             error);
 }
 
@@ -312,7 +312,7 @@ static gboolean read_pieces(const WalArchive *archive, const char *segment, Targ
         g_autoptr(GError) problem = NULL;
 
         target->skip = target->length - piece->start;
-        if (!wal_object_read(store_of(archive), object, take_bytes, target, &frame, &problem)) {
+        if (!wal_object_read(archive->repository, object, take_bytes, target, &frame, &problem)) {
             pass_vanished(g_steal_pointer(&problem), error);
             return FALSE;
         }
@@ -338,7 +338,7 @@ static gboolean read_once(const WalArchive *archive, const char *name, Target *t
 
     if (object == NULL || !wal_name_parse(name, &parts))
         return FALSE;
-    if (wal_object_read(store_of(archive), object, take_bytes, target, &frame, &problem))
+    if (wal_object_read(archive->repository, object, take_bytes, target, &frame, &problem))
         return check_frame(archive, name, &frame, error);
     if (!error_is(problem, ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -494,7 +494,8 @@ gboolean wal_archive_verify(const WalArchive *archive, const char *name, WalFram
     g_autofree char *object = need_object_name(archive, name, error);
     WalFrame frame;
 
-    if (object == NULL || !wal_object_read(store_of(archive), object, NULL, NULL, &frame, error) ||
+    if (object == NULL ||
+        !wal_object_read(archive->repository, object, NULL, NULL, &frame, error) ||
         !check_frame(archive, name, &frame, error))
         return FALSE;
     if (ret_frame != NULL)
@@ -509,7 +510,7 @@ static gboolean same_piece(const WalArchive *archive, const char *object, const 
 {
     WalFrame frame;
 
-    if (!wal_object_read(store_of(archive), object, NULL, NULL, &frame, error))
+    if (!wal_object_read(archive->repository, object, NULL, NULL, &frame, error))
         return FALSE;
     if (frame.start == wanted->start &&
         memcmp(frame.plain_sha256, wanted->plain_sha256, SHA256_SIZE) == 0)
@@ -529,7 +530,7 @@ gboolean wal_archive_put_piece(const WalArchive *archive, const char *segment, g
                       .start = start};
 
     g_strlcpy(frame.name, segment, sizeof frame.name);
-    if (wal_object_write(store_of(archive), object, &plain, WAL_LEVEL, &frame, &problem))
+    if (wal_object_write(archive->repository, object, &plain, WAL_LEVEL, &frame, &problem))
         return TRUE;
     if (error_is(problem, ERROR_EXISTS))
         return same_piece(archive, object, &frame, error);
@@ -558,7 +559,7 @@ static gboolean find_piece(const char *object, const StoreInfo *info, gpointer d
     if (search->drop_until != 0)
         return parts.piece_end > search->drop_until ||
                store_delete(store_of(search->archive), object, error);
-    if (!wal_object_frame(store_of(search->archive), object, &frame, &problem)) {
+    if (!wal_object_frame(search->archive->repository, object, &frame, &problem)) {
         pass_vanished(g_steal_pointer(&problem), error);
         return FALSE;
     }

@@ -96,7 +96,7 @@ static gboolean learn_segment_size(Listing *listing, const char *object, GError 
 
     if (listing->current->segment_size != 0)
         return TRUE;
-    if (!wal_object_frame(repository_store(listing->repository), object, &frame, error))
+    if (!wal_object_frame(listing->repository, object, &frame, error))
         return FALSE;
     listing->current->segment_size = frame.segment_size;
     return TRUE;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/lane.h"
+#include "repo/stored.h"
 
 /* Plain bytes of one zstd frame: small enough that a reader decompresses it in one go, without a
  * window of its own, and that reading, compressing and hashing find it in the cache. */
@@ -96,7 +97,7 @@ typedef struct {
     guint8 *frames; /* the room of all slots */
     Slot *slots;
     guint count;         /* of slots that the current part fills */
-    StoreWriter *writer; /* NULL: only measured */
+    StoredWriter *writer; /* NULL: only measured */
     guint64 stored_size;
 } Pass;
 
@@ -189,10 +190,10 @@ static gboolean fill(Pass *pass, const WalPlain *plain, guint64 start, gsize len
     return fill_with_lane(pass, plain, start, length, error);
 }
 
-static gboolean write_slots(const Pass *pass, StoreWriter *writer, GError **error)
+static gboolean write_slots(const Pass *pass, StoredWriter *writer, GError **error)
 {
     for (guint i = 0; i < pass->count; i++) {
-        if (!store_write(writer, pass->slots[i].frames, pass->slots[i].length, error))
+        if (!stored_write(writer, pass->slots[i].frames, pass->slots[i].length, error))
             return FALSE;
     }
     return TRUE;
@@ -223,7 +224,7 @@ static gboolean pass_run(Pass *pass, const WalPlain *plain, int level, WalFrame 
 
 /* The frame has been written: what follows must be what it says, even where the file changed
  * between the passes. */
-static gboolean write_again(StoreWriter *writer, const WalPlain *plain, int level,
+static gboolean write_again(StoredWriter *writer, const WalPlain *plain, int level,
                             const WalFrame *frame, GError **error)
 {
     g_auto(Pass) pass = {.writer = writer};
@@ -239,23 +240,24 @@ static gboolean write_again(StoreWriter *writer, const WalPlain *plain, int leve
     return FALSE;
 }
 
-gboolean wal_object_write(Store *store, const char *object, const WalPlain *plain, int level,
-                          WalFrame *frame, GError **error)
+gboolean wal_object_write(Repository *repository, const char *object, const WalPlain *plain,
+                          int level, WalFrame *frame, GError **error)
 {
     g_auto(Pass) pass = {0};
-    g_autoptr(StoreWriter) writer = NULL;
+    g_autoptr(StoredWriter) writer = NULL;
     guint8 head[WAL_FRAME_SIZE];
+    guint64 size;
 
     if (!pass_run(&pass, plain, level, frame, error))
         return FALSE;
     wal_frame_write(frame, head);
-    writer = store_begin(store, object, error);
-    if (writer == NULL || !store_write(writer, head, sizeof head, error))
+    writer = stored_begin(repository, SEAL_WAL, object, NULL, error);
+    if (writer == NULL || !stored_write(writer, head, sizeof head, error))
         return FALSE;
     if (plain->size <= KEPT_LIMIT ? !write_slots(&pass, writer, error)
                                   : !write_again(writer, plain, level, frame, error))
         return FALSE;
-    return store_commit(writer, error);
+    return stored_finish(writer, &size, error) && stored_commit(writer, error);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -387,48 +389,51 @@ static gboolean check_ends(Reading *reading, GError **error)
     return TRUE;
 }
 
-gboolean wal_object_frame(Store *store, const char *object, WalFrame *ret_frame, GError **error)
+gboolean wal_object_frame(Repository *repository, const char *object, WalFrame *ret_frame,
+                          GError **error)
 {
     guint8 head[WAL_FRAME_SIZE];
     gsize length;
 
-    if (!store_read(store, object, 0, head, sizeof head, &length, error))
+    if (!stored_read(repository, SEAL_WAL, object, 0, head, sizeof head, &length, error))
         return FALSE;
     if (wal_frame_read(head, length, ret_frame, error))
         return TRUE;
-    g_prefix_error(error, "%s in %s: ", object, store_location(store));
+    g_prefix_error(error, "%s in %s: ", object, store_location(repository_store(repository)));
     return FALSE;
 }
 
-static gboolean read_through(Reading *reading, Store *store, const char *object, GError **error)
+static gboolean read_through(Reading *reading, Repository *repository, const char *object,
+                             GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
     reading->stored_hash = sha256_new();
-    if (store_stream(store, object, take_piece, reading, NULL, &problem) &&
+    if (stored_stream(repository, SEAL_WAL, object, take_piece, reading, NULL, &problem) &&
         check_ends(reading, &problem))
         return TRUE;
     if (error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_NEWER_FORMAT))
-        g_prefix_error(&problem, "%s in %s: ", object, store_location(store));
+        g_prefix_error(&problem, "%s in %s: ", object,
+                       store_location(repository_store(repository)));
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
 }
 
-gboolean wal_object_check(Store *store, const char *object, GError **error)
+gboolean wal_object_check(Repository *repository, const char *object, GError **error)
 {
     g_auto(Reading) reading = {0};
 
-    return read_through(&reading, store, object, error);
+    return read_through(&reading, repository, object, error);
 }
 
-gboolean wal_object_read(Store *store, const char *object, CodecSink sink, gpointer data,
+gboolean wal_object_read(Repository *repository, const char *object, CodecSink sink, gpointer data,
                          WalFrame *ret_frame, GError **error)
 {
     g_auto(Reading) reading = {.sink = sink, .data = data};
 
     reading.plain_hash = sink == NULL ? sha256_new() : NULL;
     reading.decompressor = decompressor_new(CODEC_ZSTD, give_plain, &reading);
-    if (!read_through(&reading, store, object, error))
+    if (!read_through(&reading, repository, object, error))
         return FALSE;
     if (ret_frame != NULL)
         *ret_frame = reading.frame;

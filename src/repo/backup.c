@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/suggest.h"
 #include "repo/backup-id.h"
+#include "repo/stored.h"
 
 #define SHARED_PREFIX "../../"
 
@@ -282,12 +283,20 @@ typedef struct {
         *object; /* NULL for what the manifest does not list: shared objects and the manifest */
     Sha256 *hash;
     guint64 size;
-    Decompressor *decompressor; /* NULL: the stored bytes are only hashed */
+    StoredReader *opener;       /* NULL: nothing is sealed */
+    Decompressor *decompressor; /* behind it; NULL: the stored bytes are only hashed */
     guint64 plain_size;
     CodecSink sink;
     gpointer data;
     gboolean sink_failed;
 } Reading;
+
+static void reading_clear(Reading *reading)
+{
+    stored_reader_free(reading->opener);
+    decompressor_free(reading->decompressor);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reading, reading_clear)
 
 static gboolean pass_plain(const void *bytes, gsize length, gpointer data, GError **error)
 {
@@ -312,7 +321,9 @@ static gboolean pass_stored(const void *bytes, gsize length, gpointer data, GErr
     sha256_update(reading->hash, bytes, length);
     reading->size += length;
     if (reading->decompressor == NULL ||
-        decompressor_write(reading->decompressor, bytes, length, &local_error))
+        (reading->opener != NULL
+             ? stored_reader_write(reading->opener, bytes, length, &local_error)
+             : decompressor_write(reading->decompressor, bytes, length, &local_error)))
         return TRUE;
     if (!reading->sink_failed && error_is(local_error, ERROR_DAMAGED))
         g_prefix_error(&local_error, "%s of backup %s: ", reading->path, reading->backup->id);
@@ -329,6 +340,29 @@ static Codec codec_of(const char *path)
             return codec;
     }
     return CODEC_NONE;
+}
+
+/* What was sealed is open here. */
+static gboolean pass_opened(const void *bytes, gsize length, gpointer data, GError **error)
+{
+    Reading *reading = data;
+
+    return decompressor_write(reading->decompressor, bytes, length, error);
+}
+
+/* Everything but the manifest may be sealed. */
+static gboolean begin_opening(Reading *reading, const char *name, GError **error)
+{
+    SealRole role = SEAL_BACKUP;
+
+    reading->decompressor = decompressor_new(codec_of(reading->path), pass_plain, reading);
+    if (strcmp(reading->path, MANIFEST_NAME) == 0)
+        return TRUE;
+    if (g_str_has_prefix(reading->path, SHARED_PREFIX))
+        role = g_str_has_prefix(reading->path, SHARED_PREFIX "wal/") ? SEAL_WAL : SEAL_POOL;
+    reading->opener =
+        stored_reader_new(reading->backup->repository, role, name, pass_opened, reading, error);
+    return reading->opener != NULL;
 }
 
 /* Holds what went by against what was recorded. */
@@ -352,7 +386,8 @@ static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError *
     }
     if (reading->decompressor == NULL)
         return TRUE;
-    if (!decompressor_finish(reading->decompressor, error)) {
+    if ((reading->opener != NULL && !stored_reader_finish(reading->opener, error)) ||
+        !decompressor_finish(reading->decompressor, error)) {
         g_prefix_error(error, "%s of backup %s: ", reading->path, id);
         return FALSE;
     }
@@ -371,9 +406,9 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
     const ChecksumEntry *entry = checksums_find(backup->checksums, path);
     g_autofree char *name = NULL;
     g_autoptr(Sha256) hash = sha256_new();
-    g_autoptr(Decompressor) decompressor = NULL;
     GError *local_error = NULL;
-    Reading reading = {.backup = backup, .path = path, .hash = hash, .sink = sink, .data = data};
+    g_auto(Reading) reading = {
+        .backup = backup, .path = path, .hash = hash, .sink = sink, .data = data};
 
     if (entry == NULL) {
         error_set(error, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id, path);
@@ -382,9 +417,8 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
     name = g_str_has_prefix(path, SHARED_PREFIX) ? g_strdup(path + strlen(SHARED_PREFIX))
                                                  : name_in(backup->id, path);
     reading.object = manifest_find_object(backup->manifest, path);
-    if (sink != NULL)
-        decompressor = decompressor_new(codec_of(path), pass_plain, &reading);
-    reading.decompressor = decompressor;
+    if (sink != NULL && !begin_opening(&reading, name, error))
+        return FALSE;
     if (!store_stream(repository_store(backup->repository), name, pass_stored, &reading,
                       cancellable, &local_error)) {
         if (reading.sink_failed)

@@ -11,6 +11,7 @@
 #include "repo/backup-id.h"
 #include "repo/checksums.h"
 #include "repo/document.h"
+#include "repo/stored.h"
 #include "repo/tombstone.h"
 
 #define SHARED_PREFIX "../../"
@@ -37,9 +38,9 @@ struct ObjectWriter {
     BackupWriter *writer;
     char *path;
     Compressor *compressor;
-    StoreWriter *target;
-    Sha256 *hash;
-    guint64 size;
+    Sha256 *hash; /* of the stored bytes */
+    StoredWriter *target;
+    guint64 size; /* known at the end */
     guint64 plain_size;
 };
 
@@ -164,14 +165,12 @@ static gboolean claim_path(BackupWriter *writer, const char *path, GError **erro
     return FALSE;
 }
 
-/* The compressor's sink: hashed and counted as it is stored. */
+/* The compressor's sink. */
 static gboolean store_piece(const void *bytes, gsize length, gpointer data, GError **error)
 {
     ObjectWriter *object = data;
 
-    sha256_update(object->hash, bytes, length);
-    object->size += length;
-    return store_write(object->target, bytes, length, error);
+    return stored_write(object->target, bytes, length, error);
 }
 
 ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, CompressSpec spec,
@@ -181,7 +180,8 @@ ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, Compre
     g_autofree char *full =
         extension != NULL ? g_strdup_printf("%s.%s", path, extension) : g_strdup(path);
     g_autofree char *name = object_name(writer, full);
-    g_autoptr(StoreWriter) target = NULL;
+    g_autoptr(Sha256) hash = sha256_new();
+    g_autoptr(StoredWriter) target = NULL;
     ObjectWriter *object;
 
     if (extension == NULL && has_codec_extension(path)) {
@@ -191,14 +191,14 @@ ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, Compre
     }
     if (!claim_path(writer, full, error))
         return NULL;
-    target = store_begin(repository_store(writer->repository), name, error);
+    target = stored_begin(writer->repository, SEAL_BACKUP, name, hash, error);
     if (target == NULL)
         return NULL;
     object = g_new0(ObjectWriter, 1);
     object->writer = writer;
     object->path = g_steal_pointer(&full);
     object->target = g_steal_pointer(&target);
-    object->hash = sha256_new();
+    object->hash = g_steal_pointer(&hash);
     object->compressor = compressor_new(spec, store_piece, object);
     return object;
 }
@@ -231,10 +231,11 @@ gboolean object_writer_commit(ObjectWriter *object, const ManifestObject **ret_o
 {
     const ManifestObject *entry;
 
-    if (!compressor_finish(object->compressor, error))
+    if (!compressor_finish(object->compressor, error) ||
+        !stored_finish(object->target, &object->size, error))
         return FALSE;
     remember(object->writer, object->path);
-    if (!store_commit(object->target, error))
+    if (!stored_commit(object->target, error))
         return FALSE;
     entry = enter_object(object);
     if (ret_object != NULL)
@@ -247,7 +248,7 @@ void object_writer_free(ObjectWriter *object)
     if (object == NULL)
         return;
     compressor_free(object->compressor);
-    store_writer_free(object->target);
+    stored_writer_free(object->target);
     sha256_free(object->hash);
     g_free(object->path);
     g_free(object);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing a backup: objects stream through the codec and SHA-256 into the store, each durable when
+ * Writing a backup: objects stream through the codec, the seal of an encrypted repository and
+ * SHA-256 into the store, each durable when
  * it is committed; the manifest comes after them and SHA256SUMS last: that is the commit. A writer
  * that is freed without a commit removes what it wrote (what a crash leaves is swept, see
  * repo/sweep.h).
