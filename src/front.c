@@ -28,7 +28,8 @@ static const Command *fast_command(int argc, char **argv)
             return NULL;
         if (found != NULL)
             continue;
-        if (strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "--repository") == 0) {
+        if (strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "--repository") == 0 ||
+            strcmp(argv[i], "--key") == 0) {
             i++;
         } else if (argv[i][0] != '-') {
             if (strcmp(argv[i], "wal") != 0 || i + 1 == argc)

@@ -2,15 +2,20 @@
  *
  * holdfast init: a commented configuration and an empty repository.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
 
+#define CONFIG_LIMIT ((gsize)1024 * 1024)
+
 static struct {
     char *repository;
     char *compression;
+    char *encryption;
 } options;
 
 /* What init found and made. */
@@ -18,13 +23,15 @@ typedef struct {
     char *config_path;
     char *repository_path;
     CompressSpec compression;
-    gboolean config_made, repository_made;
+    KeyForm *key; /* NULL: not encrypted */
+    gboolean config_made, repository_made, key_added;
 } Setup;
 
 static void setup_clear(Setup *setup)
 {
     g_free(setup->config_path);
     g_free(setup->repository_path);
+    key_form_free(setup->key);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setup, setup_clear)
 
@@ -37,6 +44,31 @@ static gboolean set_compression(Setup *setup, const char *text, GError **error)
     if (options.compression != NULL)
         g_prefix_error(error, "--compression: ");
     return FALSE;
+}
+
+/* The key of the configuration, or that of the option, or both where they agree. */
+static gboolean set_key(Setup *setup, const char *configured, GError **error)
+{
+    g_autofree char *given = NULL;
+
+    if (options.encryption != NULL) {
+        setup->key = key_form_parse(options.encryption, error);
+        if (setup->key == NULL) {
+            g_prefix_error(error, "--encryption: ");
+            return FALSE;
+        }
+        given = key_form_format(setup->key);
+    }
+    if (configured == NULL)
+        return TRUE;
+    if (given != NULL && strcmp(given, configured) != 0) {
+        error_set(error, ERROR_USAGE, "the configuration %s names another key", setup->config_path);
+        error_add_hint(error, "leave --encryption out; holdfast key add adds a key");
+        return FALSE;
+    }
+    if (setup->key == NULL)
+        setup->key = key_form_parse(configured, error);
+    return setup->key != NULL;
 }
 
 /* A configuration that is there decides; options may only agree with it. */
@@ -60,7 +92,10 @@ static gboolean use_config(Setup *setup, GError **error)
         return FALSE;
     g_free(setup->repository_path);
     setup->repository_path = g_strdup(path);
-    return set_compression(setup,
+    setup->key_added =
+        options.encryption != NULL && config_get(config, "repository", "key") == NULL;
+    return set_key(setup, config_get(config, "repository", "key"), error) &&
+           set_compression(setup,
                            options.compression != NULL
                                ? options.compression
                                : config_get(config, "repository", "compression"),
@@ -70,7 +105,8 @@ static gboolean use_config(Setup *setup, GError **error)
 static gboolean write_config(Setup *setup, GError **error)
 {
     g_autofree char *compression = compress_spec_format(setup->compression);
-    g_autofree char *text = config_template(setup->repository_path, compression);
+    g_autofree char *key = setup->key != NULL ? key_form_format(setup->key) : NULL;
+    g_autofree char *text = config_template(setup->repository_path, compression, key);
     g_autofree char *directory = g_path_get_dirname(setup->config_path);
 
     if (!directory_make(directory, 0755, error) ||
@@ -80,25 +116,85 @@ static gboolean write_config(Setup *setup, GError **error)
     return TRUE;
 }
 
+/* The configuration that is there gets the line that it lacks. */
+static gboolean add_key_line(const Setup *setup, GError **error)
+{
+    g_autofree char *key = key_form_format(setup->key);
+    g_autofree char *old = NULL;
+    g_autofree char *text = NULL;
+    struct stat info;
+    gsize length;
+
+    if (!file_read(setup->config_path, CONFIG_LIMIT, &old, &length, error))
+        return FALSE;
+    if (stat(setup->config_path, &info) != 0) {
+        error_set_errno(error, errno, "cannot look at %s", setup->config_path);
+        return FALSE;
+    }
+    text = config_insert_key(old, key);
+    return file_replace(setup->config_path, text, strlen(text), info.st_mode & 07777, error);
+}
+
+/* What is there must be what was asked for, and its key the right one. */
+static gboolean check_repository(const Setup *setup, Repository *repository, GError **error)
+{
+    g_autoptr(Keyring) keyring = NULL;
+
+    if (!repository_is_encrypted(repository) && setup->key == NULL)
+        return TRUE;
+    if (!repository_is_encrypted(repository)) {
+        error_set(error, ERROR_REFUSED,
+                  "the repository %s is not encrypted, and cannot be "
+                  "encrypted in place",
+                  setup->repository_path);
+        error_add_hint(error, "make an encrypted one in another directory, and fill it with: "
+                              "holdfast copy");
+        return FALSE;
+    }
+    if (setup->key == NULL) {
+        error_set(error, ERROR_CONFIG, "the repository %s is encrypted, and no key was named",
+                  setup->repository_path);
+        error_add_hint(error, "name its key: holdfast init --encryption passphrase-file=FILE");
+        return FALSE;
+    }
+    keyring = keys_unlock(repository_store(repository), repository_id(repository), setup->key, NULL,
+                          error);
+    return keyring != NULL;
+}
+
+/* A key that cannot be read is known before a directory is made for it. A command is run only when
+ * it is needed: it may ask somebody. */
+static gboolean check_key(const Setup *setup, GError **error)
+{
+    g_autoptr(Secret) secret = NULL;
+
+    if (setup->key == NULL || setup->key->kind == KEY_COMMAND)
+        return TRUE;
+    secret = key_form_read(setup->key, error);
+    return secret != NULL;
+}
+
 static gboolean make_repository(Setup *setup, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(Store) store = NULL;
     g_autoptr(Repository) repository = NULL;
 
-    if (!directory_make(setup->repository_path, 0700, error))
+    if (!check_key(setup, error) || !directory_make(setup->repository_path, 0700, error))
         return FALSE;
     store = store_open_posix(setup->repository_path, error);
     if (store == NULL)
         return FALSE;
     repository = repository_open(store, &problem);
     if (repository != NULL)
-        return TRUE;
+        return check_repository(setup, repository, error);
     if (!error_is(problem, ERROR_UNREACHABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    repository = repository_create(store, setup->compression, error);
+    repository = setup->key != NULL
+                     ? repository_create_encrypted(store, setup->compression, setup->key, error)
+                     : repository_create(store, setup->compression, error);
     setup->repository_made = repository != NULL;
     return repository != NULL;
 }
@@ -106,15 +202,21 @@ static gboolean make_repository(Setup *setup, GError **error)
 static void print_setup(Output *output, const Setup *setup)
 {
     output_json(output,
-                json_pack("{s:o, s:b, s:o, s:b}", "configuration", json_text(setup->config_path),
-                          "configuration_created", setup->config_made, "repository",
-                          json_text(setup->repository_path), "repository_created",
-                          setup->repository_made));
+                json_pack("{s:o, s:b, s:o, s:b, s:b, s:b}", "configuration",
+                          json_text(setup->config_path), "configuration_created",
+                          setup->config_made, "repository", json_text(setup->repository_path),
+                          "repository_created", setup->repository_made, "encrypted",
+                          setup->key != NULL, "key_added", setup->key_added));
     output_line(output, "%s the configuration %s", setup->config_made ? "wrote" : "kept",
                 setup->config_path);
-    output_line(output, "%s the repository %s", setup->repository_made ? "made" : "kept",
-                setup->repository_path);
-    if (!setup->config_made && !setup->repository_made)
+    output_line(output, "%s the %srepository %s", setup->repository_made ? "made" : "kept",
+                setup->key != NULL ? "encrypted " : "", setup->repository_path);
+    if (setup->key_added)
+        output_line(output, "added the key to the configuration");
+    if (setup->key != NULL && setup->repository_made)
+        output_line(output, "without its key nothing can be restored: keep the key elsewhere too, "
+                            "and print a recovery code with: holdfast key export");
+    if (!setup->config_made && !setup->repository_made && !setup->key_added)
         output_line(output, "everything was there already; nothing was changed");
     else
         output_line(output,
@@ -132,7 +234,8 @@ static gboolean run_init(CommandRun *run, GError **error)
     if (options.repository != NULL)
         setup.repository_path = g_canonicalize_filename(options.repository, NULL);
     if (g_file_test(setup.config_path, G_FILE_TEST_EXISTS)) {
-        if (!use_config(&setup, error) || !make_repository(&setup, error))
+        if (!use_config(&setup, error) || !make_repository(&setup, error) ||
+            (setup.key_added && !add_key_line(&setup, error)))
             return FALSE;
     } else {
         if (setup.repository_path == NULL) {
@@ -142,7 +245,7 @@ static gboolean run_init(CommandRun *run, GError **error)
             return FALSE;
         }
         /* The repository first: no configuration shall name one that could not be made. */
-        if (!set_compression(&setup, options.compression, error) ||
+        if (!set_key(&setup, NULL, error) || !set_compression(&setup, options.compression, error) ||
             !make_repository(&setup, error) || !write_config(&setup, error))
             return FALSE;
     }
@@ -155,6 +258,8 @@ static const GOptionEntry entries[] = {
      "directory where backups shall be kept", "PATH"},
     {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
      "codec and level: zstd:1 (default), gzip:1, lz4, none", "SPEC"},
+    {"encryption", 0, 0, G_OPTION_ARG_FILENAME, &options.encryption,
+     "encrypt: passphrase-file=F, key-file=F or command=CMD", "FORM"},
     {NULL},
 };
 
@@ -166,8 +271,15 @@ const Command command_init = {
         "A configuration that is there is kept, and so is a repository: only what is missing is\n"
         "made. Run again, it says what exists and changes nothing. The configuration is written\n"
         "to --config, $HOLDFAST_CONFIG, ~/.config/holdfast/holdfast.conf or, for root,\n"
-        "/etc/holdfast/holdfast.conf.",
-    .example = "holdfast init --repository /srv/holdfast",
+        "/etc/holdfast/holdfast.conf.\n"
+        "\n"
+        "With --encryption everything that is backed up is sealed before it is stored. The key\n"
+        "comes from a file that only its owner (and group) may read: a passphrase on its first\n"
+        "line, or at least 32 random bytes; or from a command that prints a passphrase, for a\n"
+        "vault. A repository cannot be encrypted later: holdfast copy fills an encrypted one.",
+    .example = "holdfast init --repository /srv/holdfast\n"
+               "  holdfast init --repository /srv/holdfast --encryption "
+               "passphrase-file=/etc/holdfast/passphrase",
     .options = entries,
     .run = run_init,
 };

@@ -126,6 +126,12 @@ static gboolean read_details(Backup *backup, Output *output, json_t **ret_detail
     g_autoptr(GError) problem = NULL;
     const Engine *engine = engine_find(manifest_engine(backup_manifest(backup)), &problem);
 
+    if (!repository_has_key(backup_repository(backup))) {
+        output_warning(output, "the repository is encrypted and no key was named: what is inside "
+                               "the backup is not shown");
+        *ret_details = NULL;
+        return TRUE;
+    }
     if (engine == NULL) {
         output_warning(output, "%s", problem->message);
         *ret_details = NULL;

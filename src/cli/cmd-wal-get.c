@@ -22,7 +22,7 @@ static gboolean get(CommandRun *run, gboolean *ret_absent, GError **error)
 {
     g_autoptr(Config) config = command_config(run, error);
     g_autoptr(Repository) repository =
-        config != NULL ? operation_open_repository(config, error) : NULL;
+        config != NULL ? operation_open_archive(config, error) : NULL;
     g_autoptr(GError) problem = NULL;
     g_auto(WalPlace) place = {0};
     WalPlaceRequest request = {config, repository, options.source, run->arguments[1]};

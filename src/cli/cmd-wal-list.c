@@ -253,7 +253,8 @@ static gboolean run_list(CommandRun *run, GError **error)
     g_autoptr(GPtrArray) names = NULL;
     g_autoptr(json_t) list = json_array();
 
-    if (repository == NULL || !choose_sources(config, repository, &names, error))
+    if (repository == NULL || !repository_unlock(repository, error) ||
+        !choose_sources(config, repository, &names, error))
         return FALSE;
     if (names->len == 0)
         output_line(run->output, "no WAL is archived");

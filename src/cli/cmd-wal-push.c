@@ -25,7 +25,7 @@ static gboolean run_push(CommandRun *run, GError **error)
 
     if (config == NULL)
         return FALSE;
-    request.repository = operation_open_repository(config, &problem);
+    request.repository = operation_open_archive(config, &problem);
     if (!wal_push(&request, g_steal_pointer(&problem), &result, error)) {
         repository_unref(request.repository);
         return FALSE;

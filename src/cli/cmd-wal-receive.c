@@ -13,7 +13,10 @@ static struct {
 
 static Repository *open_repository(gpointer data, GError **error)
 {
-    return operation_open_repository(data, error);
+    g_autoptr(Repository) repository = operation_open_repository(data, error);
+
+    return repository != NULL && repository_unlock(repository, error) ? g_steal_pointer(&repository)
+                                                                      : NULL;
 }
 
 static gboolean run_receive(CommandRun *run, GError **error)

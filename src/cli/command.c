@@ -20,11 +20,12 @@ typedef struct {
     gboolean help, version;
     char *config;
     char *repository;
+    char *key;
 } CommonOptions;
 
 /* Room for the entries below and their end; filled in with pointers to where the values go. */
 typedef struct {
-    GOptionEntry entries[8];
+    GOptionEntry entries[9];
 } CommonEntries;
 
 static void common_entries(CommonOptions *common, gboolean with_repository, CommonEntries *ret)
@@ -42,8 +43,10 @@ static void common_entries(CommonOptions *common, gboolean with_repository, Comm
          "print the version", NULL},
         {"repository", 0, 0, G_OPTION_ARG_FILENAME, &common->repository,
          "repository to read; needs no configuration", "PATH"},
+        {"key", 0, 0, G_OPTION_ARG_FILENAME, &common->key,
+         "its key: passphrase-file=F, key-file=F or command=CMD", "FORM"},
     };
-    guint count = G_N_ELEMENTS(all) - (with_repository ? 0 : 1);
+    guint count = G_N_ELEMENTS(all) - (with_repository ? 0 : 2);
 
     G_STATIC_ASSERT(G_N_ELEMENTS(all) < G_N_ELEMENTS(ret->entries));
     memset(ret, 0, sizeof(*ret));
@@ -54,6 +57,7 @@ static void common_clear(CommonOptions *common)
 {
     g_free(common->config);
     g_free(common->repository);
+    g_free(common->key);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommonOptions, common_clear)
 
@@ -288,6 +292,7 @@ static int run_command(const Command *command, const CommonOptions *common, char
         .cancellable = cancellable,
         .config_path = common->config,
         .repository = common->repository,
+        .key = common->key,
         .arguments = arguments,
         .argument_count = g_strv_length(arguments),
     };

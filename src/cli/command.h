@@ -18,6 +18,7 @@ typedef struct {
     GCancellable *cancellable; /* fires on SIGINT and SIGTERM */
     const char *config_path;   /* --config, or NULL */
     const char *repository;    /* --repository, or NULL */
+    const char *key;           /* --key, or NULL */
     char **arguments;          /* what stands behind the command's words; NULL-terminated */
     guint argument_count;
     int exit_status; /* a command may set another status than 0 for success (damage found: 3) */
@@ -33,7 +34,7 @@ typedef struct {
     /* Beside the common ones; NULL: none. Texts are taken as G_OPTION_ARG_FILENAME, that is, byte
      * by byte: names of tables must get through whatever the locale is. */
     const GOptionEntry *options;
-    gboolean reads_only; /* takes --repository: works without a configuration */
+    gboolean reads_only; /* takes --repository and --key: works without a configuration */
     /* The exit status of every failure, usage included, where another program reads it; 0: the
      * error table's. */
     int failure_status;

@@ -23,6 +23,7 @@ struct Config {
     GHashTable *values; /* "section name\nkey" to value */
     char *state_directory;
     char *runtime_directory;
+    gboolean repository_replaced, key_replaced;
     GTimeZone *zone;
     GPtrArray *sources; /* ConfigSource */
 };
@@ -354,6 +355,23 @@ void config_use_repository(Config *config, const char *repository_path)
     g_autofree char *path = g_canonicalize_filename(repository_path, NULL);
 
     set_value(config, "repository", "path", path);
+    config->repository_replaced = TRUE;
+}
+
+void config_use_key(Config *config, const char *form)
+{
+    set_value(config, "repository", "key", form);
+    config->key_replaced = TRUE;
+}
+
+gboolean config_repository_replaced(const Config *config)
+{
+    return config->repository_replaced;
+}
+
+gboolean config_key_replaced(const Config *config)
+{
+    return config->key_replaced;
 }
 
 Config *config_new_bare(const char *repository_path)

@@ -65,6 +65,12 @@ Config *config_new_bare(const char *repository_path);
 /* Puts another repository in the place of the configured one (--repository together with --config).
  * Before anything else is asked of the config. */
 void config_use_repository(Config *config, const char *repository_path);
+/* The same for its key (--key), in its form: "key-file=/…", with an absolute path. */
+void config_use_key(Config *config, const char *form);
+/* Whether config_use_repository() or config_use_key() has put something in the place of what the
+ * file says. */
+gboolean config_repository_replaced(const Config *config);
+gboolean config_key_replaced(const Config *config);
 
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
@@ -100,8 +106,12 @@ const ConfigSource *config_find_source(const Config *config, const char *name, c
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The commented file that `init` writes: every section and key with its explanation and default,
- * the repository's path and compression in force, an example source as a comment. Free with
- * g_free(). */
-char *config_template(const char *repository_path, const char *compression);
+ * the repository's path, compression and key (NULL: none) in force, an example source as a comment.
+ * Free with g_free(). */
+char *config_template(const char *repository_path, const char *compression, const char *key);
+
+/* The text of a configuration with "key = VALUE" at the beginning of its [repository] section,
+ * which it must have; everything else stays as it is. Free with g_free(). */
+char *config_insert_key(const char *text, const char *value);
 
 #endif

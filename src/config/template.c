@@ -51,11 +51,12 @@ static void append_section(GString *text, const ConfigSection *section, const Se
     }
 }
 
-char *config_template(const char *repository_path, const char *compression)
+char *config_template(const char *repository_path, const char *compression, const char *key)
 {
     const Setting settings[] = {
         {"repository", "path", repository_path},
         {"repository", "compression", compression},
+        {"repository", "key", key},
         {"source", "engine", "postgresql"},
         {"source", "conninfo", "host=/var/run/postgresql user=postgres dbname=postgres"},
         {"source", "method", "logical"},
@@ -73,4 +74,34 @@ char *config_template(const char *repository_path, const char *compression)
     for (const ConfigSection *section = config_sections; section->section != NULL; section++)
         append_section(text, section, settings);
     return g_string_free(text, FALSE);
+}
+
+/* Whether a line begins the section, with whatever blanks. */
+static gboolean begins_repository(const char *line)
+{
+    const char *at = line + strspn(line, " \t");
+
+    if (*at++ != '[')
+        return FALSE;
+    at += strspn(at, " \t");
+    if (!g_str_has_prefix(at, "repository"))
+        return FALSE;
+    at += strlen("repository");
+    return at[strspn(at, " \t")] == ']';
+}
+
+char *config_insert_key(const char *text, const char *value)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    GString *result = g_string_new(NULL);
+    gboolean done = FALSE;
+
+    for (guint i = 0; lines[i] != NULL; i++) {
+        g_string_append_printf(result, "%s%s", i > 0 ? "\n" : "", lines[i]);
+        if (done || !begins_repository(lines[i]))
+            continue;
+        g_string_append_printf(result, "\nkey = %s", value);
+        done = TRUE;
+    }
+    return g_string_free(result, FALSE);
 }

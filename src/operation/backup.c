@@ -322,7 +322,9 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     gboolean done;
     Job *job;
 
-    if (!settle(context, request, &settled, error))
+    /* A wrong key is known before anything is written. */
+    if (!settle(context, request, &settled, error) ||
+        !repository_unlock(context->repository, error))
         return FALSE;
     sweep_first(context);
     if (!settle_base(context, &settled, cancellable, &problem)) {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "operation/clear.h"
 
 struct Job {
     OperationContext *context;
@@ -50,8 +51,9 @@ static const char *state_of(const GError *problem)
 void job_end(Job *job, const GError *problem, const json_t *result)
 {
     g_autoptr(GError) trouble = NULL;
-    g_autofree char *message = problem != NULL ? error_text(problem) : NULL;
-    g_autofree char *document = result != NULL ? json_write(result, FALSE) : NULL;
+    g_autofree char *message = clear_text(job->context->repository, problem);
+    g_autoptr(json_t) clear = clear_json(job->context->repository, result);
+    g_autofree char *document = clear != NULL ? json_write(clear, FALSE) : NULL;
 
     if (!catalog_job_end(job->context->catalog, job->id, state_of(problem), document, message,
                          &trouble))

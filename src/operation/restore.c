@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "operation/clear.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
 #include "repo/lease.h"
@@ -137,11 +138,13 @@ static gboolean find_wal_get(Restoring *restoring, GError **error)
         file = g_canonicalize_filename(config_path(config), NULL);
         g_strv_builder_add_many(words, "--config", file, NULL);
     }
-    if (config_path(config) == NULL ||
-        g_strcmp0(config_get(config, "repository", "path"), config_repository_path(config)) != 0) {
+    if (config_repository_replaced(config)) {
         repository = g_canonicalize_filename(config_repository_path(config), NULL);
         g_strv_builder_add_many(words, "--repository", repository, NULL);
     }
+    /* The form is no secret: it says where the key is. */
+    if (config_key_replaced(config))
+        g_strv_builder_add_many(words, "--key", config_get(config, "repository", "key"), NULL);
     restoring->wal_get = g_strv_builder_end(words);
     restoring->place = restoring->request->place;
     restoring->place.wal_get = (const char *const *)restoring->wal_get;
@@ -271,12 +274,14 @@ static json_t *options_json(const RestoreRequest *request)
 static void file_record(const Restoring *restoring, const GError *problem, RestoreReport *report)
 {
     const RestoreRequest *request = restoring->request;
+    const Repository *repository = restoring->context->repository;
     g_autoptr(GError) trouble = NULL;
     g_autoptr(json_t) body = json_object();
-    g_autofree char *message = problem != NULL ? error_text(problem) : NULL;
+    g_autoptr(json_t) options = options_json(request);
+    g_autofree char *message = clear_text(repository, problem);
     json_t *warnings = json_array();
 
-    for (guint i = 0; i < report->warnings->len; i++)
+    for (guint i = 0; i < report->warnings->len && !repository_is_encrypted(repository); i++)
         json_array_append_new(warnings, json_text(g_ptr_array_index(report->warnings, i)));
     json_object_set_new(body, "backup", json_text(backup_id(restoring->backup)));
     json_object_set_new(body, "source",
@@ -287,8 +292,8 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "result", json_string(result_word(request, problem)));
     json_object_set_new(body, "message", json_text(message));
     json_object_set_new(body, "seconds", json_real((double)report->elapsed / (double)TIME_SECOND));
-    json_object_set_new(body, "options", options_json(request));
-    json_object_set(body, "summary", report->summary);
+    json_object_set_new(body, "options", clear_json(repository, options));
+    json_object_set_new(body, "summary", clear_json(repository, report->summary));
     json_object_set_new(body, "warnings", warnings);
     if (!record_write(restoring->context->repository, "restore", body, &report->record, &trouble) ||
         !catalog_refresh(restoring->context->catalog, &trouble)) {
@@ -340,8 +345,8 @@ gboolean operation_restore(OperationContext *context, const RestoreRequest *requ
     ret_report->steps = g_ptr_array_new_with_free_func(g_free);
     ret_report->problems = g_ptr_array_new_with_free_func(g_free);
     ret_report->warnings = g_ptr_array_new_with_free_func(g_free);
-    done = open_backup(&restoring, error) && find_target(&restoring, error) &&
-           find_wal_get(&restoring, error);
+    done = repository_unlock(context->repository, error) && open_backup(&restoring, error) &&
+           find_target(&restoring, error) && find_wal_get(&restoring, error);
     if (done) {
         fill_work(&restoring, progress, cancellable);
         done = plan_and_restore(&restoring, ret_report, error);

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "base/workers.h"
 #include "engine/engine.h"
+#include "operation/clear.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
 #include "repo/lease.h"
@@ -28,6 +29,7 @@ static void damage_free(VerifyDamage *damage)
 {
     g_free(damage->object);
     g_free(damage->problem);
+    g_free(damage->recorded);
     g_free(damage);
 }
 
@@ -49,12 +51,14 @@ static VerifyReport *report_new(const char *id)
     return report;
 }
 
-static void add_damage(VerifyReport *report, const char *object, const GError *problem)
+static void add_damage(VerifyReport *report, const Repository *repository, const char *object,
+                       const GError *problem)
 {
     VerifyDamage *damage = g_new0(VerifyDamage, 1);
 
     damage->object = g_strdup(object);
     damage->problem = error_text(problem);
+    damage->recorded = clear_text(repository, problem);
     g_ptr_array_add(report->damage, damage);
 }
 
@@ -83,7 +87,7 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
     check->report->objects++;
     check->report->bytes += bytes;
     if (!good && is_damage(problem))
-        add_damage(check->report, path, problem);
+        add_damage(check->report, backup_repository(check->backup), path, problem);
     g_mutex_unlock(&check->mutex);
     if (good || is_damage(problem))
         return TRUE;
@@ -121,7 +125,7 @@ static void file_record(OperationContext *context, const VerifyReport *report)
 
     for (guint i = 0; i < report->damage->len; i++) {
         const VerifyDamage *damage = g_ptr_array_index(report->damage, i);
-        g_autofree char *line = g_strdup_printf("%s: %s", damage->object, damage->problem);
+        g_autofree char *line = g_strdup_printf("%s: %s", damage->object, damage->recorded);
 
         json_array_append_new(problems, json_text(line));
     }
@@ -141,12 +145,13 @@ static void file_record(OperationContext *context, const VerifyReport *report)
 }
 
 /* A backup whose commit or manifest is damaged: that is the finding. */
-static VerifyReport *report_unreadable(const char *id, const GError *problem)
+static VerifyReport *report_unreadable(const Repository *repository, const char *id,
+                                       const GError *problem)
 {
     VerifyReport *report = report_new(id);
 
     report->objects = 1;
-    add_damage(report, "manifest.json", problem);
+    add_damage(report, repository, "manifest.json", problem);
     return report;
 }
 
@@ -172,6 +177,11 @@ static const Engine *find_engine(const Backup *backup)
     g_autoptr(GError) problem = NULL;
     const Engine *engine = engine_find(manifest_engine(backup_manifest(backup)), &problem);
 
+    if (!repository_has_key(backup_repository(backup))) {
+        log_write(LOG_WARNING, "the repository is encrypted and no key was named: objects are "
+                               "checked, not what is inside them");
+        return NULL;
+    }
     if (engine == NULL) {
         g_autofree char *text = error_text(problem);
 
@@ -197,7 +207,7 @@ static gboolean verify_backup(OperationContext *context, const char *id, guint j
         return FALSE;
     }
     if (backup == NULL) {
-        *ret_report = report_unreadable(id, problem);
+        *ret_report = report_unreadable(context->repository, id, problem);
         return TRUE;
     }
     report = report_new(id);
@@ -228,7 +238,9 @@ gboolean operation_verify(OperationContext *context, const char *backup_id, guin
     VerifyReport *report = NULL;
     Job *job;
 
-    if (id == NULL)
+    /* Objects are checked without a key; one that was named must be right. */
+    if (id == NULL ||
+        (repository_has_key(context->repository) && !repository_unlock(context->repository, error)))
         return FALSE;
     job_id = backup_id_make(time_now(), "verify", "full");
     job = job_begin(context, job_id, "verify", NULL);

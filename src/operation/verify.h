@@ -12,6 +12,7 @@
 typedef struct {
     char *object; /* path within the backup */
     char *problem;
+    char *recorded; /* the same for the record, which may be kept in the clear */
 } VerifyDamage;
 
 typedef struct {

@@ -130,10 +130,10 @@ def test_init_refuses_what_is_no_repository(cli):
     assert [entry.name for entry in cli.repository.iterdir()] == ["photo.jpg"]
 
 
-def test_init_refuses_to_promise_encryption(cli):
-    cli.config.write_text(f"[repository]\npath = {cli.repository}\nkey = key-file=/k\n")
+def test_init_promises_no_encryption_that_it_cannot_keep(cli):
+    cli.config.write_text(f"[repository]\npath = {cli.repository}\nkey = key-file=/no/such/key\n")
     cli.config.chmod(0o600)
-    assert "cannot encrypt" in cli.run("init", status=2).stderr
+    assert "/no/such/key" in cli.run("init", status=2).stderr
     assert not cli.repository.exists()
 
 

@@ -232,7 +232,7 @@ static void test_find_source(void)
 static void test_template(void)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = config_template("/srv/backups", "zstd:3");
+    g_autofree char *text = config_template("/srv/backups", "zstd:3", NULL);
     g_autoptr(Config) config = parse(text, &error);
 
     g_assert_no_error(error);

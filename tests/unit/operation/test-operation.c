@@ -454,14 +454,17 @@ static void test_resolve(Fixture *fixture, gconstpointer data)
 
 static void test_config(Fixture *fixture, gconstpointer data)
 {
+    g_autofree char *text =
+        g_strdup_printf("[repository]\npath = %s/r\nkey = key-file=/k\n", fixture->directory);
+    const char *texts[] = {"[general]\n", text};
     g_autoptr(GError) error = NULL;
-    const char *texts[] = {"[general]\n", "[repository]\npath = /r\nkey = key-file=/k\n"};
 
+    /* No path; and a key that promises more than the repository holds. */
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(Config) config = config_parse(texts[i], strlen(texts[i]), "test", &error);
 
         g_assert_no_error(error);
-        g_assert_false(operation_check_config(config, &error));
+        g_assert_null(operation_open_repository(config, &error));
         g_assert_true(error_is(error, ERROR_CONFIG));
         g_clear_error(&error);
     }
