@@ -100,10 +100,16 @@ gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArra
 
 gboolean catalog_recoveries(Catalog *catalog, GPtrArray **ret_records, GError **error)
 {
+    return catalog_records(catalog, "restore", ret_records, error);
+}
+
+gboolean catalog_records(Catalog *catalog, const char *kind, GPtrArray **ret_records,
+                         GError **error)
+{
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)json_decref);
     g_autoptr(Statement) statement = catalog_prepare(
         catalog, error,
-        "SELECT name, body FROM record WHERE kind = 'restore' ORDER BY time DESC, name DESC", "");
+        "SELECT name, body FROM record WHERE kind = ? ORDER BY time DESC, name DESC", "s", kind);
     gboolean row;
 
     if (statement == NULL)

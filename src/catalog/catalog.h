@@ -65,6 +65,10 @@ gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArra
 gboolean catalog_recoveries(Catalog *catalog, GPtrArray **ret_records,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The records of a kind ("verify", "drill"), newest first; an array of json_t. */
+gboolean catalog_records(Catalog *catalog, const char *kind, GPtrArray **ret_records,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
 /* Enters a job that begins now; `id` is made like a backup's. `run_file` is what its process holds

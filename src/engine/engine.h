@@ -154,9 +154,10 @@ typedef struct {
 } EngineReachRequest;
 
 typedef struct {
-    GPtrArray *windows; /* EngineWindow, oldest first; backups without logs are in none */
-    gboolean complete;  /* the server has nothing that is not archived: the newest moment is now */
-    char *doubt;        /* why that is not known, or not so; NULL: complete, or nobody asked */
+    GPtrArray *windows;   /* EngineWindow, oldest first; backups without logs are in none */
+    gboolean asked;       /* the server has answered */
+    gboolean complete;    /* it has nothing that is not archived: the newest moment is now */
+    char *doubt;          /* why that is not known, or not so; NULL: complete, or nobody asked */
     guint64 replay_bytes; /* of logs between the newest backup in a window and their end */
 } EngineReach;
 
@@ -180,6 +181,7 @@ typedef struct {
 
 typedef struct {
     const char *name; /* "postgresql" */
+    gint64 rto, rpo;  /* objectives where the configuration names none, in microseconds */
 
     /* Reports facts about a source. TRUE when all could be looked at, whatever they are. */
     gboolean (*check)(const EngineCheck *request, FactFunc func, gpointer data, GError **error);

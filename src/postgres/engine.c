@@ -5,6 +5,7 @@
 #include "postgres/engine.h"
 
 #include "base/error.h"
+#include "base/time.h"
 #include "postgres/base.h"
 #include "postgres/check.h"
 #include "postgres/logical.h"
@@ -68,6 +69,8 @@ static void plan_free(EnginePlan *made)
 
 const Engine postgres_engine = {
     .name = "postgresql",
+    .rto = 5 * TIME_MINUTE,
+    .rpo = 5 * TIME_MINUTE,
     .check = pg_check,
     .base_fits = pg_base_fits,
     .backup = backup,

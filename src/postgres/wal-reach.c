@@ -82,7 +82,7 @@ static guint64 replay_bytes(Repository *repository, const Newest *newest)
     return newest->end - position.start;
 }
 
-static char *doubt_of(const EngineReachRequest *request, const Newest *newest)
+static char *doubt_of(const EngineReachRequest *request, const Newest *newest, gboolean *ret_asked)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(PgConnection) connection =
@@ -91,6 +91,7 @@ static char *doubt_of(const EngineReachRequest *request, const Newest *newest)
 
     if (connection == NULL || !pg_server_position(connection, &position, &problem))
         return error_text(problem);
+    *ret_asked = TRUE;
     if (position.system_identifier != newest->system_identifier)
         return g_strdup_printf("the server at %s is another one than that of the newest backup",
                                pg_connection_server(connection));
@@ -121,7 +122,7 @@ gboolean pg_reach(const EngineReachRequest *request, EngineReach *ret_reach, GEr
     }
     if (newest.newest != NULL) {
         reach.replay_bytes = replay_bytes(request->repository, &newest);
-        reach.doubt = request->ask ? doubt_of(request, &newest) : NULL;
+        reach.doubt = request->ask ? doubt_of(request, &newest, &reach.asked) : NULL;
         reach.complete = request->ask && reach.doubt == NULL;
     }
     g_ptr_array_sort(windows, by_start);
