@@ -16,6 +16,8 @@ static guint64 values_size(const TdBinding *binding, guint rows)
     const guint width = td_type_width(binding->type);
     guint64 size = 0;
 
+    if (binding->values == NULL)
+        return 0;
     if (width != 0)
         return (guint64)rows * width;
     for (guint i = 0; i < rows; i++)

@@ -9,7 +9,8 @@
  *     u32 length of the field · u32 type · u32 rows · per row u8 is NULL · u8 has lengths
  *     · per row u32 length, where it has · u32 length of the values · the values
  *
- * Fixed widths have no lengths, and their full width for a NULL.
+ * Fixed widths have no lengths, and their full width for a NULL; values that are all NULL may be left
+ * out.
  */
 #ifndef HOLDFAST_TDENGINE_BIND_H
 #define HOLDFAST_TDENGINE_BIND_H

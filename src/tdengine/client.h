@@ -89,8 +89,8 @@ GPtrArray *td_client_query_rows(TdClient *client, const char *sql, guint limit,
  * cells of any content. Variable: the values without gaps, lengths beside them. NCHAR in UTF-8. */
 typedef struct {
     TdType type;
-    const guint8 *nulls; /* n bytes, 1 is NULL; NULL pointer: none is */
-    const guint8 *values;
+    const guint8 *nulls;    /* n bytes, 1 is NULL; NULL pointer: none is */
+    const guint8 *values;   /* NULL pointer: all are NULL, or without bytes */
     const guint32 *lengths; /* variable types; 0 of NULLs */
 } TdBinding;
 

@@ -504,6 +504,8 @@ gboolean td_websocket_receive(TdWebSocket *socket, guint timeout, TdMessage *ret
 
         if (is_cancelled(cancellable, error))
             return FALSE;
+        if (!socket->open)
+            return lose(socket, "it is closed", error);
         if (!next_message(socket, timeout, &message, &any, cancellable, error)) {
             socket->open = FALSE;
             return FALSE;
@@ -512,8 +514,6 @@ gboolean td_websocket_receive(TdWebSocket *socket, guint timeout, TdMessage *ret
             *ret_message = message;
             return TRUE;
         }
-        if (!socket->open)
-            return lose(socket, "it is closed", error);
         if (!take_bytes(socket, &any, error))
             return FALSE;
         if (!any && !wait_for(socket, G_IO_IN, timeout, cancellable, error))
