@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-#define MARK    "(0x"
-#define GATEWAY 0xffffu /* the gateway's own errors all have this code: only the text tells */
+#define MARK        "(0x"
+#define OUT_OF_KEEP 0x060bu
+#define GATEWAY     0xffffu /* the gateway's own errors all have this code: only the text tells */
 
 /* The server or a part of it is away, starting or stopping. */
 static const guint16 away[] = {
@@ -53,7 +54,9 @@ gboolean td_fault_set(GError **error, TdAsked asked, const char *peer, guint32 c
     g_autofree char *valid = g_utf8_make_valid(text != NULL ? text : "", -1);
     /* A refused statement has been seen with the text "success". */
     const gboolean told = *valid != '\0' && strcmp(valid, "success") != 0;
-    const char *what = told ? valid : "no text was given";
+    const char *what = told                 ? valid
+                       : low == OUT_OF_KEEP ? "a time is out of the range that KEEP allows"
+                                            : "no text was given";
 
     if (is_in(away, G_N_ELEMENTS(away), low)) {
         error_set(error, ERROR_UNREACHABLE, "the database server behind %s is away (0x%04X): %s",

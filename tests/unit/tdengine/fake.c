@@ -53,6 +53,7 @@ void fake_send_bytes(Fake *fake, const void *bytes, gsize length)
 void fake_send(Fake *fake, gboolean final, guint opcode, const void *data, gsize length)
 {
     guint8 head[10] = {(guint8)((final ? 0x80 : 0) | opcode), (guint8)length};
+    g_autoptr(GByteArray) frame = g_byte_array_new();
     gsize size = 2;
 
     if (length > 125) {
@@ -61,8 +62,10 @@ void fake_send(Fake *fake, gboolean final, guint opcode, const void *data, gsize
         for (gsize i = 2; i < size; i++)
             head[i] = (guint8)((guint64)length >> 8 * (size - 1 - i));
     }
-    fake_send_bytes(fake, head, size);
-    fake_send_bytes(fake, data, length);
+    /* At once: in two parts it would wait for the client's system to confirm the first. */
+    g_byte_array_append(frame, head, (guint)size);
+    g_byte_array_append(frame, data, (guint)length);
+    fake_send_bytes(fake, frame->data, frame->len);
 }
 
 void fake_send_text(Fake *fake, const char *text)
