@@ -600,3 +600,21 @@ gboolean process_run(const ProcessSpec *spec, gsize limit, char **ret_output, gs
         *ret_output = g_string_free(g_steal_pointer(&output), FALSE);
     return TRUE;
 }
+
+/* ---- ourselves ---- */
+
+char *process_own_command(void)
+{
+    /* A build directory; PREFIX/libexec/holdfast/holdfast-program and PREFIX/bin/holdfast. */
+    static const char *const places[] = {"holdfast", "../../bin/holdfast"};
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *directory = self != NULL ? g_path_get_dirname(self) : NULL;
+
+    for (guint i = 0; directory != NULL && i < G_N_ELEMENTS(places); i++) {
+        g_autofree char *path = g_canonicalize_filename(places[i], directory);
+
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
+            return g_steal_pointer(&path);
+    }
+    return g_steal_pointer(&self);
+}

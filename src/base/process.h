@@ -71,4 +71,9 @@ void process_kill(Process *process);
 gboolean process_run(const ProcessSpec *spec, gsize limit, char **ret_output, gsize *ret_length,
                      GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The path by which another program, a server, is to call us: that of the small executable `holdfast`
+ * beside this program or where it is installed with it, else of this program itself. NULL where that
+ * is not known. Free with g_free(). */
+char *process_own_command(void);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/time.h"
 #include "operation/clear.h"
 #include "operation/job.h"
@@ -120,13 +121,13 @@ static gboolean open_backup(Restoring *restoring, GError **error)
     return restoring->engine != NULL;
 }
 
-/* This very program, and the repository as this run has found it. A server runs the command in a
+/* This program, and the repository as this run has found it. A server runs the command in a
  * directory of its own: every path is absolute. */
 static gboolean find_wal_get(Restoring *restoring, GError **error)
 {
     const Config *config = restoring->context->config;
     g_autoptr(GStrvBuilder) words = g_strv_builder_new();
-    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *program = process_own_command();
     g_autofree char *file = NULL, *repository = NULL;
 
     if (program == NULL) {

@@ -5,10 +5,10 @@
 #include "postgres/check-physical.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/size.h"
 #include "base/time.h"
 #include "postgres/fact.h"
@@ -37,23 +37,9 @@ typedef struct {
 
 /* --- settings --------------------------------------------------------------------------------- */
 
-/* How the server can call us: by name where the name leads to us, else by the whole path. */
-static char *program_path(void)
-{
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *known = g_find_program_in_path("holdfast");
-    g_autofree char *directory = self != NULL ? g_path_get_dirname(self) : NULL;
-    g_autofree char *beside =
-        directory != NULL ? g_build_filename(directory, "holdfast", NULL) : NULL;
-
-    if (beside != NULL && access(beside, X_OK) == 0)
-        return g_steal_pointer(&beside);
-    return g_steal_pointer(&known) ?: g_strdup("holdfast");
-}
-
 char *pg_archive_settings(const Config *config, const char *source)
 {
-    g_autofree char *program = program_path();
+    g_autofree char *program = process_own_command();
     g_autofree char *path = config_path(config) != NULL
                                 ? g_canonicalize_filename(config_path(config), NULL)
                                 : config_default_path();
@@ -65,7 +51,7 @@ char *pg_archive_settings(const Config *config, const char *source)
                            "archive_mode = on\n"
                            "archive_command = '%s%s wal push %%p --source %s'\n"
                            "archive_timeout = 300",
-                           program, option, source);
+                           program != NULL ? program : "holdfast", option, source);
 }
 
 static gboolean read_setting(const Check *check, const char *name, char **ret_value)

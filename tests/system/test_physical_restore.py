@@ -2,6 +2,7 @@
 """Physical restores of PostgreSQL on real servers, judged by pg_verifybackup, pg_amcheck and the server itself."""
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -169,6 +170,8 @@ def test_time(history, restored):
     assert result["summary"]["backup"] == points["backup"]["id"]
     assert "newest" in result["summary"]["reason"]
     restored.verify().paused()
+    # The small executable, which starts fast, and not the whole program.
+    assert shlex.split(restored.value("SHOW restore_command"))[0] == str(PROGRAM)
     assert restored.value(SUM) == sums[1]
     restored.value("SELECT pg_wal_replay_resume()")
     restored.wait(lambda: not restored.value("SELECT pg_is_in_recovery()"), 30)

@@ -302,6 +302,15 @@ static void test_signals(void)
     g_assert_cmpstr(error->message, ==, "sh was killed by SIGPIPE");
 }
 
+/* A test stands beside no `holdfast`: it is called by its own path. */
+static void test_own_command(void)
+{
+    g_autofree char *command = process_own_command();
+
+    g_assert_true(g_path_is_absolute(command));
+    g_assert_true(g_str_has_suffix(command, "base-test-process"));
+}
+
 int main(int argc, char **argv)
 {
     /* Before there are threads. */
@@ -321,5 +330,6 @@ int main(int argc, char **argv)
     g_test_add_func("/base/process/environment", test_environment);
     g_test_add_func("/base/process/descriptors", test_descriptors);
     g_test_add_func("/base/process/signals", test_signals);
+    g_test_add_func("/base/process/own-command", test_own_command);
     return g_test_run();
 }
