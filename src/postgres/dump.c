@@ -241,6 +241,13 @@ static guint64 total_bytes(const GPtrArray *tables)
     return total;
 }
 
+/* pg_dump reads the names in its arguments in the database's encoding; ours are UTF-8. */
+static gboolean can_name(const PgDatabase *database, const PgTable *table)
+{
+    return strcmp(database->encoding, "UTF8") == 0 ||
+           (g_str_is_ascii(table->schema) && g_str_is_ascii(table->name));
+}
+
 static GPtrArray *choose_big_tables(const PgDump *dump)
 {
     GPtrArray *big = g_ptr_array_new();
@@ -250,7 +257,7 @@ static GPtrArray *choose_big_tables(const PgDump *dump)
     for (guint i = 0; i < dump->tables->len; i++) {
         PgTable *table = g_ptr_array_index(dump->tables, i);
 
-        if (table->kind == PG_TABLE && table->bytes >= threshold)
+        if (table->kind == PG_TABLE && table->bytes >= threshold && can_name(dump->database, table))
             g_ptr_array_add(big, table);
     }
     g_ptr_array_sort(big, compare_bytes);
