@@ -47,10 +47,11 @@ static char *describe_server(PGconn *handle)
                            port != NULL && port[0] != '\0' ? port : "5432");
 }
 
-/* libpq's text may span lines and ends with a line feed; ours are one line. */
+/* libpq's text may span lines and ends with a line feed; ours are one line. It is in the session's
+ * encoding, which an archive may have changed. */
 static char *tidy_message(const char *message)
 {
-    char *text = g_strstrip(g_strdup(message != NULL ? message : ""));
+    char *text = g_strstrip(g_utf8_make_valid(message != NULL ? message : "", -1));
 
     g_strdelimit(text, "\n\r\t", ' ');
     return text;

@@ -96,6 +96,21 @@ static gboolean count_batch(gpointer task, gpointer data, GCancellable *cancella
     return take_counts(counting, result, batch->length, error);
 }
 
+gboolean pg_count_table(PgConnection *connection, const PgTable *table, guint64 *ret_rows,
+                        GError **error)
+{
+    g_autofree char *name = pg_quote_qualified(table->schema, table->name);
+    g_autofree char *sql = g_strdup_printf("SELECT pg_catalog.count(*) FROM ONLY %s", name);
+    g_autoptr(PGresult) result = pg_query(connection, sql, 0, NULL, error);
+
+    if (result == NULL) {
+        g_prefix_error(error, "counting rows of %s.%s: ", table->schema, table->name);
+        return FALSE;
+    }
+    *ret_rows = pg_uint(result, 0, 0);
+    return TRUE;
+}
+
 static int compare_sizes(gconstpointer a, gconstpointer b, gpointer data)
 {
     const GPtrArray *tables = data;

@@ -33,6 +33,10 @@ typedef struct {
 gboolean pg_count_tables(const PgCountRequest *request, const GPtrArray *tables, guint64 *rows,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Counts one table over a connection that is there already. */
+gboolean pg_count_table(PgConnection *connection, const PgTable *table, guint64 *ret_rows,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The SELECT that counts tables[order[0]] … tables[order[length - 1]]: rows of (place in the array,
  * count). Pure. Free with g_free(). */
 char *pg_count_sql(const GPtrArray *tables, const guint *order, guint length);

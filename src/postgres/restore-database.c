@@ -15,6 +15,7 @@
 #include "base/workers.h"
 #include "postgres/client.h"
 #include "postgres/count.h"
+#include "postgres/load-table.h"
 #include "postgres/restore-compare.h"
 #include "postgres/restore-settings.h"
 
@@ -136,31 +137,67 @@ static gboolean make_database(PgNewDatabase *fresh, GError **error)
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
+#define NOT_COUNTED G_MAXUINT64
+
 typedef struct {
+    const PgNewDatabase *fresh;
     const PgLoad *load;
-    const char *scratch;
+    guint64 *rows; /* of fresh->database->tables, or NOT_COUNTED */
 } Loading;
+
+/* The place of the table that this archive alone holds; G_MAXUINT: there is none. */
+static guint find_table(const GPtrArray *tables, const PgArchive *archive)
+{
+    for (guint i = 0; i < tables->len; i++)
+        if (g_strcmp0(((const PgTable *)g_ptr_array_index(tables, i))->archive, archive->path) == 0)
+            return i;
+    return G_MAXUINT;
+}
+
+/* One table, through COPY and counted at once, while others still load. *ret_loaded FALSE: that is
+ * for pg_restore to load. */
+static gboolean load_table(const Loading *loading, const PgArchive *archive, guint place,
+                           gboolean *ret_loaded, GCancellable *cancellable, GError **error)
+{
+    const EngineRestore *request = loading->fresh->plan->request;
+    const PgTable *table = g_ptr_array_index(loading->fresh->database->tables, place);
+    g_autoptr(PgConnection) connection =
+        pg_connect(request->target->conninfo, loading->fresh->name, cancellable, error);
+
+    if (connection == NULL || !pg_load_table(request->backup, archive->path, connection,
+                                             request->progress, ret_loaded, cancellable, error))
+        return FALSE;
+    return !*ret_loaded || pg_count_table(connection, table, &loading->rows[place], error);
+}
 
 static gboolean load_archive(gpointer task, gpointer data, GCancellable *cancellable,
                              GError **error)
 {
     const PgArchive *archive = task;
     const Loading *loading = data;
+    guint place = find_table(loading->fresh->database->tables, archive);
+    gboolean done = FALSE;
     int list = -1;
-    gboolean done;
 
-    if (archive->list != NULL && !pg_load_list_file(archive->list, loading->scratch, &list, error))
+    if (place != G_MAXUINT && archive->list == NULL &&
+        !load_table(loading, archive, place, &done, cancellable, error))
+        return FALSE;
+    if (done)
+        return TRUE;
+    if (archive->list != NULL &&
+        !pg_load_list_file(archive->list, loading->fresh->plan->request->scratch_directory, &list,
+                           error))
         return FALSE;
     done = pg_load_archive(loading->load, archive->path, "data", list, cancellable, error);
     file_close_fd(&list);
     return done;
 }
 
-static gboolean load_data(PgNewDatabase *fresh, const PgLoad *load, GError **error)
+static gboolean load_data(PgNewDatabase *fresh, const PgLoad *load, guint64 *rows, GError **error)
 {
     const EngineRestore *request = fresh->plan->request;
     const GPtrArray *archives = fresh->database->archives;
-    Loading loading = {load, request->scratch_directory};
+    Loading loading = {fresh, load, rows};
     g_autoptr(Workers) workers =
         workers_new(MAX(request->jobs, 1), 0, load_archive, &loading, NULL, request->cancellable);
 
@@ -171,21 +208,47 @@ static gboolean load_data(PgNewDatabase *fresh, const PgLoad *load, GError **err
     return workers_wait(workers, error);
 }
 
-/* Counted before the indexes are built: the scans then leave them less to do, and no policy can
- * stand in the way. */
-static gboolean count_rows(PgNewDatabase *fresh, EngineResult *result, GError **error)
+/* Counts what was not counted while it was loaded. */
+static gboolean count_rest(const PgNewDatabase *fresh, guint64 *rows, GError **error)
 {
     const EngineRestore *request = fresh->plan->request;
     const GPtrArray *tables = fresh->database->tables;
-    g_autofree guint64 *rows = g_new0(guint64, MAX(tables->len, 1));
+    g_autoptr(GPtrArray) rest = g_ptr_array_new();
+    g_autofree guint64 *counts = g_new0(guint64, MAX(tables->len, 1));
+    guint64 expected = 0;
     PgCountRequest count = {.conninfo = request->target->conninfo,
                             .database = fresh->name,
                             .connections = request->jobs,
                             .progress = request->progress,
                             .cancellable = request->cancellable};
 
-    progress_begin(request->progress, "counting rows", 0, fresh->database->rows);
-    return pg_count_tables(&count, tables, rows, error) &&
+    for (guint i = 0; i < tables->len; i++) {
+        PgTable *table = g_ptr_array_index(tables, i);
+
+        if (rows[i] == NOT_COUNTED) {
+            g_ptr_array_add(rest, table);
+            expected += table->rows;
+        }
+    }
+    progress_begin(request->progress, "counting rows", 0, expected);
+    if (!pg_count_tables(&count, rest, counts, error))
+        return FALSE;
+    for (guint i = 0, next = 0; i < tables->len; i++)
+        if (rows[i] == NOT_COUNTED)
+            rows[i] = counts[next++];
+    return TRUE;
+}
+
+/* Rows are counted before the indexes are built: no policy can stand in the way then. */
+static gboolean load_rows(PgNewDatabase *fresh, const PgLoad *load, EngineResult *result,
+                          GError **error)
+{
+    guint tables = fresh->database->tables->len;
+    g_autofree guint64 *rows = g_new(guint64, MAX(tables, 1));
+
+    for (guint i = 0; i < tables; i++)
+        rows[i] = NOT_COUNTED;
+    return load_data(fresh, load, rows, error) && count_rest(fresh, rows, error) &&
            pg_restore_compare(fresh->plan, fresh->database, rows, result, error);
 }
 
@@ -201,7 +264,7 @@ static gboolean load_sections(PgNewDatabase *fresh, const PgLoad *load, EngineRe
     if (!pg_load_copy(request->backup, fresh->database->source->schema_archive,
                       request->scratch_directory, &schema, request->cancellable, error) ||
         !pg_load_file(load, schema, "pre-data", 1, list, request->cancellable, error) ||
-        !load_data(fresh, load, error) || !count_rows(fresh, result, error))
+        !load_rows(fresh, load, result, error))
         return FALSE;
     progress_begin(request->progress, "building indexes", 0, 0);
     return pg_load_file(load, schema, "post-data", request->jobs, list, request->cancellable,

@@ -321,6 +321,34 @@ def big_tables(cluster, database):
         ALTER TABLE b ADD FOREIGN KEY (i) REFERENCES a (i)""")
 
 
+def test_a_big_table_is_loaded_without_pg_restore(cluster, database, tmp_path):
+    """Rows that are in the table frozen did not come in through pg_restore."""
+    name = database + "_latin"
+    cluster.sql("postgres", f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' "
+                            "LC_COLLATE 'C' LC_CTYPE 'C'")
+    cluster.sql(name, """
+        CREATE SCHEMA "the s";
+        CREATE TABLE "the s"."t ""1\\" (i bigint GENERATED ALWAYS AS IDENTITY, t text, d xml, v interval, b bytea,
+            n numeric[], g bigint GENERATED ALWAYS AS (length(t)) STORED);
+        INSERT INTO "the s"."t ""1\\" (t, d, v, b, n)
+            SELECT CASE i % 4 WHEN 0 THEN E'\\\\.\n' WHEN 1 THEN NULL ELSE repeat('é\t' || i, 30) END,
+                xmlparse(content 'é<b/>' || i), i * interval '-1 month 3 days -2 seconds', sha256(i::text::bytea),
+                ARRAY[i, NULL, 'NaN'::numeric] FROM generate_series(1, 30000) i;
+        CREATE TABLE inherits () INHERITS ("the s"."t ""1\\");
+        INSERT INTO inherits (i, t) VALUES (1, 'below');
+        CREATE TABLE "the s"."é" AS SELECT repeat('é', 500) AS t FROM generate_series(1, 20000)""")
+    holdfast = Holdfast(tmp_path, cluster, extra=f"databases = {name}\n")
+    backup = holdfast.backup()
+    copy = name + "_copy"
+    holdfast.restore(backup, "--to-database", copy)
+    assert_same(cluster, name, copy)
+    facts = """SELECT last_value FROM "the s"."t ""1\\_i_seq" """
+    assert cluster.value(copy, facts) == cluster.value(name, facts) == 30000
+    cluster.sql(copy, "CREATE EXTENSION pageinspect")
+    assert cluster.value(copy, """SELECT bool_and(t_infomask & 768 = 768) FROM heap_page_items(
+        get_raw_page(E'"the s"."t ""1\\\\"', 0))""")
+
+
 def test_killed_at_any_moment_the_old_database_stays(cluster, database, holdfast):
     big_tables(cluster, database)
     backup = holdfast.backup()
