@@ -222,7 +222,7 @@ const Command command_objectives = {
         "is not archived. What is not as wanted comes with the reason and a command.\n"
         "Exit status 6 when an objective is missed.",
     .example = "holdfast objectives --json",
-    .options = (const GOptionEntry[]){{"source", 0, 0, G_OPTION_ARG_STRING, &options.source,
+    .options = (const GOptionEntry[]){{"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
                                        "only this source", "NAME"},
                                       {NULL}},
     .run = run_objectives,
