@@ -5,10 +5,11 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
-from pgcluster import PROGRAM, Cluster, Result
+from pgcluster import PROGRAM, Cluster, Result, wait_until
 
 UNPACK = PROGRAM.parent / "tests" / "unit" / "unpack-physical"
 
@@ -106,6 +107,22 @@ class Site:
     def check_sums(self, backup):
         done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=self.path(backup))
         assert done.returncode == 0
+
+
+def archive_now(site):
+    """Everything up to here comes into the archive."""
+    segment = site.cluster.value("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
+    assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}"))), segment
+
+
+def kill_children(process):
+    """The program itself, which may run below runuser."""
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()
+    for child in children or [process.pid]:
+        try:
+            os.kill(int(child), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 class Revived:

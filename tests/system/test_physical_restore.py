@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import missing
-from physical import PhysicalCluster, Site, as_server_user
+from physical import PhysicalCluster, Site, archive_now, as_server_user, kill_children
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 
@@ -48,13 +48,6 @@ SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades
 def fill(cluster, rows=20000):
     cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
                  "ALTER TABLE trades ADD PRIMARY KEY (id);")
-
-
-def archive_now(site):
-    """Everything up to here comes into the archive; the segments' count tells."""
-    cluster = site.cluster
-    segment = cluster.value("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
-    assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}"))), segment
 
 
 def now(cluster):
@@ -411,16 +404,6 @@ def test_killed_and_run_again(server, site, restored, delta):
     assert not (restored.data / "holdfast.restore").exists()
     restored.verify().promoted()
     assert restored.value(SUM) == expected
-
-
-def kill_children(process):
-    """The program itself, which may run below runuser."""
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()
-    for child in children or [process.pid]:
-        try:
-            os.kill(int(child), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def test_repository_gone_while_recovering(history, site, restored):

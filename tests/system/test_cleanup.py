@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cleanup, pins and objectives on real servers: what goes, what stays, what a run at the same time or a kill -9 does, and whether all
+that is left restores."""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import missing
+from physical import PhysicalCluster, Site, archive_now, kill_children
+from restored import Restored
+
+
+@pytest.fixture
+def closing():
+    """Things that are removed at the end, the last first."""
+    things = []
+    yield lambda thing: things.append(thing) or thing
+    for thing in reversed(things):
+        thing.remove()
+
+
+@pytest.fixture
+def server(closing):
+    if missing() is not None:
+        pytest.skip(missing())
+    return closing(PhysicalCluster())
+
+
+def make_site(server, retention):
+    return Site(server, extra=f"[retention]\n{retention}")
+
+
+SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
+DAY = 86400
+
+
+def age(paths, days):
+    """Makes objects look as old as that to the store."""
+    then = time.time() - days * DAY
+    for path in paths:
+        os.utime(path, (then, then))
+
+
+def segments(site):
+    return sorted(path for path in site.repository.glob("wal/*/*/*/*/*") if len(path.name) == 24)
+
+
+def needed_from(site, backup):
+    """The segments from the start of a backup on."""
+    first = int(backup["start_lsn"].split("/")[1], 16) // backup["segment_size"]
+    return [path for path in segments(site) if int(path.name[16:], 16) >= first]
+
+
+def records(site, kind):
+    found = [json.loads(path.read_text()) for path in site.repository.glob(f"records/*-{kind}-*.json")]
+    return sorted(found, key=lambda record: record["time"])
+
+
+def restores(site, backup, expected):
+    """The backup comes up, judged by pg_verifybackup, and holds what it held."""
+    restored = Restored(site)
+    try:
+        restored.full({"id": backup})
+        restored.verify().promoted()
+        assert restored.value(SUM) == expected
+    finally:
+        restored.remove()
+
+
+# --- what goes and what stays ----------------------------------------------------------------------------------------
+
+
+def test_backups_and_wal_go_by_the_rules(server, closing):
+    site = make_site(server, "keep_days = 0\nkeep_full = 1\ngrace = 0s\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 5000) g;")
+    first = site.backup()
+    middle = site.backup()
+    server.psql("DELETE FROM trades WHERE id < 100")
+    expected = server.value("postgres", SUM)
+    last = site.backup()
+    site.ok("pin", first["id"], "--note", "for the test")
+    archive_now(site)
+    age(segments(site), 3)
+    before, needed = segments(site), needed_from(site, first)
+    plan = site.ok("cleanup", "--dry-run", "--json").json
+    assert {entry["id"]: entry["action"] for entry in plan["backups"]} == {
+        first["id"]: "keep", middle["id"]: "delete", last["id"]: "keep"}
+    assert plan["folder_bytes"] > 0 and plan["pool_bytes"] > 0
+    assert site.backups() == [first["id"], middle["id"], last["id"]] and segments(site) == before
+    text = site.ok("cleanup").out
+    assert middle["id"] in text and "no rule keeps it" in text
+    assert site.backups() == [first["id"], last["id"]] and segments(site) == needed
+    site.fails(1, "delete", first["id"])
+    site.ok("unpin", first["id"])
+    done = site.ok("cleanup", "--json").json
+    assert done["deleted"] == 1 and done["wal"][0]["files"] > 0 and done["pool"]["deleted"] > 0
+    assert site.backups() == [last["id"]]
+    assert segments(site) == needed_from(site, last)
+    assert [(record["backup"], record["reason"]) for record in records(site, "delete")] == [
+        (middle["id"], "no rule keeps it"), (first["id"], "no rule keeps it")]
+    assert [record["state"] for record in records(site, "cleanup")] == ["planned", "done"] * 2
+    site.check_sums(last)
+    restores(site, last["id"], expected)
+    # Any moment behind it as well.
+    restored = closing(Restored(site))
+    restored.pitr("--target-latest")
+    restored.promoted()
+    assert restored.value(SUM) == expected
+
+
+def test_wal_days_leave_what_backups_need_for_themselves(server):
+    site = make_site(server, "keep_days = 0\nkeep_full = 3\nwal_days = 0\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
+    expected = server.value("postgres", SUM)
+    first = site.backup()
+    for _ in range(3):
+        server.psql("CREATE TABLE x(); DROP TABLE x;")
+        archive_now(site)
+    site.backup()
+    age(segments(site), 3)
+    files = site.ok("cleanup", "--json").json["wal"][0]["files"]
+    assert files >= 2
+    assert len(site.backups()) == 2
+    site.check_sums(first)
+    restores(site, first["id"], expected)
+    assert site.ok("cleanup", "--json").json["wal"][0]["files"] == 0
+
+
+def test_it_refuses(server):
+    site = make_site(server, "keep_days = 0\nkeep_full = 1\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 10) g;")
+    first, middle, last = site.backup(), site.backup(), site.backup()
+    half = site.fails(1, "cleanup")
+    assert "2 of all 3" in half.err and "--yes" in half.err
+    manifest = site.path(middle) / "manifest.json"
+    manifest.rename(site.directory / "manifest.json")
+    unreadable = site.fails(1, "cleanup", "--yes")
+    assert middle["id"] in unreadable.err and "--unreadable" in unreadable.err
+    site.fails(1, "cleanup", "--unreadable", "nothing")
+    assert len(site.backups()) == 3
+    site.ok("cleanup", "--unreadable", middle["id"])
+    assert site.backups() == [middle["id"], last["id"]]
+    assert first["id"] not in site.ok("list", "backups").out
+
+
+# --- at the same time ------------------------------------------------------------------------------------------------
+
+
+def test_beside_backup_restore_and_verify(server, closing):
+    """Every run of the others ends well, and what they used or made is whole."""
+    site = make_site(server, "keep_days = 0\nkeep_full = 1\ngrace = 0s\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 20000) g;")
+    expected = server.value("postgres", SUM)
+    for turn in range(3):
+        base = site.backup()
+        age(segments(site), 3)
+        target = Restored(site)
+        closing(target)
+        others = [site.start("backup", "postgresql", "full"),
+                  site.start("backup", "postgresql", "incremental"),
+                  site.start("verify", base["id"]),
+                  site.start("restore", "postgresql", "full", "--backup-id", base["id"], "--target-directory",
+                             str(target.data))]
+        while any(other.poll() is None for other in others):
+            cleaned = site.run("cleanup", "--yes")
+            assert cleaned.status == 0, cleaned
+        assert [other.wait() for other in others] == [0] * 4, [other.stdout.read() for other in others]
+        if turn == 2:
+            target.verify().promoted()
+            assert target.value(SUM) == expected
+    site.ok("verify", "--all")
+    for backup in site.backups():
+        site.check_sums({"id": backup})
+    restores(site, site.backups()[-1], expected)
+
+
+def test_killed_at_any_point(server):
+    """Whatever is listed afterwards is whole, and the next cleanup ends what was begun."""
+    site = make_site(server, "keep_days = 0\nkeep_full = 1\ngrace = 0s\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 5000) g;")
+    expected = server.value("postgres", SUM)
+    for _ in range(4):
+        last = site.backup()
+    age(segments(site), 3)
+    saved = site.directory / "saved"
+    subprocess.run(["cp", "-a", str(site.repository), str(saved)], check=True)
+    begun = time.monotonic()
+    site.ok("cleanup", "--yes")
+    took = time.monotonic() - begun
+    for turn in range(6):
+        shutil.rmtree(site.repository)
+        subprocess.run(["cp", "-a", str(saved), str(site.repository)], check=True)
+        running = site.start("cleanup", "--yes")
+        time.sleep(random.uniform(0, took))
+        kill_children(running)
+        running.wait()
+        running.stdout.close()
+        for backup in site.backups():
+            site.check_sums({"id": backup})
+        site.ok("cleanup", "--yes")
+        assert site.backups() == [last["id"]]
+        site.check_sums(last)
+        if turn == 5:
+            restores(site, last["id"], expected)
+    folders = [path.name for path in (site.repository / "backups").iterdir()]
+    assert folders == [last["id"]]
+
+
+# --- objectives ------------------------------------------------------------------------------------------------------
+
+
+def test_objectives(server, closing):
+    site = make_site(server, "keep_days = 30\n")
+    missed = site.fails(6, "objectives", "--json").json[0]
+    assert missed["state"] == "missed" and missed["rpo"]["newest"] is None
+    assert {finding["command"] for finding in missed["findings"]} == {
+        "holdfast backup postgresql full --source main"}
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
+    backup = site.backup()
+    # An idle server has a checkpoint in its WAL that is archived by nobody.
+    server.psql("CHECKPOINT")
+    now = site.ok("objectives", "--json").json[0]
+    assert now["state"] == "at risk" and now["rpo"]["state"] == "ok" and now["rpo"]["complete"]
+    assert now["last"]["backup"]["id"] == backup["id"] and now["last"]["verify"] is None
+    assert {finding["objective"] for finding in now["findings"]} == {"rto", "proof"}
+    server.psql("INSERT INTO trades VALUES (0)")
+    assert not site.ok("objectives", "--json").json[0]["rpo"]["complete"]
+    archive_now(site)
+    site.ok("verify", backup["id"])
+    closing(Restored(site)).full(backup)
+    good = site.ok("objectives", "--json").json[0]
+    assert good["state"] == "ok" and good["findings"] == [], good
+    assert good["rto"]["measured_by"] == "restore" and good["rto"]["expected_seconds"] > 0
+    server.stop("fast")
+    unknown = site.run("objectives", "--json").json[0]
+    assert any("could not be asked" in finding["reason"] for finding in unknown["findings"])
+
+
+def test_objectives_see_a_hole(server):
+    site = make_site(server, "keep_days = 30\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
+    site.backup()
+    for _ in range(3):
+        server.psql("INSERT INTO trades VALUES (0)")
+        archive_now(site)
+    segments(site)[-2].unlink()
+    server.psql("INSERT INTO trades VALUES (0)")
+    site.backup()
+    now = site.ok("objectives", "--json").json[0]
+    assert len(now["rpo"]["gaps"]) == 1
+    assert any("can be recovered" in finding["reason"] for finding in now["findings"])
