@@ -5,9 +5,11 @@
 #include "cli/command.h"
 #include "engine/engine.h"
 #include "postgres/engine.h"
+#include "tdengine/engine.h"
 
 int main(int argc, char **argv)
 {
     engine_register(&postgres_engine);
+    engine_register(&tdengine_engine);
     return command_main(argc, argv);
 }

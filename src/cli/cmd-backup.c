@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "cli/backup-result.h"
 #include "cli/commands.h"
 #include "cli/words.h"
 #include "operation/backup.h"
@@ -54,28 +55,6 @@ static gboolean check_options(guint64 *ret_rate, GError **error)
     return TRUE;
 }
 
-static void print_result(Output *output, const Manifest *manifest)
-{
-    g_autofree char *written = size_format(manifest_pool(manifest).written_bytes);
-    gboolean counted = g_strcmp0(manifest_method(manifest), "logical") == 0;
-    g_autofree char *rows = count_format(manifest_rows(manifest));
-    g_autofree char *counts = counted ? g_strdup_printf(", %s rows", rows) : g_strdup("");
-    g_autofree char *tables = count_format(manifest_tables(manifest));
-    g_autofree char *stored = size_format(manifest_stored_size(manifest));
-    g_autofree char *plain = size_format(manifest_plain_size(manifest));
-    g_autofree char *took = duration_format(manifest_stop(manifest) - manifest_start(manifest));
-
-    output_json(output, manifest_json(manifest));
-    output_line(output, "backup %s", manifest_id(manifest));
-    if (manifest_base(manifest) != NULL)
-        output_line(output, "incremental, against %s: %s of it are new", manifest_base(manifest),
-                    written);
-    output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
-                stored, plain, took);
-    for (guint i = 0; i < manifest_warning_count(manifest); i++)
-        output_warning(output, "%s", manifest_warning(manifest, i));
-}
-
 static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
@@ -100,7 +79,7 @@ static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
     request.nice = options.nice;
     if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
         return FALSE;
-    print_result(run->output, manifest);
+    backup_result_print(run->output, manifest);
     return TRUE;
 }
 

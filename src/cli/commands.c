@@ -10,6 +10,7 @@ const Command *const command_table[] = {
     &command_check,
     &command_backup_postgresql_full,
     &command_backup_postgresql_incremental,
+    &command_backup_tdengine_full,
     &command_list_backups,
     &command_show,
     &command_verify,

@@ -42,10 +42,18 @@ static void settled_clear(Settled *settled)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settled, settled_clear)
 
+static gboolean takes_all_times(const BackupRequest *request)
+{
+    return request->time_from == request->time_to ||
+           (request->time_from == G_MININT64 && request->time_to == G_MAXINT64);
+}
+
 /* TRUE when the request chooses less than the source's configuration names. Without a list there,
  * any choice may be less. */
 static gboolean is_partial(const BackupRequest *request, const ConfigSource *source)
 {
+    if (request->tables != NULL || !takes_all_times(request))
+        return TRUE;
     if (request->databases == NULL)
         return FALSE;
     if (source->databases == NULL)
@@ -232,6 +240,9 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
         .type = settled->type,
         .method = settled->method,
         .databases = request->databases,
+        .tables = request->tables,
+        .time_from = takes_all_times(request) ? G_MININT64 : request->time_from,
+        .time_to = takes_all_times(request) ? G_MAXINT64 : request->time_to,
         .base = settled->base,
         .access = settled->access,
         .checksum = request->checksum,

@@ -14,11 +14,14 @@
 #include "operation/context.h"
 
 typedef struct {
-    const char *engine; /* "postgresql" */
+    const char *engine; /* "postgresql", "tdengine" */
     const char *source; /* NULL: the only one that fits */
     BackupType type;
     const char *method;           /* NULL: the source's */
     const char *const *databases; /* NULL: the source's; others make a partial backup */
+    const char *const *tables;    /* TDengine: patterns; NULL: all. They make a partial backup */
+    gint64 time_from, time_to;    /* TDengine: rows of from <= event time < to, microseconds, with
+                                     G_MININT64 and G_MAXINT64 as open sides; equal: all */
     const char *compression;      /* NULL: the repository's */
     guint jobs;                   /* 0: the source's */
     const char *access;           /* PostgreSQL, physical: "local", "stream"; NULL: the source's */

@@ -37,6 +37,16 @@ typedef struct {
     GCancellable *cancellable;
 } TdParquetSpec;
 
+/* What all objects of a backup's database have in common. */
+typedef struct {
+    Store *store;
+    const char *backup_id;
+    CompressSpec compression;
+    guint64 fingerprint_key;
+    TdPrecision precision;
+    GCancellable *cancellable;
+} TdSliceOptions;
+
 typedef struct TdParquet TdParquet;
 
 TdParquet *td_parquet_new(const TdParquetSpec *spec, const TdParquetColumn *columns,

@@ -15,15 +15,6 @@
 /* What all slices of one table have in common, and the memory that they use in turn. */
 typedef struct TdSliceShape TdSliceShape;
 
-typedef struct {
-    Store *store;
-    const char *backup_id;
-    CompressSpec compression;
-    guint64 fingerprint_key;
-    TdPrecision precision;
-    GCancellable *cancellable;
-} TdSliceOptions;
-
 /* The table must outlive the shape; its columns' `binary` says which are no text. */
 TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options);
 void td_slice_shape_free(TdSliceShape *shape);

@@ -18,8 +18,16 @@
 #ifndef HOLDFAST_TDENGINE_TAGS_H
 #define HOLDFAST_TDENGINE_TAGS_H
 
-#include "tdengine/columns.h"
+#include "tdengine/children.h"
 #include "tdengine/details.h"
+#include "tdengine/parquet-object.h"
+
+/* Writes the tags of a super table's child tables. `only` (or NULL: all) are the names to take.
+ * A tag whose values are no text becomes `binary` on the way. *ret_object has no rows and no name
+ * where there is no child table. */
+gboolean td_tags_write(TdClient *client, TdTable *table, const TdChildren *children,
+                       const TdNames *only, const TdSliceOptions *options, TdObjectRef *ret_object,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What the objects of a slice say of one child table. */
 typedef struct {

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of a full backup.
+ */
+#include "tdengine/backup.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/suggest.h"
+#include "tdengine/capture.h"
+#include "tdengine/connect.h"
+#include "tdengine/ddl.h"
+#include "tdengine/pattern.h"
+#include "tdengine/scan.h"
+#include "tdengine/schema-sql.h"
+#include "tdengine/tags.h"
+
+/* Tables that are altered again and again while they are read are given up after so many tries. */
+#define TRIES 8
+
+/* What a database's tables were when the backup began. */
+typedef struct {
+    TdDatabase *database; /* of the details */
+    TdChildren *children;
+} Listed;
+
+static void listed_free(Listed *listed)
+{
+    td_children_free(listed->children);
+    g_free(listed);
+}
+
+typedef struct {
+    const EngineBackup *request;
+    TdClient *client;
+    TdDetails *details;
+    TdCapture capture;
+    TdPatterns *patterns;
+    TdScanner *scanner;
+    TdSliceOptions options;
+    GPtrArray *listed; /* Listed */
+    GPtrArray *scans;  /* TdScanTable: every table that has rows of its own */
+    GPtrArray *names;  /* TdNames: child tables that were chosen singly */
+    guint64 written;   /* stored bytes of pool objects */
+    guint64 plain;
+} Run;
+
+static void run_clear(Run *run)
+{
+    g_clear_pointer(&run->scanner, td_scanner_free);
+    g_clear_pointer(&run->scans, g_ptr_array_unref);
+    g_clear_pointer(&run->names, g_ptr_array_unref);
+    g_clear_pointer(&run->listed, g_ptr_array_unref);
+    g_clear_pointer(&run->patterns, td_patterns_free);
+    g_clear_pointer(&run->client, td_client_free);
+    g_clear_pointer(&run->details, td_details_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+static void run_init(Run *run, const EngineBackup *request)
+{
+    run->request = request;
+    run->details = td_details_new();
+    run->details->start = request->time_from;
+    run->details->end = request->time_to;
+    random_fill(&run->details->fingerprint_key, sizeof run->details->fingerprint_key);
+    run->listed = g_ptr_array_new_with_free_func((GDestroyNotify)listed_free);
+    run->scans = g_ptr_array_new_with_free_func((GDestroyNotify)td_scan_table_free);
+    run->names = g_ptr_array_new_with_free_func((GDestroyNotify)td_names_free);
+    run->options =
+        (TdSliceOptions){.store = repository_store(backup_writer_repository(request->writer)),
+                         .backup_id = manifest_id(request->manifest),
+                         .compression = request->compression,
+                         .fingerprint_key = run->details->fingerprint_key,
+                         .cancellable = request->cancellable};
+}
+
+/* --- Server and databases --------------------------------------------------------------------- */
+
+static gboolean open_server(Run *run, GError **error)
+{
+    const EngineBackup *request = run->request;
+    g_autoptr(GPtrArray) rows = NULL;
+
+    run->client = td_connect(request->source, request->cancellable, error);
+    if (run->client == NULL)
+        return FALSE;
+    run->capture = (TdCapture){run->client, request->cancellable, request->manifest, run->details};
+    run->details->server_version = g_strdup(td_client_server_version(run->client));
+    run->details->transport = g_strdup(td_client_transport(run->client));
+    manifest_set_server_version(request->manifest, run->details->server_version);
+    if (td_client_transport_note(run->client) != NULL)
+        manifest_add_warning(request->manifest, td_client_transport_note(run->client));
+    /* Only for the next increment's eyes. */
+    rows = td_ask(run->client, "SELECT * FROM information_schema.ins_cluster", 10,
+                  request->cancellable, NULL);
+    if (rows != NULL && rows->len > 0)
+        run->details->cluster_id = g_strdup(td_row_text(g_ptr_array_index(rows, 0), "name"));
+    return TRUE;
+}
+
+static gboolean check_name(const GPtrArray *present, const char *wanted, GError **error)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    const char *nearest;
+
+    if (g_ptr_array_find_with_equal_func((GPtrArray *)present, wanted, g_str_equal, NULL))
+        return TRUE;
+    for (guint i = 0; i < present->len; i++)
+        g_ptr_array_add(words, g_ptr_array_index(present, i));
+    g_ptr_array_add(words, NULL);
+    nearest = suggest_nearest(wanted, (const char *const *)words->pdata);
+    error_set(error, ERROR_NOT_FOUND, "the server has no database %s", wanted);
+    if (nearest != NULL)
+        error_add_hint(error, "did you mean %s?", nearest);
+    return FALSE;
+}
+
+/* The databases to take; fewer than the source means make a partial backup. */
+static gboolean choose_databases(Run *run, GPtrArray **ret_names, GError **error)
+{
+    const EngineBackup *request = run->request;
+    const char *const *configured = (const char *const *)request->source->databases;
+    const char *const *wanted = request->databases != NULL ? request->databases : configured;
+    g_autoptr(GPtrArray) present = NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    gboolean partial = request->tables != NULL || request->time_from != G_MININT64 ||
+                       request->time_to != G_MAXINT64;
+
+    if (!td_capture_names(run->client, &present, request->cancellable, error))
+        return FALSE;
+    for (guint i = 0; wanted != NULL ? wanted[i] != NULL : i < present->len; i++) {
+        const char *name = wanted != NULL ? wanted[i] : g_ptr_array_index(present, i);
+
+        if (!check_name(present, name, error))
+            return FALSE;
+        if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+            g_ptr_array_add(names, g_strdup(name));
+    }
+    for (guint i = 0; configured != NULL ? configured[i] != NULL : i < present->len; i++) {
+        const char *name = configured != NULL ? configured[i] : g_ptr_array_index(present, i);
+
+        partial = partial || !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
+    }
+    manifest_set_partial(request->manifest, partial);
+    *ret_names = g_steal_pointer(&names);
+    return TRUE;
+}
+
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+/* The child tables of a super table that --tables names; NULL: none. */
+static TdNames *chosen_children(Run *run, const TdTable *table, const TdChildren *children)
+{
+    g_autoptr(TdNames) names = td_names_new();
+
+    for (guint32 id = 0; id < td_children_count(children); id++) {
+        const char *name = td_children_name(children, id);
+
+        if (g_strcmp0(td_children_super(children, id), table->name) == 0 &&
+            td_patterns_match(run->patterns, table->database, name))
+            td_names_add(names, name, strlen(name));
+    }
+    return td_names_count(names) > 0 ? g_steal_pointer(&names) : NULL;
+}
+
+static void add_scan(Run *run, TdTable *table, const Listed *listed, const TdNames *only)
+{
+    g_ptr_array_add(run->scans,
+                    td_scan_table_new(table, listed->database,
+                                      table->kind == TD_TABLE_SUPER ? listed->children : NULL,
+                                      only));
+}
+
+static void take_super(Run *run, TdTable *table, const Listed *listed)
+{
+    TdNames *only = NULL;
+
+    if (!td_patterns_match(run->patterns, table->database, table->name)) {
+        only = chosen_children(run, table, listed->children);
+        if (only == NULL) {
+            td_table_free(table);
+            return;
+        }
+        g_ptr_array_add(run->names, only);
+    }
+    g_ptr_array_add(run->details->tables, table);
+    add_scan(run, table, listed, only);
+}
+
+static gboolean take_supers(Run *run, const Listed *listed, GError **error)
+{
+    g_autoptr(GPtrArray) tables = NULL;
+
+    if (!td_capture_supers(&run->capture, listed->database, &tables, error))
+        return FALSE;
+    for (guint i = 0; i < tables->len; i++)
+        take_super(run, g_ptr_array_index(tables, i), listed);
+    return TRUE;
+}
+
+static gboolean take_normals(Run *run, const Listed *listed, GError **error)
+{
+    for (guint32 id = 0; id < td_children_count(listed->children); id++) {
+        const char *name = td_children_name(listed->children, id);
+        TdTable *table;
+
+        if (td_children_get(listed->children, id)->kind != TD_NORMAL ||
+            !td_patterns_match(run->patterns, listed->database->name, name))
+            continue;
+        if (!td_capture_normal(&run->capture, listed->database, listed->children, id, &table,
+                               error))
+            return FALSE;
+        if (table == NULL)
+            continue; /* the comparison at the end will name it */
+        g_ptr_array_add(run->details->tables, table);
+        add_scan(run, table, listed, NULL);
+    }
+    return TRUE;
+}
+
+/* The positions come first: what is written from here on, the next increment sees. */
+static gboolean take_database(Run *run, const char *name, GError **error)
+{
+    TdDatabase *database;
+    Listed *listed;
+
+    if (!td_capture_database(&run->capture, name, &database, error))
+        return FALSE;
+    g_ptr_array_add(run->details->databases, database);
+    listed = g_new0(Listed, 1);
+    listed->database = database;
+    g_ptr_array_add(run->listed, listed);
+    listed->children = td_children_read(run->client, name, run->request->cancellable, error);
+    return listed->children != NULL && take_supers(run, listed, error) &&
+           take_normals(run, listed, error) &&
+           (!td_patterns_all(run->patterns) ||
+            td_capture_virtual(&run->capture, database, listed->children, error));
+}
+
+static gboolean check_patterns(const Run *run, GError **error)
+{
+    const char *unused = td_patterns_unused(run->patterns);
+
+    if (unused == NULL)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "--tables: \"%s\" matches no table", unused);
+    return FALSE;
+}
+
+static gboolean take_schema(Run *run, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+
+    if (!td_patterns_parse(run->request->tables, &run->patterns, error) ||
+        !choose_databases(run, &names, error))
+        return FALSE;
+    for (guint i = 0; i < names->len; i++)
+        if (!take_database(run, g_ptr_array_index(names, i), error))
+            return FALSE;
+    return check_patterns(run, error) && td_capture_objects(&run->capture, error);
+}
+
+/* --- Tags ------------------------------------------------------------------------------------- */
+
+/* A pool object of this backup. */
+static gboolean enter_object(Run *run, const TdObjectRef *object, GError **error)
+{
+    g_autofree char *path = td_object_path(object);
+    guint8 digest[SHA256_SIZE];
+
+    if (!sha256_from_hex(object->sha256, digest)) {
+        error_set(error, ERROR_INTERNAL, "a pool object has no name");
+        return FALSE;
+    }
+    run->written += object->size;
+    run->plain += object->plain_bytes;
+    return backup_writer_add_external(run->request->writer, path, digest, object->size, error);
+}
+
+static gboolean write_tags(Run *run, TdScanTable *scan, const TdChildren *children,
+                           const TdNames *only, GError **error)
+{
+    TdSliceOptions options = run->options;
+    g_autoptr(GError) problem = NULL;
+    TdObjectRef object = {0};
+
+    options.precision = scan->database->precision;
+    if (!td_tags_write(run->client, scan->table, children, only, &options, &object, &problem)) {
+        if (td_error_is_gone(problem)) {
+            scan->outcome = TD_SCAN_GONE;
+            return TRUE;
+        }
+        g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                                   "tags of %s.%s: ", scan->table->database, scan->table->name);
+        return FALSE;
+    }
+    if (object.rows == 0)
+        return TRUE;
+    scan->table->child_tables += object.rows;
+    g_ptr_array_add(scan->table->tag_objects, g_memdup2(&object, sizeof object));
+    return enter_object(run, &object, error);
+}
+
+static gboolean write_all_tags(Run *run, GError **error)
+{
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        if (scan->children != NULL || scan->table->kind == TD_TABLE_VIRTUAL_SUPER)
+            if (!write_tags(run, scan, scan->children, scan->only, error))
+                return FALSE;
+    }
+    return TRUE;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
+{
+    *ret_rows = 0;
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+        guint64 rows;
+
+        if (scan->outcome != TD_SCAN_DONE || scan->table->kind == TD_TABLE_VIRTUAL_SUPER)
+            continue;
+        if (!td_scan_plan(run->scanner, run->client, scan, &rows, error))
+            return FALSE;
+        *ret_rows += rows;
+    }
+    return TRUE;
+}
+
+/* A table whose columns changed is described anew, its tags too. */
+static gboolean describe_again(Run *run, TdScanTable *scan, GError **error)
+{
+    TdTable *table = scan->table;
+    gboolean gone;
+
+    if (!g_ptr_array_find_with_equal_func(scan->database->altered, table->name, g_str_equal, NULL))
+        g_ptr_array_add(scan->database->altered, g_strdup(table->name));
+    if (!td_capture_fields(&run->capture, table, &gone, error))
+        return FALSE;
+    if (gone) {
+        scan->outcome = TD_SCAN_GONE;
+        return TRUE;
+    }
+    if (table->kind != TD_TABLE_SUPER)
+        return TRUE;
+    g_ptr_array_set_size(table->tag_objects, 0);
+    table->child_tables = 0;
+    return write_tags(run, scan, scan->children, scan->only, error);
+}
+
+/* What has to be read again; the others stay as they are. */
+static gboolean collect_again(Run *run, GPtrArray *again, guint altered, GError **error)
+{
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+        TdScanOutcome outcome = scan->outcome;
+
+        if (outcome != TD_SCAN_ALTERED && outcome != TD_SCAN_BINARY)
+            continue;
+        if (outcome == TD_SCAN_ALTERED && altered >= TRIES) {
+            error_set(error, ERROR_VANISHED,
+                      "table %s.%s is altered again and again while it is read",
+                      scan->table->database, scan->table->name);
+            error_add_hint(error, "run the backup again when its columns rest");
+            return FALSE;
+        }
+        td_scan_table_reset(scan);
+        if (outcome == TD_SCAN_ALTERED && !describe_again(run, scan, error))
+            return FALSE;
+        g_ptr_array_add(again, scan);
+    }
+    return TRUE;
+}
+
+static gboolean read_rows(Run *run, GError **error)
+{
+    g_autoptr(GPtrArray) first = g_ptr_array_new();
+
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        if (scan->table->plan != NULL)
+            g_ptr_array_add(first, scan);
+    }
+    if (!td_scan_run(run->scanner, first, error))
+        return FALSE;
+    /* Each round marks at least one more column as bytes, or describes a table anew. */
+    for (guint tries = 0;; tries++) {
+        g_autoptr(GPtrArray) again = g_ptr_array_new();
+
+        if (!collect_again(run, again, tries, error))
+            return FALSE;
+        if (again->len == 0)
+            return TRUE;
+        if (!td_scan_run(run->scanner, again, error))
+            return FALSE;
+    }
+}
+
+/* --- What changed meanwhile ------------------------------------------------------------------- */
+
+static gboolean is_wanted(const char *name, const char *super, gpointer data)
+{
+    const struct {
+        Run *run;
+        const char *database;
+    } *context = data;
+
+    return td_patterns_match(context->run->patterns, context->database, name) ||
+           (super != NULL && td_patterns_match(context->run->patterns, context->database, super));
+}
+
+/* Tables that were made since the tags were read, and whose rows came all the same. */
+static gboolean write_late_tags(Run *run, const Listed *listed, const TdChildren *after,
+                                GError **error)
+{
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        if (scan->database == listed->database && scan->outcome == TD_SCAN_DONE &&
+            td_names_count(scan->unknown) > 0 &&
+            !write_tags(run, scan, after, scan->unknown, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean compare_lists(Run *run, GError **error)
+{
+    for (guint i = 0; i < run->listed->len; i++) {
+        const Listed *listed = g_ptr_array_index(run->listed, i);
+        g_autoptr(TdChildren) after =
+            td_children_read(run->client, listed->database->name, run->request->cancellable, error);
+        struct {
+            Run *run;
+            const char *database;
+        } context = {run, listed->database->name};
+
+        if (after == NULL || !write_late_tags(run, listed, after, error))
+            return FALSE;
+        td_children_compare(listed->children, after, is_wanted, &context, listed->database);
+    }
+    return TRUE;
+}
+
+/* A count that differs at the end: the table was written to while it was read. */
+static gboolean recount(Run *run, TdScanTable *scan, GError **error)
+{
+    const TdTable *table = scan->table;
+    TdPrecision precision = scan->database->precision;
+    g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");
+    g_autoptr(GError) problem = NULL;
+    gint64 rows;
+
+    if (scan->only != NULL || scan->table->plan == NULL || scan->outcome != TD_SCAN_DONE)
+        return TRUE;
+    td_append_table(sql, table->database, table->name);
+    td_append_range(sql, table, td_border_ticks(run->request->time_from, precision),
+                    td_border_ticks(run->request->time_to, precision));
+    if (!td_ask_number(run->client, sql->str, &rows, run->request->cancellable, &problem)) {
+        if (td_error_is_gone(problem)) {
+            g_ptr_array_add(scan->database->dropped, g_strdup(table->name));
+            return TRUE;
+        }
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    if ((guint64)rows != table->rows)
+        g_ptr_array_add(scan->database->recounted, g_strdup(table->name));
+    return TRUE;
+}
+
+static void warn_of_changes(const Run *run)
+{
+    guint created = 0, dropped = 0, altered = 0, recounted = 0;
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < run->details->databases->len; i++) {
+        const TdDatabase *database = g_ptr_array_index(run->details->databases, i);
+
+        created += database->created->len;
+        dropped += database->dropped->len + database->recreated->len;
+        altered += database->altered->len;
+        recounted += database->recounted->len;
+    }
+    if (created + dropped + altered + recounted == 0)
+        return;
+    text = g_strdup_printf("the server was changed during the backup: %u tables were created, %u "
+                           "dropped, %u altered, and %u had another count of rows at the end; the "
+                           "details name them",
+                           created, dropped, altered, recounted);
+    manifest_add_warning(run->request->manifest, text);
+}
+
+/* --- Totals ----------------------------------------------------------------------------------- */
+
+static void add_window(guint64 *rows, gint64 *first, gint64 *last, guint64 more_rows,
+                       gint64 more_first, gint64 more_last)
+{
+    if (more_rows == 0)
+        return;
+    *first = *rows == 0 ? more_first : MIN(*first, more_first);
+    *last = *rows == 0 ? more_last : MAX(*last, more_last);
+    *rows += more_rows;
+}
+
+static gboolean enter_slices(Run *run, TdScanTable *scan, guint32 index, GError **error)
+{
+    TdTable *table = scan->table;
+    TdDatabase *database = td_details_find_database(run->details, table->database);
+
+    for (guint i = 0; i < scan->slices->len; i++) {
+        TdSlice *slice = &g_array_index(scan->slices, TdSlice, i);
+
+        slice->table = index;
+        add_window(&table->rows, &table->first, &table->last, slice->rows, slice->first,
+                   slice->last);
+        td_fingerprint_add(&table->fingerprint, slice->fingerprint);
+        if (!enter_object(run, &slice->data, error) ||
+            (slice->tables.sha256[0] != '\0' && !enter_object(run, &slice->tables, error)))
+            return FALSE;
+        g_array_append_val(run->details->slices, *slice);
+    }
+    add_window(&database->rows, &database->first, &database->last, table->rows, table->first,
+               table->last);
+    return TRUE;
+}
+
+/* Tables that were dropped while they were read are not part of the backup. */
+static void remove_gone(Run *run)
+{
+    for (guint i = run->scans->len; i-- > 0;) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        if (scan->outcome != TD_SCAN_GONE)
+            continue;
+        if (!g_ptr_array_find_with_equal_func(scan->database->dropped, scan->table->name,
+                                              g_str_equal, NULL))
+            g_ptr_array_add(scan->database->dropped, g_strdup(scan->table->name));
+        g_ptr_array_remove(run->details->tables, scan->table);
+        g_ptr_array_remove_index(run->scans, i);
+    }
+}
+
+static gboolean sum_up(Run *run, GError **error)
+{
+    guint64 rows = 0, tables = 0;
+
+    remove_gone(run);
+    for (guint i = 0; i < run->scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        /* Scans and tables stand in the same order. */
+        if (!enter_slices(run, scan, i, error) || !recount(run, scan, error))
+            return FALSE;
+        rows += scan->table->rows;
+        tables += scan->table->kind == TD_TABLE_NORMAL ? 1 : scan->table->child_tables;
+    }
+    manifest_set_counts(run->request->manifest, tables, rows);
+    return TRUE;
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
+static gboolean write_details(Run *run, GError **error)
+{
+    const EngineBackup *request = run->request;
+    const ManifestPool pool = {.plain_bytes = run->plain, .written_bytes = run->written};
+
+    manifest_set_pool(request->manifest, &pool);
+    manifest_set_field(request->manifest, "databases", json_integer(run->details->databases->len));
+    manifest_set_field(request->manifest, "slices", json_integer(run->details->slices->len));
+    warn_of_changes(run);
+    return td_schema_sql_write(run->details, request->writer, error) &&
+           td_details_write(run->details, request->writer, request->compression, error);
+}
+
+static gboolean make_scanner(Run *run, GError **error)
+{
+    const EngineBackup *request = run->request;
+    const TdScanOptions options = {.source = request->source,
+                                   .connections = request->jobs,
+                                   .from = request->time_from,
+                                   .to = request->time_to,
+                                   .rate = request->rate,
+                                   .options = run->options,
+                                   .progress = request->progress,
+                                   .cancellable = request->cancellable};
+    TdClient *client = td_connect(request->source, request->cancellable, error);
+
+    if (client == NULL)
+        return FALSE;
+    run->scanner = td_scanner_new(&options, client);
+    return TRUE;
+}
+
+gboolean td_backup(const EngineBackup *request, GError **error)
+{
+    g_auto(Run) run = {0};
+    guint64 rows;
+
+    run_init(&run, request);
+    progress_begin(request->progress, "preparing", 0, 0);
+    if (!open_server(&run, error) || !take_schema(&run, error) || !write_all_tags(&run, error) ||
+        !make_scanner(&run, error) || !plan_tables(&run, &rows, error))
+        return FALSE;
+    progress_begin(request->progress, "reading", 0, rows);
+    if (!read_rows(&run, error))
+        return FALSE;
+    progress_begin(request->progress, "writing details", 0, 0);
+    return compare_lists(&run, error) && sum_up(&run, error) && write_details(&run, error);
+}

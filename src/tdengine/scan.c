@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Plans and scans. A pool of connections serves the workers, one each at a time.
+ */
+#include "tdengine/scan.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/throttle.h"
+#include "base/workers.h"
+#include "tdengine/connect.h"
+#include "tdengine/ddl.h"
+#include "tdengine/regroup.h"
+
+/* Blocks that a worker keeps before it writes row groups. With the Parquet writers about three
+ * times as much, a worker. */
+#define WORKER_MEMORY (24u * 1024 * 1024)
+/* Small file sets are scanned together up to about so many bytes. */
+#define PASS_BYTES (64u * 1024 * 1024)
+/* Counts by file set: a century of hours. */
+#define COUNT_LIMIT 1000000u
+/* Names in a list of a query: beyond that everything is read and the others are left out here. */
+#define LIST_LIMIT 1000u
+/* What an unknown variable value may take, in the plan. */
+#define TYPICAL_BYTES 24u
+
+struct TdScanner {
+    TdScanOptions options;
+    GAsyncQueue *clients; /* TdClient that nobody uses */
+    Throttle *throttle;
+};
+
+/* One scan of one table. */
+typedef struct {
+    TdScanTable *scan;
+    TdPass pass;
+} Task;
+
+TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
+                               const TdChildren *children, const TdNames *only)
+{
+    TdScanTable *scan = g_new0(TdScanTable, 1);
+
+    scan->table = table;
+    scan->database = database;
+    scan->children = children;
+    scan->only = only;
+    scan->counts = g_array_new(FALSE, FALSE, sizeof(TdCount));
+    scan->binary = g_array_new(FALSE, FALSE, sizeof(guint));
+    scan->slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
+    scan->unknown = td_names_new();
+    g_mutex_init(&scan->mutex);
+    return scan;
+}
+
+void td_scan_table_reset(TdScanTable *scan)
+{
+    for (guint i = 0; i < scan->binary->len; i++) {
+        guint column = g_array_index(scan->binary, guint, i);
+
+        ((TdField *)g_ptr_array_index(scan->table->columns, column))->binary = TRUE;
+    }
+    g_array_set_size(scan->binary, 0);
+    g_array_set_size(scan->slices, 0);
+    scan->outcome = TD_SCAN_DONE;
+}
+
+void td_scan_table_free(TdScanTable *scan)
+{
+    if (scan == NULL)
+        return;
+    g_array_unref(scan->counts);
+    g_array_unref(scan->binary);
+    g_array_unref(scan->slices);
+    td_names_free(scan->unknown);
+    g_mutex_clear(&scan->mutex);
+    g_free(scan);
+}
+
+TdScanner *td_scanner_new(const TdScanOptions *options, TdClient *client)
+{
+    TdScanner *scanner = g_new0(TdScanner, 1);
+
+    scanner->options = *options;
+    scanner->clients = g_async_queue_new_full((GDestroyNotify)td_client_free);
+    g_async_queue_push(scanner->clients, client);
+    scanner->throttle = throttle_new(options->rate);
+    return scanner;
+}
+
+void td_scanner_free(TdScanner *scanner)
+{
+    if (scanner == NULL)
+        return;
+    g_async_queue_unref(scanner->clients);
+    throttle_free(scanner->throttle);
+    g_free(scanner);
+}
+
+/* --- Ranges ----------------------------------------------------------------------------------- */
+
+gint64 td_border_ticks(gint64 microseconds, TdPrecision precision)
+{
+    if (microseconds == G_MININT64 || microseconds == G_MAXINT64)
+        return microseconds;
+    switch (precision) {
+    case TD_MILLISECONDS:
+        return microseconds / 1000 + (microseconds % 1000 > 0);
+    case TD_NANOSECONDS:
+        if (microseconds > G_MAXINT64 / 1000 || microseconds < G_MININT64 / 1000)
+            return microseconds > 0 ? G_MAXINT64 : G_MININT64;
+        return microseconds * 1000;
+    default:
+        return microseconds;
+    }
+}
+
+void td_append_range(GString *sql, const TdTable *table, gint64 from, gint64 to)
+{
+    const TdField *time = g_ptr_array_index(table->columns, 0);
+    const char *word = " WHERE ";
+
+    if (from != G_MININT64) {
+        g_string_append(sql, word);
+        td_append_name(sql, time->name);
+        g_string_append_printf(sql, " >= %" G_GINT64_FORMAT, from);
+        word = " AND ";
+    }
+    if (to != G_MAXINT64) {
+        g_string_append(sql, word);
+        td_append_name(sql, time->name);
+        g_string_append_printf(sql, " < %" G_GINT64_FORMAT, to);
+    }
+}
+
+static gint64 first_tick(const TdScanner *scanner, const TdScanTable *scan)
+{
+    return td_border_ticks(scanner->options.from, scan->database->precision);
+}
+
+static gint64 last_tick(const TdScanner *scanner, const TdScanTable *scan)
+{
+    return td_border_ticks(scanner->options.to, scan->database->precision);
+}
+
+/* --- Planning --------------------------------------------------------------------------------- */
+
+/* Bytes of a row in a block, about. */
+static guint64 row_bytes(const TdTable *table)
+{
+    guint64 bytes = table->kind == TD_TABLE_SUPER ? TYPICAL_BYTES : 0;
+
+    for (guint i = 0; i < table->columns->len; i++) {
+        const TdField *field = g_ptr_array_index(table->columns, i);
+        guint width = td_type_width(field->type);
+
+        bytes += width != 0 ? width : 6 + MIN(field->length, TYPICAL_BYTES);
+    }
+    return bytes;
+}
+
+static int compare_counts(gconstpointer a, gconstpointer b)
+{
+    const TdCount *left = a, *right = b;
+
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *scan, gint64 unit,
+                            GError **error)
+{
+    gint64 minutes = unit / td_ticks(scan->database->precision) / 60;
+    g_autoptr(GString) sql = g_string_new("SELECT _wstart, COUNT(*) AS n FROM ");
+    g_autoptr(GPtrArray) rows = NULL;
+    g_autoptr(GError) problem = NULL;
+
+    td_append_table(sql, scan->table->database, scan->table->name);
+    td_append_range(sql, scan->table, first_tick(scanner, scan), last_tick(scanner, scan));
+    g_string_append_printf(sql, " INTERVAL(%" G_GINT64_FORMAT "m)", MAX(minutes, 1));
+    rows = td_ask(client, sql->str, COUNT_LIMIT, scanner->options.cancellable, &problem);
+    if (rows == NULL && td_error_is_gone(problem)) {
+        scan->outcome = TD_SCAN_GONE;
+        return TRUE;
+    }
+    if (rows == NULL) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    for (guint i = 0; i < rows->len; i++) {
+        const json_t *row = g_ptr_array_index(rows, i);
+        TdCount count = {td_row_number(row, "_wstart", 0), (guint64)td_row_number(row, "n", 0)};
+
+        g_array_append_val(scan->counts, count);
+    }
+    g_array_sort(scan->counts, compare_counts);
+    return TRUE;
+}
+
+gboolean td_scan_plan(TdScanner *scanner, TdClient *client, TdScanTable *scan, guint64 *ret_rows,
+                      GError **error)
+{
+    const char *duration = json_get_string(scan->database->options, "duration", "10d");
+    gint64 unit = td_duration_ticks(duration, scan->database->precision);
+
+    if (unit == 0) {
+        error_set(error, ERROR_FORMAT, "database %s has a DURATION of \"%s\", which is not known",
+                  scan->database->name, duration);
+        return FALSE;
+    }
+    g_array_set_size(scan->counts, 0);
+    if (!read_counts(scanner, client, scan, unit, error))
+        return FALSE;
+    g_clear_pointer(&scan->table->plan, td_plan_free);
+    scan->table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
+                                     scan->counts->len, row_bytes(scan->table), TD_SLICE_BYTES);
+    *ret_rows = 0;
+    for (guint i = 0; i < scan->counts->len; i++)
+        *ret_rows += g_array_index(scan->counts, TdCount, i).rows;
+    return TRUE;
+}
+
+/* --- One scan --------------------------------------------------------------------------------- */
+
+static void append_names(GString *sql, const TdScanTable *scan, gboolean ranged)
+{
+    guint32 count = scan->only != NULL ? td_names_count(scan->only) : 0;
+
+    if (count == 0 || count > LIST_LIMIT)
+        return;
+    g_string_append(sql, ranged ? " AND tbname IN (" : " WHERE tbname IN (");
+    for (guint32 i = 0; i < count; i++) {
+        if (i > 0)
+            g_string_append(sql, ", ");
+        td_append_text(sql, td_names_get(scan->only, i, NULL));
+    }
+    g_string_append_c(sql, ')');
+}
+
+static char *scan_sql(const TdScanTable *scan, const TdPass *pass)
+{
+    const TdTable *table = scan->table;
+    g_autoptr(GString) sql = g_string_new("SELECT ");
+
+    if (table->kind == TD_TABLE_SUPER)
+        g_string_append(sql, "tbname, ");
+    for (guint i = 0; i < table->columns->len; i++) {
+        if (i > 0)
+            g_string_append(sql, ", ");
+        td_append_name(sql, ((TdField *)g_ptr_array_index(table->columns, i))->name);
+    }
+    g_string_append(sql, " FROM ");
+    td_append_table(sql, table->database, table->name);
+    td_append_range(sql, table, pass->from, pass->to);
+    append_names(sql, scan, pass->from != G_MININT64 || pass->to != G_MAXINT64);
+    return g_string_free(g_steal_pointer(&sql), FALSE);
+}
+
+/* A child table's first row in a scan. One that is not on the list was made since: its tags are to
+ * be read too. */
+static gboolean take_name(const char *name, gsize length, gpointer data)
+{
+    TdScanTable *scan = data;
+    guint32 id;
+
+    if (scan->only != NULL && !td_names_find(scan->only, name, length, &id))
+        return FALSE;
+    if (scan->children != NULL && td_children_find(scan->children, name, length, NULL) == NULL) {
+        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&scan->mutex);
+
+        td_names_add(scan->unknown, name, length);
+    }
+    return TRUE;
+}
+
+static void set_outcome(TdScanTable *scan, TdScanOutcome outcome, gint binary)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&scan->mutex);
+
+    if (binary >= 0) {
+        guint column = (guint)binary;
+
+        g_array_append_val(scan->binary, column);
+    }
+    /* That it is gone says more than what was seen before. */
+    if (scan->outcome != TD_SCAN_GONE)
+        scan->outcome = outcome;
+}
+
+static gboolean is_over(TdScanTable *scan)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&scan->mutex);
+
+    return scan->outcome != TD_SCAN_DONE;
+}
+
+/* The table may have been altered since it was described. */
+static gboolean columns_fit(const TdScanTable *scan, const TdResult *result)
+{
+    const TdTable *table = scan->table;
+    guint n_columns, skip = table->kind == TD_TABLE_SUPER ? 1 : 0;
+    const TdColumn *columns = td_result_columns(result, &n_columns);
+
+    if (n_columns != table->columns->len + skip)
+        return FALSE;
+    for (guint i = 0; i < table->columns->len; i++)
+        if (columns[i + skip].type != ((TdField *)g_ptr_array_index(table->columns, i))->type)
+            return FALSE;
+    return TRUE;
+}
+
+static guint64 block_bytes(const TdBlock *block)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < block->n_columns; i++)
+        bytes += block->columns[i].length +
+                 (block->columns[i].width != 0 ? block->rows / 8 : 4 * (guint64)block->rows);
+    return bytes;
+}
+
+static gboolean read_blocks(TdScanner *scanner, TdScanTable *scan, TdResult *result,
+                            TdRegroup *regroup, gint *ret_binary, GCancellable *cancellable,
+                            GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const TdBlock *block;
+
+    *ret_binary = -1;
+    while ((block = td_result_next(result, &problem)) != NULL) {
+        guint64 bytes = block_bytes(block);
+
+        if (!throttle_take(scanner->throttle, bytes, cancellable, error) ||
+            !td_regroup_add(regroup, block, ret_binary, error))
+            return FALSE;
+        if (*ret_binary >= 0 || is_over(scan))
+            return TRUE;
+        progress_add(scanner->options.progress, bytes, block->rows);
+    }
+    if (problem != NULL) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *result,
+                          GCancellable *cancellable, GError **error)
+{
+    TdSliceOptions options = scanner->options.options;
+    g_autoptr(TdSliceShape) shape = NULL;
+    g_autoptr(TdRegroup) regroup = NULL;
+    g_autoptr(GArray) slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
+    gint binary;
+
+    options.precision = scan->database->precision;
+    options.cancellable = cancellable;
+    shape = td_slice_shape_new(scan->table, &options);
+    regroup = td_regroup_new(&(TdRegroupOptions){.table = scan->table,
+                                                 .plan = scan->table->plan,
+                                                 .from = first_tick(scanner, scan),
+                                                 .to = last_tick(scanner, scan),
+                                                 .shape = shape,
+                                                 .memory = WORKER_MEMORY,
+                                                 .name = take_name,
+                                                 .name_data = scan});
+    if (!read_blocks(scanner, scan, result, regroup, &binary, cancellable, error) ||
+        (binary < 0 && !is_over(scan) && !td_regroup_finish(regroup, slices, &binary, error)))
+        return FALSE;
+    if (binary >= 0) {
+        set_outcome(scan, TD_SCAN_BINARY, binary);
+        return TRUE;
+    }
+    g_mutex_lock(&scan->mutex);
+    g_array_append_vals(scan->slices, slices->data, slices->len);
+    g_mutex_unlock(&scan->mutex);
+    return TRUE;
+}
+
+static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task,
+                          GCancellable *cancellable, GError **error)
+{
+    g_autofree char *sql = scan_sql(task->scan, &task->pass);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(TdResult) result = td_client_query(client, sql, cancellable, &problem);
+
+    if (result != NULL && !columns_fit(task->scan, result)) {
+        set_outcome(task->scan, TD_SCAN_ALTERED, -1);
+        return TRUE;
+    }
+    if (result != NULL && read_pass(scanner, task->scan, result, cancellable, &problem))
+        return TRUE;
+    if (td_error_is_gone(problem)) {
+        set_outcome(task->scan, TD_SCAN_GONE, -1);
+        return TRUE;
+    }
+    if (td_error_is_column(problem)) {
+        set_outcome(task->scan, TD_SCAN_ALTERED, -1);
+        return TRUE;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                               "table %s.%s: ", task->scan->table->database,
+                               task->scan->table->name);
+    return FALSE;
+}
+
+static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancellable,
+                         GError **error)
+{
+    Task *task = data;
+    TdScanner *scanner = user_data;
+    TdClient *client;
+    gboolean done;
+
+    if (is_over(task->scan))
+        return TRUE;
+    client = g_async_queue_try_pop(scanner->clients);
+    if (client == NULL)
+        client = td_connect(scanner->options.source, cancellable, error);
+    if (client == NULL)
+        return FALSE;
+    done = scan_pass(scanner, client, task, cancellable, error);
+    g_async_queue_push(scanner->clients, client);
+    return done;
+}
+
+/* --- All scans -------------------------------------------------------------------------------- */
+
+static gboolean push_table(TdScanner *scanner, TdScanTable *scan, Workers *workers)
+{
+    g_autoptr(GArray) passes =
+        td_plan_passes(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
+                       scan->counts->len, row_bytes(scan->table), PASS_BYTES,
+                       first_tick(scanner, scan), last_tick(scanner, scan));
+
+    for (guint i = 0; i < passes->len; i++) {
+        Task task = {scan, g_array_index(passes, TdPass, i)};
+
+        if (!workers_push(workers, g_memdup2(&task, sizeof task)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, GError **error)
+{
+    g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_task,
+                                             scanner, g_free, scanner->options.cancellable);
+
+    for (guint i = 0; i < scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(scans, i);
+
+        if (scan->outcome == TD_SCAN_DONE && !push_table(scanner, scan, workers))
+            break;
+    }
+    return workers_wait(workers, error);
+}
