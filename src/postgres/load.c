@@ -265,17 +265,18 @@ static gboolean read_all(Process *process, GByteArray *out, GCancellable *cancel
         if (length == 0)
             return TRUE;
         if (out->len + length > TOC_LIMIT) {
-            error_set(error, ERROR_LIMIT, "a table of contents is larger than 64 MiB");
+            error_set(error, ERROR_LIMIT,
+                      "what pg_restore tells about an archive is larger than 64 MiB");
             return FALSE;
         }
         g_byte_array_append(out, block, (guint)length);
     }
 }
 
-PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellable, GError **error)
+/* What pg_restore prints about an archive that it is fed with; its arguments follow the program. */
+static gboolean read_output(const PgLoad *load, const char *path, GPtrArray *argv, int keep_fd,
+                            GByteArray *out, GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GByteArray) text = g_byte_array_new();
     g_autoptr(Process) process = NULL;
     g_autoptr(GError) local = NULL;
     PgLoad quiet = *load;
@@ -284,27 +285,51 @@ PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellab
     GThread *thread;
 
     quiet.progress = NULL;
-    add_argument(argv, "%s", load->pg_restore);
-    add_argument(argv, "--list");
-    add_argument(argv, "--verbose");
-    process = start(load, argv, PROCESS_STDIN_PIPE | PROCESS_STDOUT_PIPE, -1, error);
+    process = start(load, argv, PROCESS_STDIN_PIPE | PROCESS_STDOUT_PIPE, keep_fd, error);
     if (process == NULL)
-        return NULL;
+        return FALSE;
     feeder.process = process;
     thread = g_thread_new("feed", run_feeder, &feeder);
-    read = read_all(process, text, cancellable, &local);
+    read = read_all(process, out, cancellable, &local);
     if (!read)
         process_kill(process);
     fed = GPOINTER_TO_INT(g_thread_join(thread));
     if (!fed) {
         g_propagate_error(error, feeder.error);
-        return NULL;
+        return FALSE;
     }
     if (!read) {
         g_propagate_error(error, g_steal_pointer(&local));
-        return NULL;
+        return FALSE;
     }
-    if (!finish(process, path, cancellable, error))
+    return finish(process, path, cancellable, error);
+}
+
+gboolean pg_load_text(const PgLoad *load, const char *path, int list_fd, char **ret_sql,
+                      GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GByteArray) text = g_byte_array_new();
+
+    add_argument(argv, "%s", load->pg_restore);
+    add_argument(argv, "--file=-");
+    if (list_fd >= 0)
+        add_argument(argv, "--use-list=/proc/self/fd/%d", list_fd);
+    if (!read_output(load, path, argv, list_fd, text, cancellable, error))
+        return FALSE;
+    *ret_sql = g_strndup((const char *)text->data, text->len);
+    return TRUE;
+}
+
+PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GByteArray) text = g_byte_array_new();
+
+    add_argument(argv, "%s", load->pg_restore);
+    add_argument(argv, "--list");
+    add_argument(argv, "--verbose");
+    if (!read_output(load, path, argv, -1, text, cancellable, error))
         return NULL;
     return pg_toc_parse((const char *)text->data, text->len, path, error);
 }

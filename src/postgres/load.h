@@ -51,6 +51,10 @@ gboolean pg_load_copy(Backup *backup, const char *path, const char *directory, i
 gboolean pg_load_list_file(const char *list, const char *directory, int *ret_fd,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A schema archive, or what `list_fd` (-1: all) takes of it, as SQL. Free with g_free(). */
+gboolean pg_load_text(const PgLoad *load, const char *path, int list_fd, char **ret_sql,
+                      GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The archive's table of contents; of a schema or data archive alike only its beginning is read. */
 PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellable,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

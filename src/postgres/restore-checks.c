@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "postgres/globals.h"
 #include "postgres/maintenance.h"
+#include "postgres/restore-roles.h"
 
 #include <string.h>
 
@@ -84,11 +85,6 @@ static gboolean check_privileges(PgRestorePlan *plan, GError **error)
         add_problem(plan, ERROR_PRIVILEGE, "restore as a superuser, or without --globals",
                     "role %s is no superuser and cannot restore roles and tablespaces",
                     pg_text(result, 0, 0));
-    if (!plan->server.superuser && !plan->request->no_owner)
-        engine_plan_warn(&plan->base,
-                         "role %s is no superuser: owners and privileges of other roles will fail "
-                         "without --no-owner",
-                         pg_text(result, 0, 0));
     return TRUE;
 }
 
@@ -144,23 +140,98 @@ static void check_name(PgRestorePlan *plan, const PgDatabasePlan *database)
                     plan->longest_name);
 }
 
-static void check_roles(PgRestorePlan *plan, const PgDatabase *source)
+static void add_name(GString *names, const char *name)
 {
+    g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
+}
+
+static void check_missing_roles(PgRestorePlan *plan, const PgDatabasePlan *database,
+                                const PgScriptRoles *needed)
+{
+    const PgDatabase *source = database->source;
     g_autoptr(GString) missing = g_string_new(NULL);
 
-    if (plan->request->no_owner)
-        return;
     for (guint i = 0; i < source->roles->len; i++) {
         const char *role = g_ptr_array_index(source->roles, i);
 
-        if (!g_hash_table_contains(plan->roles, role) &&
+        if ((database->selection == NULL || g_hash_table_contains(needed->named, role)) &&
+            !g_hash_table_contains(plan->roles, role) &&
             find_global(plan, PG_GLOBAL_ROLE, role) == NULL)
-            g_string_append_printf(missing, "%s%s", missing->len > 0 ? ", " : "", role);
+            add_name(missing, role);
     }
     if (missing->len > 0)
         add_problem(plan, ERROR_NOT_FOUND,
                     "--globals creates the backup's roles, --no-owner does without them",
                     "roles of database %s are not there: %s", source->name, missing->str);
+}
+
+/* An ordinary role gives objects to those roles only that it is a member of. */
+static gboolean check_membership(PgRestorePlan *plan, const PgDatabasePlan *database,
+                                 const PgScriptRoles *needed, GError **error)
+{
+    const char *sql = plan->server.version_num >= 160000
+                          ? "SELECT pg_catalog.pg_has_role($1::pg_catalog.name, 'SET')"
+                          : "SELECT pg_catalog.pg_has_role($1::pg_catalog.name, 'MEMBER')";
+    g_autoptr(GString) others = g_string_new(NULL);
+    g_autoptr(GList) owners =
+        g_list_sort(g_hash_table_get_keys(needed->owners), (GCompareFunc)(void (*)(void))strcmp);
+
+    for (const GList *at = owners; at != NULL; at = at->next) {
+        const char *owner = at->data;
+        g_autoptr(PGresult) result = NULL;
+
+        if (!g_hash_table_contains(plan->roles, owner))
+            continue;
+        result = pg_query(plan->connection, sql, 1, &owner, error);
+        if (result == NULL)
+            return FALSE;
+        if (!pg_bool(result, 0, 0))
+            add_name(others, owner);
+    }
+    if (others->len > 0)
+        add_problem(plan, ERROR_PRIVILEGE,
+                    "--no-owner makes it the owner of everything; or GRANT it these roles, or "
+                    "restore as a superuser",
+                    "the restoring role is no superuser and no member of roles that own objects "
+                    "of database %s: %s",
+                    database->source->name, others->str);
+    return TRUE;
+}
+
+/* Who is named in what will be run. The database's own owner is, unless the database is there. */
+static gboolean read_script_roles(const PgRestorePlan *plan, const PgDatabasePlan *database,
+                                  PgScriptRoles **ret_roles, GError **error)
+{
+    const EngineRestore *request = plan->request;
+    PgLoad load = pg_restore_load(plan, NULL);
+    g_autofree char *script = NULL;
+    FILE_AUTO_FD list = -1;
+
+    if (database->selection != NULL && !pg_load_list_file(database->selection->schema_list,
+                                                          request->scratch_directory, &list, error))
+        return FALSE;
+    if (!pg_load_text(&load, database->source->schema_archive, list, &script, request->cancellable,
+                      error))
+        return FALSE;
+    *ret_roles = pg_script_roles(script);
+    if (!database->merge) {
+        g_hash_table_add((*ret_roles)->named, g_strdup(database->source->owner));
+        g_hash_table_add((*ret_roles)->owners, g_strdup(database->source->owner));
+    }
+    return TRUE;
+}
+
+static gboolean check_roles(PgRestorePlan *plan, const PgDatabasePlan *database, GError **error)
+{
+    g_autoptr(PgScriptRoles) needed = NULL;
+
+    if (plan->request->no_owner || plan->pg_restore == NULL)
+        return TRUE;
+    if ((database->selection != NULL || !plan->server.superuser) &&
+        !read_script_roles(plan, database, &needed, error))
+        return FALSE;
+    check_missing_roles(plan, database, needed);
+    return plan->server.superuser || check_membership(plan, database, needed, error);
 }
 
 static void check_tablespace(PgRestorePlan *plan, const PgDatabase *source, const char *name)
@@ -224,8 +295,10 @@ static gboolean check_extensions(PgRestorePlan *plan, const PgDatabasePlan *data
         if (!brings_extension(database, name))
             continue;
         result = pg_query(plan->connection,
-                          "SELECT default_version FROM pg_catalog.pg_available_extensions "
-                          "WHERE name = $1",
+                          "SELECT e.default_version, EXISTS (SELECT FROM "
+                          "  pg_catalog.pg_available_extension_versions v WHERE v.name = e.name "
+                          "  AND v.version = e.default_version AND v.superuser AND NOT v.trusted) "
+                          "FROM pg_catalog.pg_available_extensions e WHERE e.name = $1",
                           1, &name, error);
         if (result == NULL)
             return FALSE;
@@ -234,6 +307,10 @@ static gboolean check_extensions(PgRestorePlan *plan, const PgDatabasePlan *data
                         "install its package on the database server, then run this again",
                         "extension %s of database %s is not available at %s", name,
                         database->source->name, pg_connection_server(plan->connection));
+        else if (pg_bool(result, 0, 1) && !plan->server.superuser)
+            add_problem(plan, ERROR_PRIVILEGE, "restore as a superuser",
+                        "only a superuser may create extension %s of database %s", name,
+                        database->source->name);
         else if (g_strcmp0(pg_text(result, 0, 0), extension->version) != 0)
             engine_plan_warn(&plan->base,
                              "extension %s comes in version %s; the backup was made with %s", name,
@@ -357,7 +434,8 @@ gboolean pg_restore_check_database(PgRestorePlan *plan, const PgDatabasePlan *da
     const PgDatabase *source = database->source;
 
     check_name(plan, database);
-    check_roles(plan, source);
+    if (!check_roles(plan, database, error))
+        return FALSE;
     check_tablespaces(plan, database);
     if (!check_extensions(plan, database, error) || !check_space(plan, database, error))
         return FALSE;

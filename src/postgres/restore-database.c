@@ -126,7 +126,9 @@ static gboolean make_database(PgNewDatabase *fresh, GError **error)
     g_string_append_printf(sql, "%s TEMPLATE template0", name);
     append_option(sql, "ENCODING", source->encoding);
     append_locale(sql, source, pg_connection_version(connection));
-    g_string_append_printf(sql, " TABLESPACE %s", tablespace);
+    /* Naming even the default one takes a privilege that ordinary roles lack. */
+    if (strcmp(source->tablespace, "pg_default") != 0)
+        g_string_append_printf(sql, " TABLESPACE %s", tablespace);
     if (!fresh->plan->request->no_owner)
         g_string_append_printf(sql, " OWNER %s", owner);
     if (!lock_name(connection, fresh->name, error) || !pg_execute(connection, sql->str, error))

@@ -198,6 +198,69 @@ def test_tables_without_rows_can_be_a_failure(cluster, database, holdfast):
 # --- another server ----------------------------------------------------------------------------------------------
 
 
+def add_source(holdfast, name, cluster, user="postgres"):
+    with open(holdfast.config, "a", encoding="utf-8") as config:
+        config.write(f"[source {name}]\nengine = postgresql\nmethod = logical\n"
+                     f"conninfo = {cluster.conninfo} user={user}\n")
+
+
+def test_chosen_tables_need_their_own_roles_only(cluster, second_cluster, database, holdfast):
+    owner, reader = database + "_owner", database + "_R o"
+    cluster.sql("postgres", f'CREATE ROLE {owner}; CREATE ROLE "{reader}"')
+    try:
+        cluster.sql(database, f"""CREATE TABLE plain AS SELECT 1 AS i; CREATE TABLE owned AS SELECT 2 AS i;
+            CREATE TABLE granted AS SELECT 3 AS i; ALTER TABLE owned OWNER TO {owner};
+            GRANT SELECT ON granted TO "{reader}"; CREATE TABLE policed AS SELECT 4 AS i;
+            CREATE POLICY p ON policed TO {owner}, "{reader}" USING (i > 3)""")
+        backup = holdfast.backup()
+        add_source(holdfast, "second", second_cluster)
+        holdfast.restore(backup, "--to-source", "second", "--tables", "public.plain")
+        for table, named in (("owned", {owner}), ("granted", {reader}), ("policed", {owner, reader})):
+            result = holdfast.restore_fails(1, backup, "--to-source", "second", "--tables", f"public.{table}")
+            assert {role for role in (owner, reader) if role in result.err} == named, result
+        assert second_cluster.value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = "
+                                              "'public'::regnamespace") == 1
+    finally:
+        cluster.drop(database)
+        cluster.sql("postgres", f'DROP ROLE {owner}; DROP ROLE "{reader}"')
+
+
+def test_an_ordinary_role_restores(cluster, second_cluster, database, holdfast):
+    owner = database + "_owner"
+    cluster.sql("postgres", f"CREATE ROLE {owner}")
+    try:
+        cluster.sql(database, f"""ALTER DATABASE {database} OWNER TO {owner}; SET ROLE {owner};
+            CREATE SCHEMA s; CREATE TABLE s.big AS SELECT i, repeat(md5(i::text), 4) AS t
+                FROM generate_series(1, 60000) i;
+            CREATE TABLE s.small (i int GENERATED ALWAYS AS IDENTITY, p text UNIQUE);
+            INSERT INTO s.small (p) VALUES ('a'); GRANT SELECT ON s.big TO PUBLIC""")
+        backup = holdfast.backup()
+        second_cluster.sql("postgres", f"CREATE ROLE worker LOGIN CREATEDB; CREATE ROLE {owner}")
+        add_source(holdfast, "second", second_cluster, "worker")
+
+        result = holdfast.restore_fails(1, backup, "--to-source", "second")
+        assert owner in result.err and "--no-owner" in result.err
+        assert second_cluster.databases() == ["postgres"]
+        holdfast.restore(backup, "--to-source", "second", "--no-owner")
+        assert second_cluster.hashes(database) == cluster.hashes(database)
+        assert second_cluster.value(database, "SELECT relowner::regrole::text FROM pg_class "
+                                              "WHERE relname = 'big'") == "worker"
+        second_cluster.sql("postgres", f"GRANT {owner} TO worker")
+        holdfast.restore(backup, "--to-source", "second", "--replace")
+        assert second_cluster.hashes(database) == cluster.hashes(database)
+        assert second_cluster.value(database, "SELECT relowner::regrole::text FROM pg_class "
+                                              "WHERE relname = 'big'") == owner
+
+        cluster.sql(database, "CREATE EXTENSION pageinspect")
+        result = holdfast.restore_fails(1, holdfast.backup("--source", "main"), "--to-source", "second",
+                                        "--replace")
+        assert "only a superuser may create extension pageinspect" in result.err
+        assert second_cluster.hashes(database) == cluster.hashes(database)
+    finally:
+        cluster.drop(database)
+        cluster.sql("postgres", f"DROP ROLE {owner}")
+
+
 def test_missing_roles_are_named_and_come_with_globals(cluster, second_cluster, database, holdfast):
     role, odd = database + "_role", database + '_o"d;\nname'
     quoted = odd.replace('"', '""')
@@ -207,9 +270,7 @@ def test_missing_roles_are_named_and_come_with_globals(cluster, second_cluster, 
         cluster.sql(database, f"""CREATE TABLE t (i int); INSERT INTO t VALUES (1);
             ALTER TABLE t OWNER TO {role}; GRANT SELECT ON t TO "{quoted}" """)
         backup = holdfast.backup()
-        with open(holdfast.config, "a", encoding="utf-8") as config:
-            config.write(f"[source second]\nengine = postgresql\nmethod = logical\n"
-                         f"conninfo = {second_cluster.conninfo}\n")
+        add_source(holdfast, "second", second_cluster)
         result = holdfast.restore_fails(1, backup, "--to-source", "second")
         assert role in result.err and "--globals" in result.err
         assert second_cluster.databases() == ["postgres"]
