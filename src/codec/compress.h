@@ -16,6 +16,7 @@ typedef enum { CODEC_NONE, CODEC_ZSTD, CODEC_GZIP, CODEC_LZ4 } Codec;
 /* What whole buffers hold; a codec that has no use for it passes it over, as streams do. */
 typedef enum {
     COMPRESS_ANYTHING,
+    COMPRESS_PAGES,         /* a database's pages: rows alike, of short columns */
     COMPRESS_SMALL_RECORDS, /* short records that repeat what stands close before them */
 } CompressContent;
 

@@ -67,6 +67,7 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     writer->repository = repository_ref(repository);
     writer->backup_id = g_strdup(options->backup_id);
     writer->compression = options->compression;
+    writer->compression.content = COMPRESS_PAGES;
     writer->hash_key = options->hash_key;
     g_mutex_init(&writer->mutex);
     writer->packs = g_array_new(FALSE, TRUE, sizeof(Pack));

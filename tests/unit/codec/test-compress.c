@@ -23,6 +23,7 @@ static const CompressSpec specs[] = {
     {CODEC_LZ4, 0},
     {CODEC_LZ4, 9},
     {CODEC_ZSTD, 1, COMPRESS_SMALL_RECORDS},
+    {CODEC_ZSTD, 1, COMPRESS_PAGES},
 };
 
 typedef enum { BYTES_ZERO, BYTES_TEXT, BYTES_RANDOM, BYTES_WORST, BYTES_KINDS } BytesKind;
