@@ -145,9 +145,10 @@ static gboolean run_delete(World *world, GError **error)
 
 static gboolean run_cleanup(World *world, GError **error)
 {
-    CleanupResult result;
+    g_auto(CleanupResult) result = {0};
+    const CleanupRequest request = {.yes = TRUE};
 
-    return operation_cleanup(world->context, FALSE, &result, error);
+    return operation_cleanup(world->context, &request, NULL, NULL, NULL, &result, error);
 }
 
 static const Operation backup_operation = {take_backup, 2};
