@@ -71,6 +71,12 @@ static CatalogBackup *read_backup(Statement *row)
     return backup;
 }
 
+static gboolean add_backup(Statement *row, gpointer data, GError **error)
+{
+    g_ptr_array_add(data, read_backup(row));
+    return TRUE;
+}
+
 gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArray **ret_backups,
                          GError **error)
 {
@@ -78,23 +84,27 @@ gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArra
     g_autoptr(GPtrArray) backups =
         g_ptr_array_new_with_free_func((GDestroyNotify)catalog_backup_free);
     g_autoptr(Statement) statement = NULL;
-    gboolean row;
 
     if (filter == NULL)
         filter = &everything;
     statement =
         catalog_prepare(catalog, error, select_backups, "sssiis", filter->source, filter->engine,
                         filter->type, filter->since, filter->until, filter->status);
-    if (statement == NULL)
+    if (statement == NULL || !catalog_each(catalog, statement, add_backup, backups, error))
         return FALSE;
-    while (TRUE) {
-        if (!catalog_step(catalog, statement, &row, error))
-            return FALSE;
-        if (!row)
-            break;
-        g_ptr_array_add(backups, read_backup(statement));
-    }
     *ret_backups = g_steal_pointer(&backups);
+    return TRUE;
+}
+
+static gboolean add_record(Statement *row, gpointer data, GError **error)
+{
+    const char *body = (const char *)sqlite3_column_text(row, 1);
+    json_t *record =
+        json_read_object(body, strlen(body), (const char *)sqlite3_column_text(row, 0), error);
+
+    if (record == NULL)
+        return FALSE;
+    g_ptr_array_add(data, record);
     return TRUE;
 }
 
@@ -110,25 +120,9 @@ gboolean catalog_records(Catalog *catalog, const char *kind, GPtrArray **ret_rec
     g_autoptr(Statement) statement = catalog_prepare(
         catalog, error,
         "SELECT name, body FROM record WHERE kind = ? ORDER BY time DESC, name DESC", "s", kind);
-    gboolean row;
 
-    if (statement == NULL)
+    if (statement == NULL || !catalog_each(catalog, statement, add_record, records, error))
         return FALSE;
-    while (TRUE) {
-        const char *body;
-        json_t *record;
-
-        if (!catalog_step(catalog, statement, &row, error))
-            return FALSE;
-        if (!row)
-            break;
-        body = (const char *)sqlite3_column_text(statement, 1);
-        record = json_read_object(body, strlen(body),
-                                  (const char *)sqlite3_column_text(statement, 0), error);
-        if (record == NULL)
-            return FALSE;
-        g_ptr_array_add(records, record);
-    }
     *ret_records = g_steal_pointer(&records);
     return TRUE;
 }

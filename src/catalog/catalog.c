@@ -114,6 +114,20 @@ gboolean catalog_step(Catalog *catalog, Statement *statement, gboolean *ret_row,
     return TRUE;
 }
 
+gboolean catalog_each(Catalog *catalog, Statement *statement, CatalogRowFunc func, gpointer data,
+                      GError **error)
+{
+    gboolean row;
+
+    while (catalog_step(catalog, statement, &row, error)) {
+        if (!row)
+            return TRUE;
+        if (!func(statement, data, error))
+            return FALSE;
+    }
+    return FALSE;
+}
+
 gboolean catalog_finish(Catalog *catalog, Statement *taken, GError **error)
 {
     g_autoptr(Statement) statement = taken;

@@ -49,6 +49,27 @@ static gboolean is_lost(const char *state, const char *run_file)
     return run_file_inspect(run_file, &held, NULL, NULL) && held != RUN_FILE_HELD;
 }
 
+static gboolean add_job(Statement *row, gpointer data, GError **error)
+{
+    CatalogJob *job = g_new0(CatalogJob, 1);
+    g_autofree char *run_file = catalog_text(row, 8);
+
+    g_ptr_array_add(data, job);
+    job->id = catalog_text(row, 0);
+    job->operation = catalog_text(row, 1);
+    job->source = catalog_text(row, 2);
+    job->state = catalog_text(row, 3);
+    job->message = catalog_text(row, 4);
+    job->result = catalog_text(row, 5);
+    job->started = sqlite3_column_int64(row, 6);
+    job->ended = sqlite3_column_int64(row, 7);
+    if (is_lost(job->state, run_file)) {
+        g_free(job->state);
+        job->state = g_strdup("lost");
+    }
+    return TRUE;
+}
+
 gboolean catalog_jobs(Catalog *catalog, guint limit, GPtrArray **ret_jobs, GError **error)
 {
     g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func((GDestroyNotify)catalog_job_free);
@@ -57,34 +78,9 @@ gboolean catalog_jobs(Catalog *catalog, guint limit, GPtrArray **ret_jobs, GErro
         "SELECT id, operation, source, state, message, result, started, ended, run_file"
         " FROM job ORDER BY started DESC, id DESC LIMIT ?",
         "i", (gint64)limit);
-    gboolean row;
 
-    if (statement == NULL)
+    if (statement == NULL || !catalog_each(catalog, statement, add_job, jobs, error))
         return FALSE;
-    while (TRUE) {
-        CatalogJob *job;
-        g_autofree char *run_file = NULL;
-
-        if (!catalog_step(catalog, statement, &row, error))
-            return FALSE;
-        if (!row)
-            break;
-        job = g_new0(CatalogJob, 1);
-        g_ptr_array_add(jobs, job);
-        job->id = catalog_text(statement, 0);
-        job->operation = catalog_text(statement, 1);
-        job->source = catalog_text(statement, 2);
-        job->state = catalog_text(statement, 3);
-        job->message = catalog_text(statement, 4);
-        job->result = catalog_text(statement, 5);
-        job->started = sqlite3_column_int64(statement, 6);
-        job->ended = sqlite3_column_int64(statement, 7);
-        run_file = catalog_text(statement, 8);
-        if (is_lost(job->state, run_file)) {
-            g_free(job->state);
-            job->state = g_strdup("lost");
-        }
-    }
     *ret_jobs = g_steal_pointer(&jobs);
     return TRUE;
 }

@@ -40,6 +40,11 @@ Statement *catalog_prepare(Catalog *catalog, GError **error, const char *sql, co
 gboolean catalog_step(Catalog *catalog, Statement *statement, gboolean *ret_row,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Steps to the end and hands every row over; FALSE from func stops with its error. */
+typedef gboolean (*CatalogRowFunc)(Statement *row, gpointer data, GError **error);
+gboolean catalog_each(Catalog *catalog, Statement *statement, CatalogRowFunc func, gpointer data,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Prepares and runs a statement that gives no rows. */
 #define catalog_run(catalog, error, ...)                                                           \
     catalog_finish((catalog), catalog_prepare((catalog), (error), __VA_ARGS__), (error))
