@@ -53,6 +53,19 @@ class Cluster:
     def _owner_runs(self, command):
         subprocess.run(as_owner(command), cwd="/", env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
+    def processor_time(self):
+        """Seconds that the server and its processes have taken, those that have ended included."""
+        server = (self.data / "postmaster.pid").read_text(encoding="ascii").split()[0]
+        ticks = 0
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if server in (entry.name, fields[1]):
+                ticks += sum(int(field) for field in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def sql(self, database, statement):
         """Runs one statement; returns what psql prints, fields divided by "|"."""
         command = ["psql", "-X", "-At", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]
