@@ -94,6 +94,7 @@ typedef struct {
     GPtrArray *backups; /* CatalogBackup of the source, newest first */
     EngineReach reach;
     gint64 now;
+    GCancellable *cancellable;
     Objective *objective;
 } Look;
 
@@ -200,6 +201,14 @@ static gboolean find_moments(Look *look, GError **error)
 
 /* --- loss ------------------------------------------------------------------------------------- */
 
+/* What is quicker to make where there is a base already. */
+static const char *next_type(const Look *look)
+{
+    return look->engine->base_fits != NULL && g_strcmp0(look->source->method, "logical") != 0
+               ? "incremental"
+               : "full";
+}
+
 static void judge_age(const Look *look)
 {
     Objective *objective = look->objective;
@@ -215,7 +224,7 @@ static void judge_age(const Look *look)
          g_strdup_printf("the newest moment that can be recovered is %s ago, %s is wanted%s%s", age,
                          wanted, doubt != NULL ? "; " : "", doubt != NULL ? doubt : ""),
          logs ? g_strdup_printf("holdfast check %s", objective->source)
-              : backup_command(objective, "full"));
+              : backup_command(objective, next_type(look)));
 }
 
 static void judge_windows(const Look *look)
@@ -287,13 +296,22 @@ static gint64 time_of(const json_t *record)
     return time_parse(json_get_string(record, "time", ""), NULL, &when, NULL) ? when : 0;
 }
 
+/* Of the backup that was restored, which may be gone by now; 0: not known. */
+static guint64 size_of(const Look *look, const json_t *record)
+{
+    const CatalogBackup *backup = find_backup(look, json_get_string(record, "backup", NULL));
+
+    return json_get_uint(record, "plain_size", backup != NULL ? backup->plain_size : 0);
+}
+
 /* A whole backup, restored for real, of which both size and time are known. */
 static gboolean is_measurement(const Look *look, const json_t *record)
 {
     const json_t *options = json_object_get(record, "options");
     const CatalogBackup *backup = find_backup(look, json_get_string(record, "backup", NULL));
 
-    return backup != NULL && !backup->partial && backup->plain_size > 0 && seconds_of(record) > 0 &&
+    return (backup == NULL || !backup->partial) && size_of(look, record) > 0 &&
+           seconds_of(record) > 0 &&
            strcmp(json_get_string(record, "result", ""), "succeeded") == 0 &&
            !json_get_bool(record, "dry_run", FALSE) &&
            json_array_size(json_object_get(options, "tables")) == 0 &&
@@ -337,7 +355,6 @@ static void note_last_drill(const Look *look, const GPtrArray *drills)
 static void reckon(const Look *look, const json_t *record, const char *kind)
 {
     Objective *objective = look->objective;
-    const CatalogBackup *sample = find_backup(look, json_get_string(record, "backup", NULL));
     double seconds = seconds_of(record);
     double bytes = (double)objective->restore_bytes + (double)objective->replay_bytes;
 
@@ -345,7 +362,7 @@ static void reckon(const Look *look, const json_t *record, const char *kind)
     objective->measured = SECONDS(seconds);
     objective->measured_at = time_of(record);
     if (objective->last_backup != NULL)
-        objective->expected = SECONDS(seconds * bytes / (double)sample->plain_size);
+        objective->expected = SECONDS(seconds * bytes / (double)size_of(look, record));
 }
 
 static gboolean find_times(Look *look, GError **error)
@@ -398,7 +415,7 @@ static void judge_time(const Look *look)
              drill_command(objective));
     if (objective->measured < 0) {
         find(objective, OBJECTIVE_RTO, OBJECTIVE_AT_RISK,
-             g_strdup("no restore and no drill of a backup that is still there was measured"),
+             g_strdup("neither a drill nor a restore of a whole backup was measured"),
              drill_command(objective));
         return;
     }
@@ -491,10 +508,10 @@ static gboolean look_at_source(Look *look, GError **error)
 }
 
 static gboolean add_source(OperationContext *context, const ConfigSource *source, gint64 now,
-                           GPtrArray *objectives, GError **error)
+                           GCancellable *cancellable, GPtrArray *objectives, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    Look look = {.context = context, .source = source, .now = now};
+    Look look = {.context = context, .source = source, .now = now, .cancellable = cancellable};
     gboolean done;
 
     look.objective = objective_new(source);
@@ -536,7 +553,7 @@ gboolean operation_objectives(OperationContext *context, const char *source,
             error_set(error, ERROR_CANCELLED, "cancelled");
             return FALSE;
         }
-        if (!add_source(context, one, now, objectives, error))
+        if (!add_source(context, one, now, cancellable, objectives, error))
             return FALSE;
     }
     *ret_objectives = g_steal_pointer(&objectives);

@@ -288,6 +288,9 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "source",
                         json_text(manifest_source(backup_manifest(restoring->backup))));
     json_object_set_new(body, "engine", json_text(request->engine));
+    json_object_set_new(body, "plain_size",
+                        json_integer(
+                            (json_int_t)manifest_plain_size(backup_manifest(restoring->backup))));
     json_object_set_new(body, "target", json_text(restoring->work.target->name));
     json_object_set_new(body, "dry_run", json_boolean(request->dry_run));
     json_object_set_new(body, "result", json_string(result_word(request, problem)));

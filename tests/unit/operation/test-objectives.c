@@ -236,6 +236,8 @@ static void test_time(Fixture *fixture, gconstpointer data)
     objective_free(objective);
     put_record(fixture, "drill", "failed", 50);
     STATES(OK, MISSED, OK);
+    put_record(fixture, "drill", "succeeded", 50);
+    STATES(OK, OK, OK);
 }
 
 static void test_proof(Fixture *fixture, gconstpointer data)

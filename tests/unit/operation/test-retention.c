@@ -644,6 +644,29 @@ static void check_promises(Model *model, const RetentionVerdict *verdicts)
     }
 }
 
+/* A cleanup that was killed has deleted some of what goes: the next one must see it as the first
+ * did. `share` of six are still there. */
+static void check_interrupted(Model *model, const RetentionBackup *backups,
+                              const RetentionVerdict *verdicts, guint share, GTimeZone *zone)
+{
+    g_autoptr(GArray) left = g_array_new(FALSE, FALSE, sizeof(RetentionBackup));
+    g_autoptr(GArray) kept = g_array_new(FALSE, FALSE, sizeof(gboolean));
+    g_autofree RetentionVerdict *again = NULL;
+
+    for (guint i = 0; i < model->count; i++) {
+        gboolean keep = verdicts[i].keep != 0;
+
+        if (!keep && dice(model, 6) >= share)
+            continue;
+        g_array_append_val(left, backups[i]);
+        g_array_append_val(kept, keep);
+    }
+    again = retention_decide((const RetentionBackup *)left->data, left->len, &model->rules,
+                             model->now * TIME_SECOND, zone);
+    for (guint i = 0; i < left->len; i++)
+        g_assert_cmpint(again[i].keep != 0, ==, g_array_index(kept, gboolean, i));
+}
+
 static void check_history(guint seed, GTimeZone *zone)
 {
     Model *model = model_new(seed);
@@ -659,6 +682,8 @@ static void check_history(guint seed, GTimeZone *zone)
                 expected[i] ? "kept" : "gone", verdicts[i].keep);
     }
     check_promises(model, verdicts);
+    for (guint share = 0; share < 6; share += 3)
+        check_interrupted(model, backups, verdicts, share, zone);
     model_free(model);
 }
 
