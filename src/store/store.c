@@ -11,6 +11,7 @@
 
 #define NAME_LIMIT  1000
 #define STREAM_SIZE (1024 * 1024)
+#define PUT_TRIES   5
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=+-"
 
@@ -165,12 +166,29 @@ void store_writer_free(StoreWriter *writer)
     store_unref(store);
 }
 
-gboolean store_put(Store *store, const char *name, const void *bytes, gsize length, GError **error)
+static gboolean put_once(Store *store, const char *name, const void *bytes, gsize length,
+                         GError **error)
 {
     g_autoptr(StoreWriter) writer = store_begin(store, name, error);
 
     return writer != NULL && store_write(writer, bytes, length, error) &&
            store_commit(writer, error);
+}
+
+/* A cleanup without a grace time may take the temporary file of whoever has no lease yet, and that
+ * is who puts one: then nothing was written, and it is written again. */
+gboolean store_put(Store *store, const char *name, const void *bytes, gsize length, GError **error)
+{
+    for (guint i = 1;; i++) {
+        g_autoptr(GError) problem = NULL;
+
+        if (put_once(store, name, bytes, length, &problem))
+            return TRUE;
+        if (i < PUT_TRIES && error_is(problem, ERROR_NOT_FOUND))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
 }
 
 gboolean store_stat(Store *store, const char *name, StoreInfo *ret_info, GError **error)

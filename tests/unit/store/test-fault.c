@@ -97,6 +97,20 @@ static void test_short(void)
     g_assert_cmpuint(info.size, ==, 4);
 }
 
+/* A temporary file that somebody took away is no reason to fail. */
+static void test_put_again(void)
+{
+    g_autoptr(Store) store = store_new_fault(store_new_memory());
+
+    for (guint64 nth = 1; nth <= 3; nth++) {
+        g_autofree char *name = g_strdup_printf("a%" G_GUINT64_FORMAT, nth);
+
+        store_fault_arm(store, STORE_FAULT_ERROR, nth, ERROR_NOT_FOUND);
+        g_assert_true(put(store, name, NULL));
+        g_assert_true(exists(store, name));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -105,5 +119,6 @@ int main(int argc, char **argv)
     g_test_add_func("/store/fault/done", test_done);
     g_test_add_func("/store/fault/no-space", test_no_space);
     g_test_add_func("/store/fault/short", test_short);
+    g_test_add_func("/store/fault/put-again", test_put_again);
     return g_test_run();
 }
