@@ -4,10 +4,13 @@
  */
 #include "tdengine/engine.h"
 
+#include "base/time.h"
 #include "tdengine/backup.h"
 
 const Engine tdengine_engine = {
     .name = "tdengine",
+    .rto = 10 * TIME_MINUTE,
+    .rpo = TIME_HOUR,
     .check = td_check,
     .backup = td_backup,
     .check_object = td_check_object,

@@ -3,11 +3,7 @@
  * The cleanup operation on a real repository, with an engine whose logs are only spoken of: what is
  * deleted, what forbids it, what is on record, and what an engine is told about logs.
  */
-#include <glib/gstdio.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "base/file.h"
 #include "base/time.h"
 #include "engine/engine.h"
 #include "operation/cleanup.h"
@@ -15,6 +11,7 @@
 #include "repo/lease.h"
 #include "repo/record.h"
 #include "repo/writer.h"
+#include "scratch.h"
 
 /* --- An engine with logs ---------------------------------------------------------------------- */
 
@@ -86,41 +83,22 @@ static gint64 moment(const char *text)
 
 static void set_up(Fixture *fixture, gconstpointer retention)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Store) store = NULL;
-    g_autoptr(Repository) repository = NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *text = NULL;
-    Config *config;
+    g_autofree char *sections = g_strconcat("[source market]\nengine = postgresql\n"
+                                            "[source other]\nengine = postgresql\n"
+                                            "[retention]\nkeep_days = 0\n",
+                                            retention, NULL);
 
     memset(&fake, 0, sizeof(fake));
-    fixture->directory = g_dir_make_tmp("holdfast-cleanup-XXXXXX", &error);
-    path = g_build_filename(fixture->directory, "r", NULL);
-    g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
-    text = g_strdup_printf("[general]\nstate_directory = %s/s\nruntime_directory = %s/run\n"
-                           "time_zone = UTC\n[repository]\npath = %s\n"
-                           "[source market]\nengine = postgresql\n"
-                           "[source other]\nengine = postgresql\n"
-                           "[retention]\nkeep_days = 0\n%s",
-                           fixture->directory, fixture->directory, path, (const char *)retention);
-    store = store_open_posix(path, &error);
-    repository = repository_create(store, COMPRESS_DEFAULT, &error);
-    g_assert_no_error(error);
-    config = config_parse(text, strlen(text), "test", &error);
-    g_assert_no_error(error);
+    fixture->directory = g_dir_make_tmp("holdfast-cleanup-XXXXXX", NULL);
     fixture->now = moment("2026-05-10T12:00");
     time_set_source(fake_time, fixture);
-    fixture->context = operation_context_open(config, &error);
-    g_assert_no_error(error);
+    fixture->context = scratch_open(fixture->directory, "time_zone = UTC\n", sections);
 }
 
 static void tear_down(Fixture *fixture, gconstpointer retention)
 {
-    g_autoptr(GError) error = NULL;
-
     time_set_source(NULL, NULL);
-    operation_context_free(fixture->context);
-    g_assert_true(directory_remove(fixture->directory, &error));
+    scratch_close(fixture->context, fixture->directory);
     g_free(fixture->directory);
     g_free(fake.onward);
 }

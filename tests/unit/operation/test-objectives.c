@@ -5,17 +5,14 @@
  */
 #include "operation/objectives.h"
 
-#include <glib/gstdio.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "base/file.h"
 #include "base/time.h"
 #include "engine/engine.h"
 #include "repo/backup-id.h"
 #include "repo/lease.h"
 #include "repo/record.h"
 #include "repo/writer.h"
+#include "scratch.h"
 
 /* --- An engine with logs ---------------------------------------------------------------------- */
 
@@ -68,40 +65,20 @@ static gint64 fake_time(gpointer data)
 
 static void set_up(Fixture *fixture, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Store) store = NULL;
-    g_autoptr(Repository) repository = NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *text = NULL;
-    Config *config;
-
     memset(&fake, 0, sizeof(fake));
-    fixture->directory = g_dir_make_tmp("holdfast-objectives-XXXXXX", &error);
-    path = g_build_filename(fixture->directory, "r", NULL);
-    g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
-    text = g_strdup_printf("[general]\nstate_directory = %s/s\nruntime_directory = %s/run\n"
-                           "[repository]\npath = %s\n[source market]\nengine = postgresql\n"
-                           "[source ticks]\nengine = tdengine\n",
-                           fixture->directory, fixture->directory, path);
-    store = store_open_posix(path, &error);
-    repository = repository_create(store, COMPRESS_DEFAULT, &error);
-    g_assert_no_error(error);
-    config = config_parse(text, strlen(text), "test", &error);
-    g_assert_no_error(error);
+    fixture->directory = g_dir_make_tmp("holdfast-objectives-XXXXXX", NULL);
     /* Records are dated by the store's clock. */
     fixture->now = time_now();
     time_set_source(fake_time, fixture);
-    fixture->context = operation_context_open(config, &error);
-    g_assert_no_error(error);
+    fixture->context = scratch_open(fixture->directory, "",
+                                    "[source market]\nengine = postgresql\n"
+                                    "[source ticks]\nengine = tdengine\n");
 }
 
 static void tear_down(Fixture *fixture, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-
     time_set_source(NULL, NULL);
-    operation_context_free(fixture->context);
-    g_assert_true(directory_remove(fixture->directory, &error));
+    scratch_close(fixture->context, fixture->directory);
     g_free(fixture->directory);
     g_free(fixture->backup);
 }

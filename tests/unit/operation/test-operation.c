@@ -3,11 +3,7 @@
  * The operations, with an engine that keeps no database: what they promise whatever the engine
  * does.
  */
-#include <glib/gstdio.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "operation/backup.h"
@@ -18,6 +14,7 @@
 #include "operation/verify.h"
 #include "repo/lease.h"
 #include "repo/record.h"
+#include "scratch.h"
 
 /* --- An engine that does as it is told -------------------------------------------------------- */
 
@@ -109,40 +106,19 @@ static void count_log(LogLevel level, const char *text, gpointer data)
 
 static void set_up(Fixture *fixture, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Store) store = NULL;
-    g_autoptr(Repository) repository = NULL;
-    g_autofree char *path = NULL;
-    g_autofree char *text = NULL;
-    Config *config;
-
     memset(&fake, 0, sizeof(fake));
-    fixture->directory = g_dir_make_tmp("holdfast-operation-XXXXXX", &error);
-    path = g_build_filename(fixture->directory, "r", NULL);
-    g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
-    text = g_strdup_printf("[general]\nstate_directory = %s/s\nruntime_directory = %s/run\n"
-                           "[repository]\npath = %s\n"
-                           "[source market]\nengine = postgresql\nmethod = logical\n"
-                           "tolerance = 5%%\ndatabases = a,b\n"
-                           "[source copy]\nengine = postgresql\n",
-                           fixture->directory, fixture->directory, path);
-    store = store_open_posix(path, &error);
-    repository = repository_create(store, COMPRESS_DEFAULT, &error);
-    g_assert_no_error(error);
-    config = config_parse(text, strlen(text), "test", &error);
-    g_assert_no_error(error);
-    fixture->context = operation_context_open(config, &error);
-    g_assert_no_error(error);
+    fixture->directory = g_dir_make_tmp("holdfast-operation-XXXXXX", NULL);
+    fixture->context = scratch_open(fixture->directory, "",
+                                    "[source market]\nengine = postgresql\nmethod = logical\n"
+                                    "tolerance = 5%\ndatabases = a,b\n"
+                                    "[source copy]\nengine = postgresql\n");
     log_set_writer(count_log, fixture);
 }
 
 static void tear_down(Fixture *fixture, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
-
     log_set_writer(NULL, NULL);
-    operation_context_free(fixture->context);
-    g_assert_true(directory_remove(fixture->directory, &error));
+    scratch_close(fixture->context, fixture->directory);
     g_free(fixture->directory);
 }
 
