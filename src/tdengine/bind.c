@@ -120,14 +120,8 @@ static guint8 *put_columns(guint8 *at, const TdInsertTable *tables, guint n_tabl
     return at;
 }
 
-static gboolean check_tables(const TdInsertTable *tables, guint n_tables, guint64 size,
-                             GError **error)
+gboolean td_bind_check(const TdInsertTable *tables, guint n_tables, GError **error)
 {
-    if (size > TD_BIND_MAX_BYTES) {
-        error_set(error, ERROR_LIMIT, "%" G_GUINT64_FORMAT " bytes to bind at once; %u may be",
-                  size, TD_BIND_MAX_BYTES);
-        return FALSE;
-    }
     for (guint i = 0; i < n_tables; i++) {
         if (tables[i].n_rows < 1 || tables[i].n_rows > TD_BIND_MAX_ROWS) {
             error_set(error, ERROR_LIMIT, "%u rows of table %s to bind at once; 1 to %u may be",
@@ -157,8 +151,13 @@ gboolean td_bind_build(GByteArray *data, const TdInsertTable *tables, guint n_ta
             n_columns != 0 ? 4 + fields_size(tables[i].columns, n_columns, tables[i].n_rows) : 0;
     }
     size = HEAD + names + tags + columns;
-    if (!check_tables(tables, n_tables, size, error))
+    if (!td_bind_check(tables, n_tables, error))
         return FALSE;
+    if (size > TD_BIND_MAX_BYTES) {
+        error_set(error, ERROR_LIMIT, "%" G_GUINT64_FORMAT " bytes to bind at once; %u may be",
+                  size, TD_BIND_MAX_BYTES);
+        return FALSE;
+    }
     g_byte_array_set_size(data, (guint)(start + size));
     at = data->data + start;
     at = put32(at, size);

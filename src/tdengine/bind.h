@@ -21,6 +21,10 @@
 #define TD_BIND_MAX_ROWS  32767u
 #define TD_BIND_MAX_BYTES (256u * 1024 * 1024)
 
+/* ERROR_LIMIT where rows or a name are too much for one bind. */
+gboolean td_bind_check(const TdInsertTable *tables, guint n_tables,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Appends the bind data of n_tables tables to `data`. ERROR_LIMIT where it is too much for one bind:
  * rows, bytes, a name; `data` is of no use then. */
 gboolean td_bind_build(GByteArray *data, const TdInsertTable *tables, guint n_tables, guint n_tags,

@@ -6,6 +6,7 @@
 #include "tdengine/client.h"
 
 #include "tdengine/fault.h"
+#include "tdengine/native.h"
 #include "tdengine/text.h"
 #include "tdengine/transport.h"
 
@@ -228,14 +229,71 @@ static gboolean ask_version(TdClient *client, GCancellable *cancellable, GError 
     return TRUE;
 }
 
+/* Where the server itself says that it is, as an address of the native transport. */
+static char *ask_address(TdClient *client, GCancellable *cancellable, GError **error)
+{
+    static const char sql[] =
+        "SELECT endpoint FROM information_schema.ins_mnodes WHERE role = 'leader'";
+    g_autoptr(GPtrArray) rows = td_client_query_rows(client, sql, 16, cancellable, error);
+    char **row;
+
+    if (rows == NULL)
+        return NULL;
+    row = rows->len > 0 ? g_ptr_array_index(rows, 0) : NULL;
+    return g_strconcat("taos://", row != NULL && row[0] != NULL ? row[0] : "", NULL);
+}
+
+/* Changes over to the library. */
+static gboolean go_native(TdClient *client, GCancellable *cancellable, GError **error)
+{
+    const TdNative *native = td_native_load(client->library, error);
+    g_autofree char *url = NULL;
+    TdTransport *transport;
+
+    if (native == NULL)
+        return FALSE;
+    if (client->token != NULL) {
+        error_set(error, ERROR_UNSUPPORTED, "a token is for WebSocket only");
+        return FALSE;
+    }
+    if (!td_native_fits(native, client->version)) {
+        error_set(error, ERROR_UNSUPPORTED, "the library is of version %s, the server of %s",
+                  native->client_info(), client->version);
+        return FALSE;
+    }
+    url = ask_address(client, cancellable, error);
+    if (url == NULL)
+        return FALSE;
+    client->options.url = url;
+    transport = td_native_driver.open(&client->options, NULL, cancellable, error);
+    client->options.url = client->url;
+    if (transport == NULL)
+        return FALSE;
+    drop_connection(client);
+    g_free(client->url);
+    client->url = g_steal_pointer(&url);
+    client->options.url = client->url;
+    client->driver = &td_native_driver;
+    client->transport = transport;
+    return TRUE;
+}
+
 TdClient *td_client_connect(const TdOptions *options, GCancellable *cancellable, GError **error)
 {
     g_autoptr(TdClient) client = client_new(options);
+    g_autoptr(GError) failure = NULL;
 
     /* One try: a server that was never there is not waited for. */
     client->transport = client->driver->open(&client->options, NULL, cancellable, error);
     if (client->transport == NULL || !ask_version(client, cancellable, error))
         return NULL;
+    if (client->library != NULL && !go_native(client, cancellable, &failure)) {
+        if (error_is(failure, ERROR_CANCELLED)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return NULL;
+        }
+        client->note = error_text(failure);
+    }
     return g_steal_pointer(&client);
 }
 

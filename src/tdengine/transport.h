@@ -55,5 +55,6 @@ typedef struct {
 } TdDriver;
 
 extern const TdDriver td_websocket_driver;
+extern const TdDriver td_native_driver; /* its URL: "taos://host:port" */
 
 #endif
