@@ -142,6 +142,8 @@ static gboolean fail(TdClient *client, GError **error, GError *failure)
 {
     if (ends_connection(failure))
         drop_connection(client);
+    if (error_is(failure, ERROR_TIMEOUT)) /* it was waited for, and did not come back */
+        failure->code = ERROR_UNREACHABLE;
     g_propagate_error(error, failure);
     return FALSE;
 }
@@ -177,6 +179,14 @@ static gboolean wait_for_next_try(const TdClient *client, Backoff *backoff, GErr
     return TRUE;
 }
 
+/* How long the next try to connect may take: no longer than the server may be away. */
+static guint seconds_left(const TdClient *client, const Backoff *backoff)
+{
+    const gint64 left = (backoff->deadline - g_get_monotonic_time()) / G_USEC_PER_SEC;
+
+    return backoff->deadline == 0 ? client->options.timeout : (guint)MAX(left, 1);
+}
+
 /* A connection that is up as far as can be seen without asking. */
 static gboolean ensure_connection(TdClient *client, Backoff *backoff, GCancellable *cancellable,
                                   GError **error)
@@ -190,8 +200,8 @@ static gboolean ensure_connection(TdClient *client, Backoff *backoff, GCancellab
     if (client->transport != NULL && !client->driver->settle(client->transport))
         drop_connection(client);
     while (client->transport == NULL) {
-        client->transport =
-            client->driver->open(&client->options, client->database, cancellable, &failure);
+        client->transport = client->driver->open(&client->options, seconds_left(client, backoff),
+                                                 client->database, cancellable, &failure);
         if (client->transport != NULL)
             client->generation++;
         else if (!error_is(failure, ERROR_UNREACHABLE))
@@ -265,7 +275,8 @@ static gboolean go_native(TdClient *client, GCancellable *cancellable, GError **
     if (url == NULL)
         return FALSE;
     client->options.url = url;
-    transport = td_native_driver.open(&client->options, NULL, cancellable, error);
+    transport =
+        td_native_driver.open(&client->options, client->options.timeout, NULL, cancellable, error);
     client->options.url = client->url;
     if (transport == NULL)
         return FALSE;
@@ -284,8 +295,13 @@ TdClient *td_client_connect(const TdOptions *options, GCancellable *cancellable,
     g_autoptr(GError) failure = NULL;
 
     /* One try: a server that was never there is not waited for. */
-    client->transport = client->driver->open(&client->options, NULL, cancellable, error);
-    if (client->transport == NULL || !ask_version(client, cancellable, error))
+    client->transport = client->driver->open(&client->options, client->options.timeout, NULL,
+                                             cancellable, &failure);
+    if (client->transport == NULL) {
+        fail(client, error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    if (!ask_version(client, cancellable, error))
         return NULL;
     if (client->library != NULL && !go_native(client, cancellable, &failure)) {
         if (error_is(failure, ERROR_CANCELLED)) {

@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-#define DEFAULT_TIMEOUT 30u /* seconds */
 /* Seconds of silence after which the gateway is asked whether the server is there. */
 #define ASK_AFTER     5u
 #define MESSAGE_ROOM  4096u /* around a block */
@@ -29,10 +28,9 @@ struct TdGateway {
 
 /* --- connection ------------------------------------------------------------------------------- */
 
-TdGateway *td_gateway_open(const TdOptions *options, const char *path, GCancellable *cancellable,
-                           GError **error)
+TdGateway *td_gateway_open(const TdOptions *options, const char *path, guint timeout,
+                           GCancellable *cancellable, GError **error)
 {
-    const guint timeout = options->timeout != 0 ? options->timeout : DEFAULT_TIMEOUT;
     const TdWebSocketOptions how = {
         .url = options->url,
         .path = path,
@@ -60,6 +58,11 @@ void td_gateway_free(TdGateway *gateway)
     td_websocket_free(gateway->socket);
     g_hash_table_unref(gateway->abandoned);
     g_free(gateway);
+}
+
+void td_gateway_set_timeout(TdGateway *gateway, guint timeout)
+{
+    gateway->timeout = timeout;
 }
 
 const char *td_gateway_peer(const TdGateway *gateway)
@@ -135,7 +138,7 @@ typedef struct {
 
 static gboolean give_up(const TdGateway *gateway, const char *what, GError **error)
 {
-    error_set(error, ERROR_UNREACHABLE, "%s %s for %u s", what, td_gateway_peer(gateway),
+    error_set(error, ERROR_TIMEOUT, "%s %s for %u s", what, td_gateway_peer(gateway),
               gateway->timeout);
     return FALSE;
 }
@@ -150,7 +153,7 @@ static void note_status(TdGateway *gateway, const TdReply *reply, Watch *watch)
     if (reply->code != 0 || status == SERVICE_OK || status == SERVICE_EXTRA)
         watch->away_since = 0;
     else if (watch->away_since == 0)
-        watch->away_since = g_get_monotonic_time();
+        watch->away_since = watch->silent_since;
 }
 
 /* Nothing came for a while: gives up, or asks. */
@@ -202,7 +205,6 @@ gboolean td_gateway_receive(TdGateway *gateway, guint64 request, TdReply *ret_re
                 return FALSE;
             continue;
         }
-        watch.silent_since = g_get_monotonic_time();
         if (!td_reply_read(&message, &reply, error))
             return FALSE;
         if (reply.request == request) {
@@ -214,6 +216,7 @@ gboolean td_gateway_receive(TdGateway *gateway, guint64 request, TdReply *ret_re
             note_status(gateway, &reply, &watch);
         else if (!drop_reply(gateway, &reply, cancellable, error))
             return FALSE;
+        watch.silent_since = g_get_monotonic_time();
     }
 }
 

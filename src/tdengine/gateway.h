@@ -25,11 +25,14 @@ typedef enum {
 /* Bytes before the content of a binary request. */
 #define TD_REQUEST_HEAD 24u
 
-/* path is "/ws" or "/rest/tmq". */
-TdGateway *td_gateway_open(const TdOptions *options, const char *path, GCancellable *cancellable,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* path is "/ws" or "/rest/tmq". timeout: seconds that connecting may take, and that the server may be
+ * away afterwards. */
+TdGateway *td_gateway_open(const TdOptions *options, const char *path, guint timeout,
+                           GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void td_gateway_free(TdGateway *gateway);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdGateway, td_gateway_free)
+
+void td_gateway_set_timeout(TdGateway *gateway, guint timeout);
 
 const char *td_gateway_peer(const TdGateway *gateway);
 

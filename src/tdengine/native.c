@@ -72,6 +72,10 @@ static void *open_library(const char *library, const char **ret_path, GError **e
     const char *const one[] = {library, NULL};
     const char *const *paths = g_str_equal(library, "auto") ? places : one;
 
+    if (paths == one && !g_path_is_absolute(library)) {
+        error_set(error, ERROR_UNSUPPORTED, "library \"%s\" is neither a path nor auto", library);
+        return NULL;
+    }
     for (guint i = 0; paths[i] != NULL; i++) {
         void *handle = dlopen(paths[i], RTLD_NOW | RTLD_LOCAL);
 

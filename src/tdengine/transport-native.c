@@ -134,7 +134,7 @@ static gboolean wait_for(TdTransport *transport, Call *call, GCancellable *cance
         if (asked - seen < transport->timeout * G_USEC_PER_SEC)
             continue;
         transport->abandoned = TRUE;
-        error_set(error, ERROR_UNREACHABLE, "the database server at %s is away for %u s",
+        error_set(error, ERROR_TIMEOUT, "the database server at %s is away for %u s",
                   transport->peer, transport->timeout);
         return FALSE;
     }
@@ -176,7 +176,7 @@ static gboolean read_address(TdTransport *transport, const char *url, GError **e
     return TRUE;
 }
 
-static TdTransport *open_transport(const TdOptions *options, const char *database,
+static TdTransport *open_transport(const TdOptions *options, guint seconds, const char *database,
                                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(TdTransport) transport = g_new0(TdTransport, 1);

@@ -36,14 +36,15 @@ static void close_transport(TdTransport *transport)
     g_free(transport);
 }
 
-static TdTransport *open_transport(const TdOptions *options, const char *database,
+static TdTransport *open_transport(const TdOptions *options, guint seconds, const char *database,
                                    GCancellable *cancellable, GError **error)
 {
-    g_autoptr(TdGateway) gateway = td_gateway_open(options, "/ws", cancellable, error);
+    g_autoptr(TdGateway) gateway = td_gateway_open(options, "/ws", seconds, cancellable, error);
     TdTransport *transport;
 
     if (gateway == NULL || !td_gateway_login(gateway, options, database, cancellable, error))
         return NULL;
+    td_gateway_set_timeout(gateway, options->timeout);
     transport = g_new0(TdTransport, 1);
     transport->gateway = g_steal_pointer(&gateway);
     return transport;

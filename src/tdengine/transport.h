@@ -4,7 +4,7 @@
  * client.c reconnects, repeats and keeps what a caller sees.
  *
  * Errors as in client.h; ERROR_UNREACHABLE and ERROR_CANCELLED leave a connection that can only be
- * closed.
+ * closed, and so does ERROR_TIMEOUT: the server was away for the whole timeout, and is given up.
  */
 #ifndef HOLDFAST_TDENGINE_TRANSPORT_H
 #define HOLDFAST_TDENGINE_TRANSPORT_H
@@ -25,9 +25,9 @@ typedef struct {
 typedef struct {
     const char *name;
 
-    /* database may be NULL. */
-    TdTransport *(*open)(const TdOptions *options, const char *database, GCancellable *cancellable,
-                         GError **error);
+    /* seconds: that it may take. database may be NULL. */
+    TdTransport *(*open)(const TdOptions *options, guint seconds, const char *database,
+                         GCancellable *cancellable, GError **error);
     void (*close)(TdTransport *transport);
 
     /* FALSE: an idle connection is known to be lost. Does not wait. */
