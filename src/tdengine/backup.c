@@ -170,7 +170,7 @@ static void add_scan(Run *run, TdTable *table, const Listed *listed, const TdNam
 {
     g_ptr_array_add(run->scans,
                     td_scan_table_new(table, listed->database,
-                                      table->kind == TD_TABLE_SUPER ? listed->children : NULL,
+                                      table->kind != TD_TABLE_NORMAL ? listed->children : NULL,
                                       only));
 }
 
@@ -309,9 +309,8 @@ static gboolean write_all_tags(Run *run, GError **error)
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
 
-        if (scan->children != NULL || scan->table->kind == TD_TABLE_VIRTUAL_SUPER)
-            if (!write_tags(run, scan, scan->children, scan->only, error))
-                return FALSE;
+        if (scan->children != NULL && !write_tags(run, scan, scan->children, scan->only, error))
+            return FALSE;
     }
     return TRUE;
 }

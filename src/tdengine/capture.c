@@ -210,28 +210,46 @@ gboolean td_capture_fields(const TdCapture *capture, TdTable *table, gboolean *r
 
 /* --- Super tables ----------------------------------------------------------------------------- */
 
-/* The names in "… SMA(`a`, `b``c`) …", behind the tags. NULL: there is none. */
-static GPtrArray *parse_sma(const char *create)
+/* The bytes that a column's name takes in a list, or 0 where another one stands there. A server does
+ * not double a backtick here (3.3), though it should. */
+static gsize match_name(const char *at, const char *name)
+{
+    g_autofree char *quoted = td_quote_name(name), *raw = g_strdup_printf("`%s`", name);
+    const char *const forms[] = {quoted, raw};
+
+    for (guint i = 0; i < G_N_ELEMENTS(forms); i++) {
+        gsize length = strlen(forms[i]);
+
+        if (strncmp(at, forms[i], length) == 0 && (at[length] == ',' || at[length] == ')'))
+            return length;
+    }
+    return 0;
+}
+
+/* The columns in "… SMA(`a`, `b`) …", behind the tags. NULL: there is no such list. */
+static GPtrArray *parse_sma(const char *create, const GPtrArray *columns)
 {
     const char *at = NULL;
     GPtrArray *names;
+    gsize length = 1;
 
     /* The last one: a comment stands before it and may say anything. */
     for (const char *next = strstr(create, " SMA(`"); next != NULL;
          next = strstr(next + 1, " SMA(`"))
-        at = next;
+        at = next + strlen(" SMA(");
     if (at == NULL)
         return NULL;
     names = g_ptr_array_new_with_free_func(g_free);
-    for (at += strlen(" SMA("); *at == '`';) {
-        g_autoptr(GString) name = g_string_new(NULL);
+    while (*at == '`' && length > 0) {
+        length = 0;
+        for (guint i = 0; i < columns->len && length == 0; i++) {
+            const TdField *field = g_ptr_array_index(columns, i);
 
-        for (at++; *at != '\0' && (*at != '`' || at[1] == '`'); at++) {
-            g_string_append_c(name, *at);
-            at += *at == '`';
+            length = match_name(at, field->name);
+            if (length > 0)
+                g_ptr_array_add(names, g_strdup(field->name));
         }
-        g_ptr_array_add(names, g_string_free(g_steal_pointer(&name), FALSE));
-        at += *at == '`';
+        at += length;
         at += strspn(at, ", ");
     }
     return names;
@@ -254,7 +272,7 @@ static gboolean read_sma(const TdCapture *capture, TdTable *table, GError **erro
     if (rows != NULL && rows->len == 1)
         create = td_row_text(g_ptr_array_index(rows, 0), "Create Table");
     if (create != NULL && strlen(create) < 65500)
-        table->sma = parse_sma(create);
+        table->sma = parse_sma(create, table->columns);
     else if (!td_error_is_gone(problem))
         manifest_add_warning(capture->manifest,
                              "the server does not show all of a super table's "

@@ -27,7 +27,7 @@ typedef enum {
 typedef struct {
     TdTable *table;
     const TdDatabase *database;
-    const TdChildren *children; /* of a super table: those that are known */
+    const TdChildren *children; /* of a super table, a virtual one too: those that are known */
     const TdNames *only;        /* names of child tables to take; NULL: all */
     GArray *counts;             /* TdCount, from td_scan_plan() */
     TdScanOutcome outcome;

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full backups of TDengine: what is in them, told by the documented formats and by the server itself."""
+import hashlib
+import re
+import subprocess
+import threading
+
+import pytest
+
+import pgcluster
+import tdserver
+
+
+@pytest.fixture(scope="module")
+def server():
+    if tdserver.missing():
+        pytest.skip(tdserver.missing())
+    made = tdserver.Server()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def holdfast(server, tmp_path):
+    yield tdserver.Holdfast(tmp_path, server, pgcluster.PROGRAM)
+    server.drop_all()
+
+
+@pytest.fixture
+def meters(server):
+    """60 child tables with rows in several file sets, one before 1970; one without rows; a normal table."""
+    server.sql("CREATE DATABASE market VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 10d")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, price DOUBLE, size INT, note VARCHAR(20)) "
+               "TAGS (symbol NCHAR(10), kind TINYINT)")
+    for table in range(60):
+        rows = " ".join(f"({1700000000000 + day * 86400000 + table}, {table + day / 4}, "
+                        f"{'NULL' if day % 5 == 0 else day}, 'n{day}')" for day in range(0, 40))
+        server.sql(f"INSERT INTO market.t{table} USING market.ticks TAGS ('号{table}', {table % 7}) VALUES {rows}")
+    server.sql("CREATE TABLE market.empty USING market.ticks TAGS ('', NULL)")
+    server.sql("INSERT INTO market.t3 VALUES (-1000, -1, -1, 'before 1970')")
+    server.sql("CREATE TABLE market.plain (ts TIMESTAMP, v INT)")
+    server.sql("INSERT INTO market.plain VALUES (1700000000000, 1) (1700000000001, NULL)")
+
+
+def key(row):
+    return row["tbname"], row["ts"]
+
+
+def from_server(server, sql):
+    """Rows as `parquet cat --json` has them: only what these tests compare."""
+    return [dict(zip(("tbname", "ts", "price", "size", "note"), row)) for row in server.sql(sql)]
+
+
+def test_rows_tags_and_counts(server, holdfast, meters):
+    manifest = holdfast.backup()
+    details = holdfast.details(manifest)
+    assert manifest["row_count"] == 2403 and manifest["table_count"] == 62
+    assert manifest["partial"] is False
+    rows = holdfast.rows(manifest, "ticks")
+    # Sorted by table and time within a slice, slices by time: each row group is one slice here.
+    for one in holdfast.slices(manifest):
+        inside = holdfast.cat(one["data"])
+        if one["table"] == "ticks":
+            assert inside == sorted(inside, key=key)
+        assert len(inside) == one["rows"] == one["data"]["rows"]
+    expected = from_server(server, "SELECT tbname, ts, price, size, note FROM market.ticks")
+    assert sorted(rows, key=key) == sorted(expected, key=key)
+    tags = {row["tbname"]: row for row in holdfast.tags(manifest, "ticks")}
+    assert len(tags) == 61
+    assert tags["t5"]["symbol"] == "号5" and tags["t5"]["kind"] == 5
+    assert tags["empty"]["symbol"] == "" and tags["empty"]["kind"] is None
+    uids = dict(server.sql("SELECT table_name, uid FROM information_schema.ins_tables WHERE db_name = 'market'"))
+    assert {name: row["uid"] for name, row in tags.items()} == {name: uids[name] for name in tags}
+    [database] = details["databases"]
+    assert database["rows"] == 2403 and database["first"] == -1000
+    # Reported late by the server: at worst too old.
+    assert len(database["vgroups"]) == 2 and all(group["applied"] >= 0 for group in database["vgroups"])
+    assert holdfast.run("verify", manifest["id"])
+
+
+def test_counts_of_child_tables_add_up(holdfast, meters):
+    manifest = holdfast.backup()
+    [table] = [one for one in holdfast.details(manifest)["tables"] if one["name"] == "ticks"]
+    total, counts = 0, {}
+    for one in holdfast.slices(manifest):
+        if one["table"] != "ticks":
+            assert one["tables"] is None
+            continue
+        inside = 0
+        for row in holdfast.cat(one["tables"]):
+            inside = (inside + int(row["fingerprint"], 16)) % 2 ** 128
+            counts[row["tbname"]] = counts.get(row["tbname"], 0) + row["rows"]
+        assert inside == int(one["fingerprint"], 16)
+        total = (total + inside) % 2 ** 128
+    assert total == int(table["fingerprint"], 16)
+    assert counts == {f"t{number}": 41 if number == 3 else 40 for number in range(60)}
+
+
+def test_schema_is_sql_that_runs(server, holdfast):
+    server.sql("CREATE DATABASE `Gs Mixed-Näme` VGROUPS 1 BUFFER 8 PRECISION 'us' KEEP 3650d")
+    create = ["CREATE STABLE %s.`st able` (`t s` TIMESTAMP ENCODE 'delta-i' COMPRESS 'zstd' LEVEL 'high', `v``x` INT "
+              "ENCODE 'disabled' COMPRESS 'xz' LEVEL 'low', s VARCHAR(30), d DECIMAL(20,4), g GEOMETRY(64)) "
+              "TAGS (`tag one` INT, `群` NCHAR(8)) COMMENT 'it''s \"quoted\"' SMA(`v``x`)",
+              "CREATE STABLE %s.pk (ts TIMESTAMP, k INT PRIMARY KEY, v INT) TAGS (g INT) KEEP 400d",
+              "CREATE TABLE %s.`select` (`ts` TIMESTAMP, `from` INT) TTL 7 COMMENT 'c'",
+              "CREATE STABLE %s.js (ts TIMESTAMP, v INT) TAGS (j JSON)"]
+    for statement in create:
+        server.sql(statement % "`Gs Mixed-Näme`")
+    server.sql("CREATE INDEX idx ON `Gs Mixed-Näme`.`st able` (`群`)")
+    describe = ["DESCRIBE `Gs Mixed-Näme`.`st able`", "DESCRIBE `Gs Mixed-Näme`.pk", "DESCRIBE `Gs Mixed-Näme`.`select`",
+                "SHOW CREATE STABLE `Gs Mixed-Näme`.`st able`", "SHOW CREATE STABLE `Gs Mixed-Näme`.pk",
+                "SHOW CREATE TABLE `Gs Mixed-Näme`.`select`", "SHOW CREATE STABLE `Gs Mixed-Näme`.js",
+                "SHOW CREATE DATABASE `Gs Mixed-Näme`",
+                "SELECT index_name, table_name, column_name FROM information_schema.ins_indexes "
+                "WHERE db_name = 'Gs Mixed-Näme' ORDER BY index_name"]
+    before = [server.sql(statement) for statement in describe]
+    manifest = holdfast.backup()
+    text = (holdfast.folder(manifest) / "schema" / "database-0.sql").read_text()
+    server.drop_all()
+    for statement in text.split(";\n"):
+        if statement.strip() and not statement.startswith("-- ") or "\n" in statement.strip():
+            server.sql(re.sub(r"^-- [^\n]*\n", "", statement))
+    assert [server.sql(statement) for statement in describe] == before
+
+
+def test_everything_of_the_schema_table(server, holdfast):
+    if not server.real:
+        pytest.skip("the stand-in has tables only")
+    server.sql("CREATE DATABASE o VGROUPS 1 BUFFER 8")
+    server.sql("CREATE STABLE o.st (ts TIMESTAMP, a INT, b DOUBLE) TAGS (g INT, h VARCHAR(8))")
+    server.sql("CREATE TABLE o.`c` USING o.st TAGS (1, 'x') TTL 30 COMMENT 'child ''c'''")
+    server.sql("CREATE TABLE o.src (ts TIMESTAMP, a INT)")
+    server.sql("CREATE STABLE o.vst (ts TIMESTAMP, a INT) TAGS (g INT) VIRTUAL 1")
+    server.sql("CREATE VTABLE vc (src.a) USING vst TAGS (1)", "o")
+    server.sql("CREATE TOPIC o_topic AS DATABASE o")
+    manifest = holdfast.backup()
+    details = holdfast.details(manifest)
+    objects = {(one["kind"], one["name"]): one for one in details["objects"]}
+    assert "FROM `o`.`src`.`a`" in objects["virtual table", "vc"]["sql"]
+    assert objects["topic", "o_topic"]["sql"].lower() == "create topic o_topic as database o"
+    assert objects["user", "root"]["sql"] is None
+    [row] = holdfast.tags(manifest, "st")
+    assert (row["ttl"], row["comment"]) == (30, "child ''c''")
+    kinds = {one["name"]: one["kind"] for one in details["tables"]}
+    assert kinds == {"st": "super", "vst": "virtual super", "src": "normal"}
+
+
+def test_precisions(server, holdfast):
+    for precision, stamp in (("us", 1700000000000001), ("ns", 1700000000000000001)):
+        server.sql(f"CREATE DATABASE p{precision} VGROUPS 1 BUFFER 8 PRECISION '{precision}'  KEEP 36500d")
+        server.sql(f"CREATE TABLE p{precision}.n{precision} (ts TIMESTAMP, other TIMESTAMP)")
+        server.sql(f"INSERT INTO p{precision}.n{precision} VALUES ({stamp}, {stamp + 1})")
+    manifest = holdfast.backup()
+    assert holdfast.rows(manifest, "nus") == [{"ts": "2023-11-14T22:13:20.000001Z", "other": "2023-11-14T22:13:20.000002Z"}]
+    assert holdfast.rows(manifest, "nns") == [{"ts": "2023-11-14T22:13:20.000000001Z",
+                                               "other": "2023-11-14T22:13:20.000000002Z"}]
+
+
+def test_bytes_that_are_no_text(server, holdfast):
+    """A column with one value that is no UTF-8 is bytes in all slices; its neighbours stay text."""
+    server.sql("CREATE DATABASE b VGROUPS 1 BUFFER 8 KEEP 36500d DURATION 1d")
+    server.sql("CREATE STABLE b.st (ts TIMESTAMP, s VARCHAR(10), n NCHAR(10)) TAGS (g VARCHAR(8))")
+    server.sql("INSERT INTO b.c USING b.st TAGS ('a') VALUES (1700000000000, 'text', '雪😀') (1700500000000, '', '')")
+    server.sql(b"INSERT INTO b.c VALUES (1701000000000, '\xff\xfe', NULL)")
+    manifest = holdfast.backup()
+    rows = {row["ts"]: row for row in holdfast.rows(manifest, "st")}
+    assert [row["s"] for _, row in sorted(rows.items())] == [b"text".hex(), "", "fffe"]
+    assert rows["2023-11-14T22:13:20.000Z"]["n"] == "雪😀"
+    [table] = holdfast.details(manifest)["tables"]
+    assert [column.get("binary", False) for column in table["columns"]] == [False, True, False]
+
+
+def test_partial_backups(server, holdfast, meters):
+    manifest = holdfast.backup("--tables", "t7,market.t1*")
+    wanted = {"t7", "t1"} | {f"t{number}" for number in range(10, 20)}
+    assert manifest["partial"] is True
+    assert {row["tbname"] for row in holdfast.rows(manifest, "ticks")} == wanted
+    assert {row["tbname"] for row in holdfast.tags(manifest, "ticks")} == wanted
+    manifest = holdfast.backup("--tables", "plain")
+    assert manifest["row_count"] == 2 and manifest["partial"] is True
+    assert b"matches no table" in holdfast.run("backup", "tdengine", "full", "--tables", "nosuch", status=2).stderr
+    manifest = holdfast.backup("--start", "2023-11-20T00:00:00Z", "--end", "2023-11-22")
+    [[count]] = server.sql("SELECT COUNT(*) FROM market.ticks WHERE ts >= '2023-11-20T00:00:00Z' "
+                           "AND ts < '2023-11-22T00:00:00Z'")
+    assert manifest["partial"] is True and manifest["row_count"] == count == 120
+    holdfast.run("backup", "tdengine", "full", "--start", "2023-11-22", "--end", "2023-11-20", status=2)
+    assert holdfast.backup("--databases", "market")["partial"] is False
+    holdfast.run("backup", "tdengine", "full", "--databases", "markt", status=1)
+
+
+def test_codecs(holdfast, meters):
+    for codec in ("gzip:1", "lz4", "none", "zstd:3"):
+        manifest = holdfast.backup("--compression", codec, "--databases", "market")
+        assert holdfast.run("verify", manifest["id"])
+
+
+def test_two_fulls_share_nothing(holdfast, meters):
+    first, second = holdfast.backup(), holdfast.backup()
+    names = [{line.split()[1] for line in (holdfast.folder(one) / "SHA256SUMS").read_text().splitlines()
+              if "pool" in line} for one in (first, second)]
+    assert len(names[0]) == len(names[1]) > 0 and not names[0] & names[1]
+    for one in (first, second):
+        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=holdfast.folder(one), check=True)
+
+
+def test_damage_in_each_object_is_found(holdfast, meters):
+    manifest = holdfast.backup()
+    for path in sorted((holdfast.repository / "pool").glob("*/*")):
+        before = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(before[:len(before) // 2] + bytes([before[len(before) // 2] ^ 1]) + before[len(before) // 2 + 1:])
+        assert path.name.encode() in holdfast.run("verify", manifest["id"], status=3).stdout
+        path.write_bytes(before)
+        assert hashlib.sha256(before).hexdigest() == path.name
+    holdfast.run("verify", manifest["id"])
+
+
+def test_tables_made_and_dropped_meanwhile(server, holdfast, meters):
+    """Whatever the moment: no row in a slice whose table has no tags, but for tables that are named as dropped."""
+    stop = threading.Event()
+    problems = []
+
+    def disturb():
+        number = 0
+        while not stop.is_set():
+            try:
+                server.sql(f"INSERT INTO market.new{number} USING market.ticks TAGS ('x', 1) VALUES (NOW, 1, 1, 'x')")
+                if number % 3 == 0:
+                    server.sql(f"DROP TABLE market.new{number}")
+            except tdserver.SqlError as problem:
+                problems.append(problem)
+            number += 1
+
+    worker = threading.Thread(target=disturb)
+    worker.start()
+    try:
+        manifests = [holdfast.backup() for _ in range(3)]
+    finally:
+        stop.set()
+        worker.join()
+    assert not problems
+    for manifest in manifests:
+        [database] = holdfast.details(manifest)["databases"]
+        tagged = {row["tbname"] for row in holdfast.tags(manifest, "ticks")}
+        with_rows = {row["tbname"] for row in holdfast.rows(manifest, "ticks")}
+        gone = with_rows - tagged
+        assert all(name.startswith("new") and int(name[3:]) % 3 == 0 for name in gone)
+        assert {f"t{number}" for number in range(60)} <= with_rows
+        assert set(database["changed_during"]) == {"created", "dropped", "recreated", "altered", "recounted"}
+
+
+def test_many_child_tables(server, holdfast):
+    server.sql("CREATE DATABASE many VGROUPS 2 BUFFER 16")
+    server.sql("CREATE STABLE many.st (ts TIMESTAMP, v INT) TAGS (g INT)")
+    for start in range(0, 3000, 500):
+        server.sql("INSERT INTO " + " ".join(f"many.c{number} USING many.st TAGS ({number}) VALUES (NOW, {number})"
+                                             for number in range(start, start + 500)))
+    manifest = holdfast.backup()
+    rows = holdfast.rows(manifest, "st")
+    assert sorted((row["tbname"], row["v"]) for row in rows) == sorted((f"c{number}", number) for number in range(3000))
+    assert len(holdfast.tags(manifest, "st")) == 3000
+    assert len(holdfast.slices(manifest)) <= 2
+
+
+def test_refusals(server, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    secret.chmod(0o600)
+    (tmp_path / "a").mkdir()
+    refused = tdserver.Holdfast(tmp_path / "a", server, pgcluster.PROGRAM, f"password_file = {secret}\n")
+    done = refused.run("backup", "tdengine", "full", status=1)
+    assert b"wrong" not in done.stderr
+    secret.chmod(0o644)
+    refused.run("backup", "tdengine", "full", status=2)
+
+    class Nowhere:
+        url = f"http://127.0.0.1:{tdserver.free_port()}"
+
+    (tmp_path / "b").mkdir()
+    lost = tdserver.Holdfast(tmp_path / "b", Nowhere, pgcluster.PROGRAM, "timeout = 1s\n")
+    lost.run("backup", "tdengine", "full", status=5)
+    assert b"unreachable" in lost.run("check", status=5).stdout
