@@ -56,10 +56,9 @@ LaneBuffer *lane_take(Lane *lane)
     return buffer;
 }
 
-gboolean lane_waits(Lane *lane)
+gint lane_pending(Lane *lane)
 {
-    /* Less than nothing in the queue: the thread waits for it. */
-    return g_async_queue_length(lane->filled) < 0;
+    return g_async_queue_length(lane->filled);
 }
 
 gboolean lane_give(Lane *lane, LaneBuffer *buffer)

@@ -27,8 +27,8 @@ Lane *lane_new(const char *name, gsize size, LaneFunc func, gpointer data);
 /* Waits for a buffer that is free. Its length is 0, its tag NULL. */
 LaneBuffer *lane_take(Lane *lane);
 
-/* Whether the thread has nothing to do at this moment. */
-gboolean lane_waits(Lane *lane);
+/* How many buffers wait for the thread at this moment; less than nothing where it waits for one. */
+gint lane_pending(Lane *lane);
 
 /* Gives a buffer to the thread. FALSE after a failure, which lane_end() tells: stop then. */
 gboolean lane_give(Lane *lane, LaneBuffer *buffer);

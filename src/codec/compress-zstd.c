@@ -262,6 +262,19 @@ static gboolean decompress(const void *bytes, gsize length, void *out, gsize out
     return TRUE;
 }
 
+gboolean compress_zstd_frame(const void *bytes, gsize length, gsize *ret_stored, guint64 *ret_plain)
+{
+    size_t stored = ZSTD_findFrameCompressedSize(bytes, length);
+    unsigned long long plain = ZSTD_getFrameContentSize(bytes, length);
+
+    if (ZSTD_isError(stored) || plain == ZSTD_CONTENTSIZE_UNKNOWN ||
+        plain == ZSTD_CONTENTSIZE_ERROR)
+        return FALSE;
+    *ret_stored = stored;
+    *ret_plain = plain;
+    return TRUE;
+}
+
 const CodecDriver codec_zstd = {
     .name = "zstd",
     .extension = "zst",

@@ -79,6 +79,10 @@ gsize compress_bound(CompressSpec spec, gsize length);
 gboolean compress_buffer(CompressSpec spec, const void *bytes, gsize length, void *out,
                          gsize out_size, gsize *ret_length,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The zstd frame that the bytes begin with, where all of it is there and it tells how much it holds;
+ * FALSE else. For frames that are decompressed apart from each other. */
+gboolean compress_zstd_frame(const void *bytes, gsize length, gsize *ret_stored,
+                             guint64 *ret_plain);
 /* The plain bytes must fit `out_size`: ERROR_DAMAGED else, or where the stream is broken. */
 gboolean decompress_buffer(Codec codec, const void *bytes, gsize length, void *out, gsize out_size,
                            gsize *ret_length, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -338,7 +338,10 @@ static gboolean read_once(const WalArchive *archive, const char *name, Target *t
 
     if (object == NULL || !wal_name_parse(name, &parts))
         return FALSE;
-    if (wal_object_read(archive->repository, object, take_bytes, target, &frame, &problem))
+    if (target->bytes == NULL
+            ? wal_object_read_into(archive->repository, object, target->fd, target->path, &frame,
+                                   &problem)
+            : wal_object_read(archive->repository, object, take_bytes, target, &frame, &problem))
         return check_frame(archive, name, &frame, error);
     if (!error_is(problem, ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&problem));

@@ -14,6 +14,8 @@
 /* Plain bytes of one zstd frame: small enough that a reader decompresses it in one go, without a
  * window of its own, and that reading, compressing and hashing find it in the cache. */
 #define FRAME ((gsize)128 << 10)
+/* What a frame that is read may hold. */
+#define FRAME_LARGEST ((gsize)4 << 20)
 /* Plain bytes that are read at once, and go from one thread to the other. */
 #define CHUNK ((gsize)256 << 10)
 /* Plain bytes of which the compressed ones are kept until the digest that stands before them is
@@ -96,7 +98,7 @@ typedef struct {
     CompressSpec spec;
     guint8 *frames; /* the room of all slots */
     Slot *slots;
-    guint count;         /* of slots that the current part fills */
+    guint count;          /* of slots that the current part fills */
     StoredWriter *writer; /* NULL: only measured */
     guint64 stored_size;
 } Pass;
@@ -167,7 +169,7 @@ static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start,
         Slot *slot = &pass->slots[pass->count++];
 
         buffer->length = MIN(length - offset, CHUNK);
-        buffer->tag = lane_waits(lane) ? slot : NULL;
+        buffer->tag = lane_pending(lane) < 0 ? slot : NULL;
         if (!read_chunk(plain, start + offset, buffer->bytes, buffer->length, error))
             return FALSE;
         if (buffer->tag == NULL &&
@@ -271,55 +273,46 @@ typedef struct {
     Decompressor *decompressor;
     CodecSink sink;
     gpointer data;
-    Lane *lane; /* hashes the stored bytes; NULL: they are hashed where they come */
+
+    /* Into a file: frames are decompressed apart from each other, here and in a second thread. */
+    int fd;
+    const char *path;
+    GByteArray *rest; /* stored bytes of which no whole frame has come yet */
+    Lane *lane;
+    guint8 *plain, *lane_plain; /* room for a frame for each of the two */
 } Reading;
 
 static void reading_clear(Reading *reading)
 {
     lane_free(reading->lane);
+    g_clear_pointer(&reading->rest, g_byte_array_unref);
+    g_free(reading->plain);
+    g_free(reading->lane_plain);
     decompressor_free(reading->decompressor);
     sha256_free(reading->stored_hash);
     sha256_free(reading->plain_hash);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reading, reading_clear)
 
+/* The stream tells that more comes out of it than its metadata says. */
+static gboolean count_plain(Reading *reading, guint64 length, GError **error)
+{
+    reading->plain_size += length;
+    if (reading->plain_size <= reading->frame.plain_size)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "it holds more bytes than its metadata says");
+    return FALSE;
+}
+
 static gboolean give_plain(const void *bytes, gsize length, gpointer data, GError **error)
 {
     Reading *reading = data;
 
-    reading->plain_size += length;
-    if (reading->plain_size > reading->frame.plain_size) {
-        error_set(error, ERROR_DAMAGED, "it holds more bytes than its metadata says");
+    if (!count_plain(reading, length, error))
         return FALSE;
-    }
     if (reading->plain_hash != NULL)
         sha256_update(reading->plain_hash, bytes, length);
     return reading->sink == NULL || reading->sink(bytes, length, reading->data, error);
-}
-
-static gboolean hash_in_lane(const LaneBuffer *buffer, gpointer data, GError **error)
-{
-    sha256_update(data, buffer->bytes, buffer->length);
-    return TRUE;
-}
-
-/* Where a segment is decompressed, a second thread hashes what it is made of. */
-static void hash_stored(Reading *reading, const guint8 *bytes, gsize length)
-{
-    if (reading->lane == NULL && reading->decompressor != NULL &&
-        reading->frame.stored_size >= LANE_MINIMUM)
-        reading->lane = lane_new("wal-get", CHUNK, hash_in_lane, reading->stored_hash);
-    if (reading->lane == NULL)
-        sha256_update(reading->stored_hash, bytes, length);
-    while (reading->lane != NULL && length > 0) {
-        LaneBuffer *buffer = lane_take(reading->lane);
-
-        buffer->length = MIN(length, CHUNK);
-        memcpy(buffer->bytes, bytes, buffer->length);
-        bytes += buffer->length;
-        length -= buffer->length;
-        (void)lane_give(reading->lane, buffer);
-    }
 }
 
 /* We never write a window that the decompressor refuses: a stream that asks for one is broken. */
@@ -333,6 +326,111 @@ static gboolean decompress(Reading *reading, const guint8 *bytes, gsize length, 
         error_set(error, ERROR_DAMAGED, "its zstd stream is broken");
     else
         g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+static gboolean write_at(const Reading *reading, const guint8 *bytes, gsize length, guint64 offset,
+                         GError **error)
+{
+    while (length > 0) {
+        ssize_t done = pwrite(reading->fd, bytes, length, (off_t)offset);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0) {
+            error_set_errno(error, errno, "cannot write %s", reading->path);
+            return FALSE;
+        }
+        bytes += done;
+        length -= (gsize)done;
+        offset += (guint64)done;
+    }
+    return TRUE;
+}
+
+/* Whole frames, one behind the other; what they hold goes to `offset` of the file. */
+static gboolean place_frames(const Reading *reading, guint8 *plain, const guint8 *bytes,
+                             gsize length, guint64 offset, GError **error)
+{
+    while (length > 0) {
+        guint64 size = 0;
+        gsize stored = 0, made;
+
+        if (!compress_zstd_frame(bytes, length, &stored, &size) ||
+            !decompress_buffer(CODEC_ZSTD, bytes, stored, plain, FRAME_LARGEST, &made, NULL) ||
+            made != size) {
+            error_set(error, ERROR_DAMAGED, "its zstd stream is broken");
+            return FALSE;
+        }
+        if (!write_at(reading, plain, made, offset, error))
+            return FALSE;
+        bytes += stored;
+        length -= stored;
+        offset += made;
+    }
+    return TRUE;
+}
+
+static gboolean place_in_lane(const LaneBuffer *buffer, gpointer data, GError **error)
+{
+    const Reading *reading = data;
+
+    return place_frames(reading, reading->lane_plain, buffer->bytes, buffer->length,
+                        GPOINTER_TO_SIZE(buffer->tag), error);
+}
+
+/* To the lane, unless it has something to go on with. */
+static gboolean share_frames(Reading *reading, const guint8 *bytes, gsize length, guint64 offset,
+                             GError **error)
+{
+    LaneBuffer *buffer;
+
+    if (reading->lane == NULL && reading->frame.plain_size >= LANE_MINIMUM) {
+        reading->lane_plain = g_malloc(FRAME_LARGEST);
+        reading->lane = lane_new("wal-get", CHUNK, place_in_lane, reading);
+    }
+    if (reading->lane == NULL || length > CHUNK || lane_pending(reading->lane) > 0)
+        return place_frames(reading, reading->plain, bytes, length, offset, error);
+    buffer = lane_take(reading->lane);
+    memcpy(buffer->bytes, bytes, length);
+    buffer->length = length;
+    buffer->tag = GSIZE_TO_POINTER(offset);
+    return lane_give(reading->lane, buffer) || lane_end(reading->lane, error);
+}
+
+/* The first whole frames of the rest, as many as fit a buffer of the lane, at least one; 0 where
+ * none is whole. *ret_plain is what they hold. */
+static gsize measure_frames(const GByteArray *rest, gsize start, guint64 *ret_plain)
+{
+    gsize end = start, stored;
+    guint64 plain;
+
+    *ret_plain = 0;
+    while (compress_zstd_frame(rest->data + end, rest->len - end, &stored, &plain) &&
+           (end == start || end + stored - start <= CHUNK)) {
+        end += stored;
+        *ret_plain += plain;
+    }
+    return end - start;
+}
+
+static gboolean take_frames(Reading *reading, const guint8 *bytes, gsize length, GError **error)
+{
+    gsize start = 0, whole;
+    guint64 plain, offset;
+
+    g_byte_array_append(reading->rest, bytes, (guint)length);
+    while ((whole = measure_frames(reading->rest, start, &plain)) > 0) {
+        offset = reading->plain_size;
+        if (!count_plain(reading, plain, error) ||
+            !share_frames(reading, reading->rest->data + start, whole, offset, error))
+            return FALSE;
+        start += whole;
+    }
+    g_byte_array_remove_range(reading->rest, 0, (guint)start);
+    if (reading->rest->len <= compress_bound((CompressSpec){CODEC_ZSTD}, FRAME_LARGEST))
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "its zstd stream is broken");
     return FALSE;
 }
 
@@ -353,8 +451,10 @@ static gboolean take_piece(const void *bytes, gsize length, gpointer data, GErro
     }
     if (length == 0)
         return TRUE;
-    hash_stored(reading, at, length);
+    sha256_update(reading->stored_hash, at, length);
     reading->stored_size += length;
+    if (reading->rest != NULL)
+        return take_frames(reading, at, length, error);
     return reading->decompressor == NULL || decompress(reading, at, length, error);
 }
 
@@ -366,17 +466,21 @@ static gboolean check_ends(Reading *reading, GError **error)
         error_set(error, ERROR_DAMAGED, "it is cut short");
         return FALSE;
     }
-    if (reading->lane != NULL && !lane_end(reading->lane, error))
-        return FALSE;
     sha256_finish(reading->stored_hash, digest);
     if (reading->stored_size != reading->frame.stored_size ||
         memcmp(digest, reading->frame.stored_sha256, SHA256_SIZE) != 0) {
         error_set(error, ERROR_DAMAGED, "its bytes are not those that were written");
         return FALSE;
     }
-    if (reading->decompressor == NULL)
+    if (reading->decompressor == NULL && reading->rest == NULL)
         return TRUE;
-    if (!decompressor_finish(reading->decompressor, error))
+    if (reading->lane != NULL && !lane_end(reading->lane, error))
+        return FALSE;
+    if (reading->rest != NULL && reading->rest->len > 0) {
+        error_set(error, ERROR_DAMAGED, "it is cut short");
+        return FALSE;
+    }
+    if (reading->decompressor != NULL && !decompressor_finish(reading->decompressor, error))
         return FALSE;
     if (reading->plain_hash != NULL)
         sha256_finish(reading->plain_hash, digest);
@@ -437,5 +541,18 @@ gboolean wal_object_read(Repository *repository, const char *object, CodecSink s
         return FALSE;
     if (ret_frame != NULL)
         *ret_frame = reading.frame;
+    return TRUE;
+}
+
+gboolean wal_object_read_into(Repository *repository, const char *object, int fd, const char *path,
+                              WalFrame *ret_frame, GError **error)
+{
+    g_auto(Reading) reading = {.fd = fd, .path = path};
+
+    reading.rest = g_byte_array_new();
+    reading.plain = g_malloc(FRAME_LARGEST);
+    if (!read_through(&reading, repository, object, error))
+        return FALSE;
+    *ret_frame = reading.frame;
     return TRUE;
 }

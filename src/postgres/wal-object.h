@@ -49,4 +49,9 @@ gboolean wal_object_check(Repository *repository, const char *object,
 gboolean wal_object_read(Repository *repository, const char *object, CodecSink sink, gpointer data,
                          WalFrame *ret_frame, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same, into an open and empty file from its beginning, with the help of a second thread; the
+ * descriptor's place does not move. `path` is for errors. */
+gboolean wal_object_read_into(Repository *repository, const char *object, int fd, const char *path,
+                              WalFrame *ret_frame, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif
