@@ -398,36 +398,67 @@ static gboolean share_frames(Reading *reading, const guint8 *bytes, gsize length
     return lane_give(reading->lane, buffer) || lane_end(reading->lane, error);
 }
 
-/* The first whole frames of the rest, as many as fit a buffer of the lane, at least one; 0 where
- * none is whole. *ret_plain is what they hold. */
-static gsize measure_frames(const GByteArray *rest, gsize start, guint64 *ret_plain)
+/* The whole frames that the bytes begin with, as many as fit a buffer of the lane, at least one; 0
+ * where none is whole. *ret_plain is what they hold. */
+static gsize measure_frames(const guint8 *bytes, gsize length, guint64 *ret_plain)
 {
-    gsize end = start, stored;
+    gsize end = 0, stored;
     guint64 plain;
 
     *ret_plain = 0;
-    while (compress_zstd_frame(rest->data + end, rest->len - end, &stored, &plain) &&
-           (end == start || end + stored - start <= CHUNK)) {
+    while (compress_zstd_frame(bytes + end, length - end, &stored, &plain) &&
+           (end == 0 || end + stored <= CHUNK)) {
         end += stored;
         *ret_plain += plain;
     }
-    return end - start;
+    return end;
 }
 
+/* Places all whole frames; *ret_taken is their length. */
+static gboolean take_whole(Reading *reading, const guint8 *bytes, gsize length, gsize *ret_taken,
+                           GError **error)
+{
+    gsize taken = 0, whole;
+    guint64 plain;
+
+    while ((whole = measure_frames(bytes + taken, length - taken, &plain)) > 0) {
+        guint64 offset = reading->plain_size;
+
+        if (!count_plain(reading, plain, error) ||
+            !share_frames(reading, bytes + taken, whole, offset, error))
+            return FALSE;
+        taken += whole;
+    }
+    *ret_taken = taken;
+    return TRUE;
+}
+
+/* A frame that the last piece ended in is made whole in the rest; all others are taken where they
+ * are. */
 static gboolean take_frames(Reading *reading, const guint8 *bytes, gsize length, GError **error)
 {
-    gsize start = 0, whole;
-    guint64 plain, offset;
+    gsize room = compress_bound((CompressSpec){CODEC_ZSTD}, FRAME);
+    gsize before = reading->rest->len, taken = 0;
 
-    g_byte_array_append(reading->rest, bytes, (guint)length);
-    while ((whole = measure_frames(reading->rest, start, &plain)) > 0) {
-        offset = reading->plain_size;
-        if (!count_plain(reading, plain, error) ||
-            !share_frames(reading, reading->rest->data + start, whole, offset, error))
+    if (before > 0) {
+        g_byte_array_append(reading->rest, bytes, (guint)MIN(length, room));
+        if (!take_whole(reading, reading->rest->data, reading->rest->len, &taken, error))
             return FALSE;
-        start += whole;
+        g_byte_array_set_size(reading->rest, taken > 0 ? 0 : (guint)before);
+        bytes += taken > 0 ? taken - before : 0;
+        length -= taken > 0 ? taken - before : 0;
     }
-    g_byte_array_remove_range(reading->rest, 0, (guint)start);
+    if (reading->rest->len == 0) {
+        if (!take_whole(reading, bytes, length, &taken, error))
+            return FALSE;
+        g_byte_array_append(reading->rest, bytes + taken, (guint)(length - taken));
+    } else {
+        /* A frame larger than those that we write. */
+        g_byte_array_append(reading->rest, bytes, (guint)length);
+        if (!take_whole(reading, reading->rest->data, reading->rest->len, &taken, error))
+            return FALSE;
+        g_byte_array_remove_range(reading->rest, 0, (guint)taken);
+    }
     if (reading->rest->len <= compress_bound((CompressSpec){CODEC_ZSTD}, FRAME_LARGEST))
         return TRUE;
     error_set(error, ERROR_DAMAGED, "its zstd stream is broken");
