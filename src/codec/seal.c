@@ -131,6 +131,23 @@ guint64 seal_stored_size(guint64 plain_size)
     return SEAL_HEADER_SIZE + plain_size + segments * SEAL_TAG_SIZE;
 }
 
+gboolean seal_plain_size(guint64 stored_size, guint32 segment_size, guint64 *ret_size)
+{
+    guint64 whole = (guint64)segment_size + SEAL_TAG_SIZE;
+    guint64 rest, segments;
+
+    if (stored_size < SEAL_HEADER_SIZE + SEAL_TAG_SIZE)
+        return FALSE;
+    rest = stored_size - SEAL_HEADER_SIZE;
+    segments = rest / whole + (rest % whole != 0);
+    if (rest % whole > 0 && rest % whole <= SEAL_TAG_SIZE && segments > 1)
+        return FALSE;
+    if (rest % whole > 0 && rest % whole < SEAL_TAG_SIZE)
+        return FALSE;
+    *ret_size = rest - segments * SEAL_TAG_SIZE;
+    return TRUE;
+}
+
 /* --- segments --------------------------------------------------------------------------------- */
 
 struct SealCipher {

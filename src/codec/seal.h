@@ -46,6 +46,8 @@ gboolean seal_header_read(const guint8 *bytes, gsize length, SealHeader *ret_hea
 
 /* Bytes of a sealed object with so many plain bytes. */
 guint64 seal_stored_size(guint64 plain_size);
+/* And back. FALSE where no object is so long. */
+gboolean seal_plain_size(guint64 stored_size, guint32 segment_size, guint64 *ret_size);
 
 /* --- one object's key ------------------------------------------------------------------------- */
 

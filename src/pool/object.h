@@ -10,14 +10,14 @@
 #define HOLDFAST_POOL_OBJECT_H
 
 #include "codec/hash.h"
-#include "store/store.h"
+#include "repo/repository.h"
 
 typedef struct PoolObject PoolObject;
 
-PoolObject *pool_object_begin(Store *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+PoolObject *pool_object_begin(Repository *repository, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean pool_object_write(PoolObject *object, const void *bytes, gsize length,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Makes the object durable under its name. Where something stands there already it is read and
+/* Makes the object durable under its name; digest and size are of the stored bytes. Where something stands there already it is read and
  * hashed before it counts. Once. */
 gboolean pool_object_commit(PoolObject *object, guint8 ret_digest[SHA256_SIZE], guint64 *ret_size,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

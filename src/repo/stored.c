@@ -186,6 +186,38 @@ static gboolean find_cipher(Opener *opener, Repository *repository, SealRole rol
     return name_damage(opener->cipher != NULL, name, problem, error);
 }
 
+static Opener *get_opener(void)
+{
+    Opener *opener = g_private_get(&thread_opener);
+
+    if (opener == NULL) {
+        opener = g_new0(Opener, 1);
+        g_private_set(&thread_opener, opener);
+    }
+    return opener;
+}
+
+gboolean stored_size(Repository *repository, SealRole role, const char *name, guint64 *ret_size,
+                     GError **error)
+{
+    Opener *opener;
+    StoreInfo info;
+
+    if (!store_stat(repository_store(repository), name, &info, error))
+        return FALSE;
+    if (!repository_is_encrypted(repository)) {
+        *ret_size = info.size;
+        return TRUE;
+    }
+    opener = get_opener();
+    if (!find_cipher(opener, repository, role, name, error))
+        return FALSE;
+    if (seal_plain_size(info.size, seal_cipher_segment_size(opener->cipher), ret_size))
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "%s: it is cut off", name);
+    return FALSE;
+}
+
 /* A range of an object, segment by segment. */
 typedef struct {
     Opener *opener;
@@ -274,11 +306,7 @@ gboolean stored_read(Repository *repository, SealRole role, const char *name, gu
     if (!repository_is_encrypted(repository))
         return store_read(repository_store(repository), name, offset, buffer, length, ret_length,
                           error);
-    opener = g_private_get(&thread_opener);
-    if (opener == NULL) {
-        opener = g_new0(Opener, 1);
-        g_private_set(&thread_opener, opener);
-    }
+    opener = get_opener();
     if (!find_cipher(opener, repository, role, name, error))
         return FALSE;
     range.opener = opener;

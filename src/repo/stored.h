@@ -49,6 +49,10 @@ gboolean stored_read(Repository *repository, SealRole role, const char *name, gu
                      void *buffer, gsize length, gsize *ret_length,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Plain bytes of an object, by its stored size and its header. ERROR_NOT_FOUND, ERROR_DAMAGED. */
+gboolean stored_size(Repository *repository, SealRole role, const char *name, guint64 *ret_size,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Opens what comes in pieces from the store: for readers that also hash the stored bytes. In a
  * repository that is not encrypted the bytes pass to the sink as they are. */
 typedef struct StoredReader StoredReader;

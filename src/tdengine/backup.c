@@ -69,12 +69,11 @@ static void run_init(Run *run, const EngineBackup *request)
     run->listed = g_ptr_array_new_with_free_func((GDestroyNotify)listed_free);
     run->scans = g_ptr_array_new_with_free_func((GDestroyNotify)td_scan_table_free);
     run->names = g_ptr_array_new_with_free_func((GDestroyNotify)td_names_free);
-    run->options =
-        (TdSliceOptions){.store = repository_store(backup_writer_repository(request->writer)),
-                         .backup_id = manifest_id(request->manifest),
-                         .compression = request->compression,
-                         .fingerprint_key = run->details->fingerprint_key,
-                         .cancellable = request->cancellable};
+    run->options = (TdSliceOptions){.repository = backup_writer_repository(request->writer),
+                                    .backup_id = manifest_id(request->manifest),
+                                    .compression = request->compression,
+                                    .fingerprint_key = run->details->fingerprint_key,
+                                    .cancellable = request->cancellable};
 }
 
 /* --- Server and databases --------------------------------------------------------------------- */

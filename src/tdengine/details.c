@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "repo/stored.h"
 #include "repo/document.h"
 #include "repo/lines.h"
 
@@ -333,7 +334,7 @@ char *td_object_path(const TdObjectRef *object)
 
 struct TdObjectSource {
     ParquetSource source;
-    Store *store;
+    Repository *repository;
     char *name;
 };
 
@@ -343,7 +344,8 @@ static gboolean read_range(gpointer data, guint64 offset, void *buffer, gsize le
     TdObjectSource *source = data;
     gsize got;
 
-    if (!store_read(source->store, source->name, offset, buffer, length, &got, error))
+    if (!stored_read(source->repository, SEAL_POOL, source->name, offset, buffer, length, &got,
+                     error))
         return FALSE;
     if (got == length)
         return TRUE;
@@ -355,20 +357,20 @@ static gboolean read_range(gpointer data, guint64 offset, void *buffer, gsize le
 TdObjectSource *td_object_source_new(Backup *backup, const char *path, GError **error)
 {
     static const char shared[] = "../../";
-    Store *store = repository_store(backup_repository(backup));
+    Repository *repository = backup_repository(backup);
     TdObjectSource *source;
-    StoreInfo info;
+    guint64 size;
 
     if (!g_str_has_prefix(path, shared)) {
         error_set(error, ERROR_INTERNAL, "%s is no object of the pool", path);
         return NULL;
     }
-    if (!store_stat(store, path + strlen(shared), &info, error))
+    if (!stored_size(repository, SEAL_POOL, path + strlen(shared), &size, error))
         return NULL;
     source = g_new0(TdObjectSource, 1);
-    source->store = store_ref(store);
+    source->repository = repository_ref(repository);
     source->name = g_strdup(path + strlen(shared));
-    source->source = (ParquetSource){read_range, source, info.size, source->name};
+    source->source = (ParquetSource){read_range, source, size, source->name};
     return source;
 }
 
@@ -381,7 +383,7 @@ void td_object_source_free(TdObjectSource *source)
 {
     if (source == NULL)
         return;
-    store_unref(source->store);
+    repository_unref(source->repository);
     g_free(source->name);
     g_free(source);
 }

@@ -104,7 +104,7 @@ TdParquet *td_parquet_new(const TdParquetSpec *spec, const TdParquetColumn *colu
     if (schema == NULL)
         return NULL;
     parquet->n_columns = n_columns;
-    parquet->object = pool_object_begin(spec->store, error);
+    parquet->object = pool_object_begin(spec->repository, error);
     if (parquet->object == NULL)
         return NULL;
     parquet_writer_options_init(&options);

@@ -16,7 +16,7 @@
 #define HOLDFAST_TDENGINE_PARQUET_OBJECT_H
 
 #include "codec/compress.h"
-#include "store/store.h"
+#include "repo/repository.h"
 #include "tdengine/columns.h"
 
 typedef struct {
@@ -26,7 +26,7 @@ typedef struct {
 } TdParquetColumn;
 
 typedef struct {
-    Store *store;
+    Repository *repository;
     const char *backup_id;
     const char *object; /* "slice" … */
     const char *database, *table;
@@ -39,7 +39,7 @@ typedef struct {
 
 /* What all objects of a backup's database have in common. */
 typedef struct {
-    Store *store;
+    Repository *repository;
     const char *backup_id;
     CompressSpec compression;
     guint64 fingerprint_key;

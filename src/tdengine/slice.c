@@ -150,7 +150,7 @@ static TdParquet *begin_object(const TdSliceWriter *writer, const char *object,
                                GError **error)
 {
     const TdSliceShape *shape = writer->shape;
-    const TdParquetSpec spec = {.store = shape->options.store,
+    const TdParquetSpec spec = {.repository = shape->options.repository,
                                 .backup_id = shape->options.backup_id,
                                 .object = object,
                                 .database = shape->table->database,

@@ -166,7 +166,7 @@ static gboolean try_write(TdClient *client, TdTable *table, const TdChildren *ch
                           const TdNames *only, const TdSliceOptions *options,
                           TdObjectRef *ret_object, gint *ret_binary, GError **error)
 {
-    const TdParquetSpec spec = {.store = options->store,
+    const TdParquetSpec spec = {.repository = options->repository,
                                 .backup_id = options->backup_id,
                                 .object = "tags",
                                 .database = table->database,
