@@ -28,6 +28,12 @@ extern const Command command_wal_push;
 extern const Command command_wal_get;
 extern const Command command_wal_receive;
 extern const Command command_wal_list;
+extern const Command command_export;
+extern const Command command_key_list;
+extern const Command command_key_add;
+extern const Command command_key_remove;
+extern const Command command_key_rotate;
+extern const Command command_key_export;
 extern const Command command_parquet_show;
 extern const Command command_parquet_cat;
 

@@ -140,9 +140,9 @@ gboolean seal_plain_size(guint64 stored_size, guint32 segment_size, guint64 *ret
         return FALSE;
     rest = stored_size - SEAL_HEADER_SIZE;
     segments = rest / whole + (rest % whole != 0);
-    if (rest % whole > 0 && rest % whole <= SEAL_TAG_SIZE && segments > 1)
-        return FALSE;
-    if (rest % whole > 0 && rest % whole < SEAL_TAG_SIZE)
+    /* Only an empty object has an empty segment. */
+    if (rest % whole > 0 &&
+        (rest % whole < SEAL_TAG_SIZE || (rest % whole == SEAL_TAG_SIZE && segments > 1)))
         return FALSE;
     *ret_size = rest - segments * SEAL_TAG_SIZE;
     return TRUE;

@@ -223,7 +223,7 @@ static json_t *new_document(Store *store, const char *kind, const char *reposito
 
     if (!store_time(store, &now, error))
         return NULL;
-    created = time_format(now - now % TIME_SECOND);
+    created = time_format(now);
     return json_pack("{s:i, s:s, s:s, s:s}", "format_version", REPOSITORY_FORMAT_VERSION, "kind",
                      kind, "repository", repository, "created", created);
 }

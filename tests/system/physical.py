@@ -37,7 +37,8 @@ class PhysicalCluster(Cluster):
 class Site:
     """A repository and a configuration that the server's user may use."""
 
-    def __init__(self, cluster, extra="", source="main", archive=True):
+    def __init__(self, cluster, extra="", source="main", archive=True, key=None):
+        """`key` is the content of a key file: the repository is encrypted then."""
         self.cluster = cluster
         self.directory = cluster.root / f"site-{source}"
         self.directory.mkdir()
@@ -50,10 +51,15 @@ class Site:
             f"[source {source}]\nengine = postgresql\njobs = 2\n"
             f"conninfo = {cluster.conninfo}\n{extra}")
         self.config.chmod(0o600)
+        self.key_file = self.directory / "key"
+        if key is not None:
+            self.key_file.write_bytes(key)
+            self.key_file.chmod(0o600)
         if os.geteuid() == 0:
-            for path in (self.directory, self.config):
-                shutil.chown(path, "postgres", "postgres")
-        self.ok("init")
+            for path in (self.directory, self.config, self.key_file):
+                if path.exists():
+                    shutil.chown(path, "postgres", "postgres")
+        self.ok("init", *([] if key is None else ["--encryption", f"key-file={self.key_file}"]))
         if archive:
             cluster.set("archive_command", f"{PROGRAM} wal push %p --source {source} --config {self.config}")
 

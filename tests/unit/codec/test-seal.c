@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/secret.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "codec/hash.h"
 
 #define REPOSITORY "0b5b4c4e-2b9c-4d57-9d5c-0f1f2a3b4c5d"
@@ -298,6 +299,79 @@ static void test_wrapping(void)
     }
 }
 
+/* --- test vectors, made by tests/system/unseal.py --------------------------------------------- */
+
+static json_t *load_golden(const char *name)
+{
+    g_autofree char *path = g_build_filename(GOLDEN, "seal", name, NULL);
+    g_autofree char *text = NULL;
+    gsize length;
+
+    g_assert_true(file_read(path, 1 << 20, &text, &length, NULL));
+    return json_read_object(text, length, name, NULL);
+}
+
+static const guint8 *vector_key(guint32 generation, gpointer data, GError **error)
+{
+    g_assert_cmpuint(generation, ==, 7);
+    return data;
+}
+
+/* Another implementation's bytes: they open, and sealing the same again gives the same. */
+static void test_vectors(void)
+{
+    g_autoptr(json_t) document = load_golden("vectors.json");
+    json_t *objects = json_object_get(document, "objects");
+    guint8 key[SEAL_KEY_SIZE];
+    json_t *vector;
+    gsize i;
+
+    g_assert_true(sha256_from_hex(json_get_string(document, "data_key", ""), key));
+    g_assert_cmpuint(json_array_size(objects), ==, 6);
+    json_array_foreach(objects, i, vector)
+    {
+        const char *name = json_get_string(vector, "name", "");
+        SealScope vectors = {.role = (SealRole)json_get_uint(vector, "role", 0),
+                             .repository = REPOSITORY,
+                             .name = g_str_has_prefix(name, "pool/") ? "" : name,
+                             .find_key = vector_key,
+                             .data = key};
+        g_autofree char *path =
+            g_build_filename(GOLDEN, "seal", json_get_string(vector, "file", ""), NULL);
+        g_autoptr(GByteArray) plain = make_plain(json_get_uint(vector, "plain_length", 0));
+        g_autoptr(GByteArray) opened = g_byte_array_new();
+        g_autoptr(GByteArray) again = g_byte_array_new();
+        g_autoptr(SealWriter) writer = NULL;
+        g_autofree char *stored = NULL;
+        g_autoptr(GError) error = NULL;
+        SealHeader header;
+        gsize length;
+
+        g_assert_true(file_read(path, 1 << 20, &stored, &length, &error));
+        unseal(&vectors, (const guint8 *)stored, length, 5000, opened, &error);
+        g_assert_no_error(error);
+        g_assert_cmpmem(plain->data, plain->len, opened->data, opened->len);
+        g_assert_true(seal_header_read((const guint8 *)stored, length, &header, NULL));
+        writer = seal_writer_new(&header, key, vectors.name, collect, again);
+        g_assert_true(seal_writer_write(writer, plain->data, plain->len, NULL));
+        g_assert_true(seal_writer_finish(writer, NULL));
+        g_assert_cmpmem(again->data, again->len, stored, length);
+    }
+}
+
+static void test_sizes(void)
+{
+    guint64 plain;
+
+    for (guint64 size = 0; size < 5 * SEAL_SEGMENT_SIZE; size += 4095) {
+        g_assert_true(seal_plain_size(seal_stored_size(size), SEAL_SEGMENT_SIZE, &plain));
+        g_assert_cmpuint(plain, ==, size);
+    }
+    g_assert_false(seal_plain_size(SEAL_HEADER_SIZE + SEAL_TAG_SIZE - 1, SMALL, &plain));
+    g_assert_false(seal_plain_size(SEAL_HEADER_SIZE + SEALED + SEAL_TAG_SIZE, SMALL, &plain));
+    g_assert_false(seal_plain_size(SEAL_HEADER_SIZE + SEALED + 3, SMALL, &plain));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -311,5 +385,7 @@ int main(int argc, char **argv)
     g_test_add_func("/seal/many-objects", test_many_objects);
     g_test_add_func("/seal/derivations", test_derivations);
     g_test_add_func("/seal/wrapping", test_wrapping);
+    g_test_add_func("/seal/vectors", test_vectors);
+    g_test_add_func("/seal/sizes", test_sizes);
     return g_test_run();
 }

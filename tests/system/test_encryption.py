@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encrypted repositories with real servers: nothing of the user's is in the clear, a stranger can decode it from the documentation, keys
+come and go, and everything that works on a plain repository works here."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import unseal
+from conftest import missing
+from physical import PhysicalCluster, Site, as_server_user
+from pgcluster import PROGRAM, ROOT, wait_until
+from restored import Restored
+from test_physical_restore import SUM, archive_now
+
+SECRET_TABLE = "zanzibar_accounts"
+SECRET_TEXT = "a secret sentence that must not be seen"
+KEY = bytes(range(40))
+
+
+@pytest.fixture
+def closing():
+    things = []
+    yield lambda thing: things.append(thing) or thing
+    for thing in reversed(things):
+        thing.remove()
+
+
+@pytest.fixture
+def server(closing):
+    if missing() is not None:
+        pytest.skip(missing())
+    made = closing(PhysicalCluster())
+    made.psql("CREATE DATABASE zanzibar")
+    made.psql(f"CREATE TABLE {SECRET_TABLE} AS SELECT g AS id, '{SECRET_TEXT} ' || g AS text "
+              "FROM generate_series(1, 5000) g", database="zanzibar")
+    return made
+
+
+@pytest.fixture
+def site(server):
+    return Site(server, key=KEY)
+
+
+def write_key(site, name, content, mode=0o600):
+    path = site.directory / name
+    path.write_bytes(content)
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
+    return path
+
+
+def full(site, *arguments):
+    return site.ok("backup", "postgresql", "full", "--json", *arguments).json["id"]
+
+
+def files_with(directory, *words):
+    """Files that hold one of the words."""
+    return [path for path in pathlib.Path(directory).rglob("*") if path.is_file()
+            for word in words if word.encode() in path.read_bytes() or word in str(path)]
+
+
+def test_golden_vectors_open_by_the_documentation_alone(tmp_path):
+    """Those that the C code is tested with are what this decoder makes."""
+    directory = ROOT / "tests" / "golden" / "seal"
+    document = json.loads((directory / "vectors.json").read_text())
+    keys = {document["generation"]: bytes.fromhex(document["data_key"])}
+    for vector in document["objects"]:
+        stored = (directory / vector["file"]).read_bytes()
+        plain = unseal.unseal(stored, vector["name"], document["repository"], keys)
+        assert plain == unseal.pattern(vector["plain_length"])
+        for changed in (stored[:-1], stored + b"x", stored[:40] + b"x" + stored[41:], stored[:-1] + b"\0\0"):
+            with pytest.raises(unseal.Refused):
+                unseal.unseal(changed, vector["name"], document["repository"], keys)
+
+
+def test_nothing_is_in_the_clear_and_a_stranger_reads_it(server, site):
+    physical = full(site)
+    config = site.config.read_text()
+    site.config.write_text(config.replace("engine = postgresql\n", "engine = postgresql\nmethod = logical\n"))
+    logical = full(site)
+    site.config.write_text(config)
+    archive_now(site)
+    site.ok("verify", "--all")
+
+    # Neither in the repository nor in the catalog, job logs and what else is kept.
+    assert files_with(site.repository, SECRET_TABLE, "secret sentence", "zanzibar") == []
+    assert files_with(site.directory / "state", SECRET_TABLE, "secret sentence", "zanzibar") == []
+    assert files_with(site.directory / "state", KEY.hex()) == []
+
+    decoder = unseal.Repository(site.repository, secret=KEY)
+    zstd = lambda stored: subprocess.run(["zstd", "-dc"], input=stored, stdout=subprocess.PIPE, check=True).stdout
+    details = json.loads(zstd(decoder.read(f"backups/{physical}/details.json.zst")))
+    assert "zanzibar" in [database["name"] for database in details["databases"]]
+    for pack in details["packs"]:
+        if pack["alive"]:
+            assert decoder.read(f"pool/{pack['sha256'][:2]}/{pack['sha256']}").startswith(b"HFPACK\r\n")
+    tables = zstd(decoder.read(f"backups/{logical}/details-tables.jsonl.zst")).decode()
+    assert SECRET_TABLE in tables
+    rows = b"".join(zstd(decoder.read(str(path.relative_to(site.repository))))
+                    for path in (site.repository / "backups" / logical).glob("data/*/*.dump.zst"))
+    assert SECRET_TEXT.encode() in rows
+    (segment, *_) = sorted(site.repository.glob("wal/*/*/*/*/*"))
+    name = str(segment.relative_to(site.repository))
+    assert len(zstd(decoder.read(name))) == 16 << 20
+
+    # Checksums need no key.
+    for backup in physical, logical:
+        subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], check=True,
+                       cwd=site.repository / "backups" / backup)
+
+
+def test_physical_restores(server, site, closing):
+    """A full, an incremental, to a time, and tables out of it: all through the seal."""
+    restored = closing(Restored(site))
+    first = full(site)
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 3000) g")
+    second = site.ok("backup", "postgresql", "incremental", "--json").json
+    assert second["type"] == "incremental" and second["base"] == first
+    wanted = server.value("postgres", SUM)
+    archive_now(site)
+    site.ok("restore", "postgresql", "pitr", "--target-latest", "--target-directory", str(restored.data))
+    restored.start()
+    restored.wait_promoted()
+    assert restored.value(SUM) == wanted
+    server.psql("CREATE DATABASE copy")
+    site.ok("restore", "postgresql", "full", "--backup-id", second["id"], "--tables", "postgres.public.trades",
+            "--to-database", "postgres=copy")
+    assert server.value("copy", SUM) == wanted
+    # The records of restores are in the clear: they name no table.
+    assert files_with(site.repository / "records", "trades") == []
+
+
+def test_wrong_missing_and_open_keys(server, site):
+    before = sorted(site.repository.rglob("*"))
+    good = site.key_file.read_bytes()
+    for content, mode, words in ((bytes(40), 0o600, "does not open"), (b"short", 0o600, "32 bytes"),
+                                 (good, 0o644, "chmod"), (None, 0, str(site.key_file))):
+        site.key_file.unlink(missing_ok=True)
+        if content is not None:
+            write_key(site, "key", content, mode)
+        for command in (["backup", "postgresql", "full"], ["key", "rotate"], ["wal", "list"]):
+            assert words in site.fails(2, *command).err
+    assert sorted(site.repository.rglob("*")) == before
+    write_key(site, "key", good)
+    full(site)
+    # Lists and checksums want none.
+    site.key_file.unlink()
+    (backup,) = site.ok("list", "backups", "--json").json
+    bare = lambda *arguments: subprocess.run(
+        as_server_user([str(PROGRAM), *arguments, "--repository", str(site.repository)]), cwd="/",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = bare("verify", backup["id"])
+    assert done.returncode == 0 and "no key was named" in done.stderr
+    done = bare("show", backup["id"])
+    assert done.returncode == 0 and "no key was named" in done.stderr
+    site.ok("cleanup")
+
+
+def test_wal_reaches_the_key_once_a_boot(server, site):
+    """A passphrase that is gone again: what was pushed first has left the key where only pushes and gets look."""
+    phrase = write_key(site, "phrase", b"correct horse battery staple\n")
+    slot = site.ok("key", "add", f"passphrase-file={phrase}", "--json").json["id"]
+    assert {entry["form"] for entry in site.ok("key", "list", "--json").json} == {"key-file", "passphrase-file"}
+    site.config.write_text(site.config.read_text().replace(f"key-file={site.key_file}", f"passphrase-file={phrase}"))
+    archive_now(site)
+    (cached,) = (site.directory / "run" / "keys").iterdir()
+    assert cached.stat().st_mode & 0o777 == 0o600 and cached.parent.stat().st_mode & 0o777 == 0o700
+    hidden = phrase.with_name("hidden")
+    phrase.rename(hidden)
+    archive_now(site)
+    site.fails(2, "backup", "postgresql", "full")
+    segment = sorted(path.name for path in site.repository.glob("wal/*/*/*/*/*") if len(path.name) == 24)[-1]
+    target = site.directory / "fetched"
+    site.ok("wal", "get", segment, str(target), "--source", "main")
+    assert target.stat().st_size == 16 << 20
+    # A key of another boot, or one that others may read, is none.
+    kept = cached.read_bytes()
+    for spoil in (lambda: cached.write_bytes(b"0" * 36 + kept[36:]), lambda: cached.chmod(0o640),
+                  lambda: cached.write_bytes(kept[:-1])):
+        spoil()
+        site.fails(126, "wal", "get", segment, str(target), "--source", "main")
+        assert not cached.exists()
+        cached.write_bytes(kept)
+        cached.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(cached, "postgres", "postgres")
+    hidden.rename(phrase)
+    # Removing a slot takes the unlocked key along.
+    said = site.ok("key", "remove", slot)
+    assert "still read" in said.out and "opens nothing now" in said.err
+    assert not cached.exists()
+    site.fails(126, "wal", "get", segment, str(target), "--source", "main")
+
+
+def test_keys_come_and_go(server, site):
+    first = full(site)
+    (slot,) = site.ok("key", "list", "--json").json
+    assert slot["form"] == "key-file" and slot["kdf"] == "hkdf-sha256"
+    site.fails(1, "key", "remove", slot["id"])
+    second = site.ok("key", "add", f"command=cat {write_key(site, 'vault', b'spoken by a vault')}", "--json").json["id"]
+    assert second != slot["id"]
+    assert site.ok("key", "rotate", "--json").json == {"generation": 2}
+    later = full(site)
+    site.ok("verify", "--all")
+    decoder = unseal.Repository(site.repository, secret=b"spoken by a vault")
+    assert sorted(decoder.data_keys) == [1, 2]
+    for backup in first, later:
+        assert decoder.read(f"backups/{backup}/details.json.zst")
+    # The code on paper opens it without any slot.
+    code = site.ok("key", "export", "--json").json["recovery_code"]
+    assert code in site.ok("key", "export").out
+    assert unseal.Repository(site.repository, master=unseal.recovery_master(code)).data_keys == decoder.data_keys
+    paper = write_key(site, "paper", code.lower().encode())
+    site.ok("key", "remove", slot["id"], "--key", f"key-file={paper}")
+    site.fails(2, "show", later)
+    shown = site.ok("show", later, "--key", f"key-file={paper}", "--json").json
+    assert shown["tables"]
+    site.fails(1, "key", "remove", second, "--key", f"key-file={paper}")
+    site.fails(1, "key", "remove", "nosuchslot", "--key", f"key-file={paper}")
+
+
+def test_export(server, site, closing):
+    physical = full(site)
+    directory = site.directory / "plain"
+    site.ok("export", physical, "--to", str(directory))
+    subprocess.run(as_server_user([str(server.bin / "pg_verifybackup"), str(directory)]), check=True, cwd="/",
+                   stdout=subprocess.DEVNULL)
+    site.config.write_text(site.config.read_text().replace("engine = postgresql\n",
+                                                           "engine = postgresql\nmethod = logical\n"))
+    logical = full(site)
+    directory = site.directory / "files"
+    site.ok("export", logical, "--to", str(directory))
+    assert json.loads((directory / "manifest.json").read_text())["id"] == logical
+    assert SECRET_TABLE in (directory / "details-tables.jsonl").read_text()
+    for archive in directory.glob("data/*/*.dump"):
+        subprocess.run([str(server.bin / "pg_restore"), "-l", str(archive)], check=True, stdout=subprocess.DEVNULL)
+    site.fails(1, "export", logical, "--to", str(directory))
+    # A damaged object leaves nothing behind.
+    victim = next((site.repository / "backups" / logical).glob("data/*/*.dump.zst"))
+    stored = bytearray(victim.read_bytes())
+    stored[len(stored) // 2] ^= 1
+    victim.chmod(0o600)
+    victim.write_bytes(stored)
+    site.fails(3, "export", logical, "--to", str(site.directory / "none"))
+    assert not list(site.directory.glob("none*"))
+
+
+def test_swapped_objects_are_refused_though_checksums_agree(server, site):
+    """Whoever may write the repository can make SHA256SUMS agree with anything; the seal tells all the same."""
+    config = site.config.read_text()
+    site.config.write_text(config.replace("engine = postgresql\n", "engine = postgresql\nmethod = logical\n"))
+    first, second = full(site), full(site)
+    one, other = (site.repository / "backups" / backup for backup in (first, second))
+    forged = {}
+    for path in one.rglob("details.json.zst"):
+        target = other / path.relative_to(one)
+        target.chmod(0o600)
+        target.write_bytes(path.read_bytes())
+        old = json.loads((other / "manifest.json").read_text())
+        new = json.loads((one / "manifest.json").read_text())
+        for entry in old["objects"]:
+            if entry["path"] == "details.json.zst":
+                forged = next(found for found in new["objects"] if found["path"] == "details.json.zst")
+                entry.update(forged)
+        (other / "manifest.json").chmod(0o600)
+        (other / "manifest.json").write_text(json.dumps(old))
+    lines = []
+    for line in (other / "SHA256SUMS").read_text().splitlines():
+        path = line[66:]
+        if path in ("details.json.zst", "manifest.json"):
+            digest = subprocess.run(["sha256sum", str(other / path)], stdout=subprocess.PIPE, text=True).stdout[:64]
+            line = f"{digest}  {path}"
+        lines.append(line + "\n")
+    (other / "SHA256SUMS").chmod(0o600)
+    (other / "SHA256SUMS").write_text("".join(lines))
+    result = site.fails(3, "show", second)
+    assert "does not open" in result.err
+    site.ok("show", first)
+
+
+def test_plain_repositories_stay_plain(server, tmp_path):
+    site = Site(server, archive=False)
+    key = write_key(site, "later", KEY)
+    assert "copy" in site.fails(1, "init", "--encryption", f"key-file={key}").err
+    assert "key" not in [line.split(" ")[0] for line in site.config.read_text().splitlines()]
+    site.fails(1, "key", "list")
+    site.config.write_text(site.config.read_text().replace("[repository]\n", f"[repository]\nkey = key-file={key}\n"))
+    assert "not encrypted" in site.fails(2, "list", "backups").err
