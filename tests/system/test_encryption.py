@@ -124,8 +124,7 @@ def test_physical_restores(server, site, closing):
     wanted = server.value("postgres", SUM)
     archive_now(site)
     site.ok("restore", "postgresql", "pitr", "--target-latest", "--target-directory", str(restored.data))
-    restored.start()
-    restored.wait_promoted()
+    restored.promoted()
     assert restored.value(SUM) == wanted
     server.psql("CREATE DATABASE copy")
     site.ok("restore", "postgresql", "full", "--backup-id", second["id"], "--tables", "postgres.public.trades",
