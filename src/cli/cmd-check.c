@@ -114,24 +114,36 @@ static void check_space(Findings *findings, Store *store, guint64 *ret_free)
     note(FACT_OK, "repository space", text, NULL, findings);
 }
 
+static void check_key(Findings *findings, Repository *repository)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!repository_is_encrypted(repository))
+        return;
+    if (repository_unlock(repository, &problem))
+        note(FACT_OK, "repository key", "opens it", NULL, findings);
+    else
+        note_error(findings, "repository key", problem);
+}
+
 /* The repository, or NULL where it cannot be opened. */
 static Repository *check_repository(Findings *findings, const Config *config, guint64 *ret_free)
 {
     g_autoptr(GError) problem = NULL;
-    g_autoptr(Store) store = store_open_posix(config_repository_path(config), &problem);
-    g_autoptr(Repository) repository = NULL;
+    g_autoptr(Repository) repository = operation_open_repository(config, &problem);
     g_autoptr(GPtrArray) ids = NULL;
     g_autofree char *text = NULL;
+    Store *store;
 
-    if (store != NULL)
-        repository = repository_open(store, &problem);
     if (repository == NULL || !backup_list(repository, &ids, &problem)) {
         note_error(findings, "repository", problem);
         return NULL;
     }
+    store = repository_store(repository);
     text = g_strdup_printf("%s, %u %s", store_location(store), ids->len,
                            ids->len == 1 ? "backup" : "backups");
     note(FACT_OK, "repository", text, NULL, findings);
+    check_key(findings, repository);
     check_writable(findings, store);
     check_space(findings, store, ret_free);
     check_clock(findings, store);

@@ -2,10 +2,14 @@
  *
  * holdfast wal receive: streams a server's WAL into the repository.
  */
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "postgres/wal-receive.h"
+
+#define MEMORY_DIRECTORY "/dev/shm"
 
 static struct {
     gboolean drop_slot;
@@ -17,6 +21,18 @@ static Repository *open_repository(gpointer data, GError **error)
 
     return repository != NULL && repository_unlock(repository, error) ? g_steal_pointer(&repository)
                                                                       : NULL;
+}
+
+/* Where the running segment is kept until it is whole. What will be sealed is kept in memory only,
+ * where the system has a place for that. */
+static char *make_scratch(const Config *config, GError **error)
+{
+    g_autofree char *scratch = NULL;
+
+    if (config_get(config, "repository", "key") != NULL && access(MEMORY_DIRECTORY, W_OK) == 0)
+        return g_strdup(MEMORY_DIRECTORY);
+    scratch = g_build_filename(config_state_directory(config), "scratch", NULL);
+    return directory_make(scratch, 0700, error) ? g_steal_pointer(&scratch) : NULL;
 }
 
 static gboolean run_receive(CommandRun *run, GError **error)
@@ -38,8 +54,8 @@ static gboolean run_receive(CommandRun *run, GError **error)
         output_line(run->output, "dropped the replication slot %s", slot);
         return TRUE;
     }
-    scratch = g_build_filename(config_state_directory(config), "scratch", NULL);
-    if (!directory_make(scratch, 0700, error))
+    scratch = make_scratch(config, error);
+    if (scratch == NULL)
         return FALSE;
     output_line(run->output, "receiving WAL of %s through the replication slot %s", source->name,
                 slot);
