@@ -15,7 +15,7 @@
 
 /* Blocks that a worker keeps before it writes row groups. With the Parquet writers about three
  * times as much, a worker. */
-#define WORKER_MEMORY (24u * 1024 * 1024)
+#define WORKER_MEMORY (16u * 1024 * 1024)
 /* Small file sets are scanned together up to about so many bytes. */
 #define PASS_BYTES (64u * 1024 * 1024)
 /* Counts by file set: a century of hours. */

@@ -153,6 +153,7 @@ class Holdfast:
     """The program, with a configuration and a repository of its own."""
 
     def __init__(self, root, server, program, extra=""):
+        root.mkdir(exist_ok=True)
         self.root, self.program = root, program
         self.repository = root / "repository"
         self.config = root / "holdfast.conf"
@@ -195,3 +196,13 @@ class Holdfast:
     def tags(self, manifest, table):
         [found] = [one for one in self.details(manifest)["tables"] if one["name"] == table]
         return [row for reference in found["tag_objects"] for row in self.cat(reference)]
+
+    def begin(self, *arguments):
+        """Starts a full backup and returns when the first rows were read."""
+        process = subprocess.Popen([self.program, "backup", "tdengine", "full", "--json", *arguments,
+                                    "--config", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for line in process.stderr:
+            progress = json.loads(line).get("progress", {})
+            if progress.get("phase") == "reading" and progress["rows_done"] > 0:
+                return process
+        raise AssertionError(f"the backup ended before it read: {process.wait()}")
