@@ -137,7 +137,8 @@ static KeptBlock *keep_block(TdRegroup *regroup, const TdBlock *block)
             column->bitmap = to;
         else
             column->offsets = to;
-        memcpy(to + head, column->values, column->length);
+        if (column->length > 0) /* NULLs only: there need be no bytes */
+            memcpy(to + head, column->values, column->length);
         column->values = to + head;
         to += head + column->length;
     }
