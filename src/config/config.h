@@ -36,7 +36,7 @@ typedef struct {
     guint64 archive_queue_max; /* bytes, 0: no limit */
 
     /* tdengine only */
-    char *url;  /* "http://127.0.0.1:6041" by default */
+    char *url;  /* "ws://127.0.0.1:6041" by default */
     char *user; /* "root" by default */
     char *password_file, *token_file, *ca_file, *library;
     gint64 timeout; /* microseconds */

@@ -64,7 +64,7 @@ typedef struct {
 static void wipe(char *secret)
 {
     if (secret != NULL)
-        memset(secret, 0, strlen(secret));
+        explicit_bzero(secret, strlen(secret));
     g_free(secret);
 }
 

@@ -93,7 +93,7 @@ gboolean td_gateway_send_text(TdGateway *gateway, const char *action, json_t *ar
     text = json_write(request, FALSE);
     sent = td_websocket_send(gateway->socket, TD_FRAME_TEXT, text, strlen(text), gateway->timeout,
                              cancellable, error);
-    memset(text, 0, strlen(text)); /* it may be the login */
+    explicit_bzero(text, strlen(text)); /* it may be the login */
     if (sent && ret_request != NULL)
         *ret_request = gateway->last_request;
     return sent;

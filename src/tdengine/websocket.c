@@ -428,10 +428,10 @@ static gboolean shake_hands(TdWebSocket *socket, const TdWebSocketOptions *optio
     done = send_bytes(socket, (const guint8 *)request, strlen(request), options->timeout,
                       cancellable, error) &&
            read_answer(socket, key, options->timeout, cancellable, error);
-    memset(request, 0, strlen(request));
-    memset(target, 0, strlen(target));
+    explicit_bzero(request, strlen(request));
+    explicit_bzero(target, strlen(target));
     if (token != NULL)
-        memset(token, 0, strlen(token));
+        explicit_bzero(token, strlen(token));
     return done;
 }
 

@@ -331,6 +331,28 @@ static void test_connect(void)
     g_assert_null(gateway.database);
 }
 
+/* A library that cannot be used: WebSocket goes on, and says why. */
+static void expect_note(const char *library, const char *word)
+{
+    g_auto(Gateway) gateway = {0};
+    g_autoptr(Fake) fake = fake_start(handle, &gateway);
+    const TdOptions options = {.url = fake_url(fake),
+                               .password = PASSWORD,
+                               .library = library,
+                               .timeout = 1};
+    g_autoptr(TdClient) client = td_client_connect(&options, NULL, NULL);
+
+    g_assert_nonnull(client);
+    g_assert_cmpstr(td_client_transport(client), ==, "websocket");
+    g_assert_nonnull(strstr(td_client_transport_note(client), word));
+}
+
+static void test_no_library(void)
+{
+    expect_note("/nonexistent/libtaos.so", "cannot be loaded");
+    expect_note("libc.so.6", "neither a path nor auto");
+}
+
 static void test_refused(void)
 {
     g_auto(Gateway) gateway = {0};
@@ -608,6 +630,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tdengine/client/connect", test_connect);
+    g_test_add_func("/tdengine/client/no-library", test_no_library);
     g_test_add_func("/tdengine/client/refused", test_refused);
     g_test_add_func("/tdengine/client/server-error", test_server_error);
     g_test_add_func("/tdengine/client/result", test_result);
