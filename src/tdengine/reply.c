@@ -6,12 +6,17 @@
  *     34 u32 code · 38 u32 length of the message · 42 message
  *     blocks: u64 result · u8 finished · u32 length · block
  *     raw data: u64 message id · u16 raw type · u32 length · data
+ *
+ * and, without any of this, to the fetch_block of a topic:
+ *
+ *     0  u64 nanoseconds · 8 u64 request, of the fetch before it · 16 u64 message id · 24 block
  */
 #include "tdengine/reply.h"
 
 #include <string.h>
 
 #define HEAD             42u
+#define TOPIC_HEAD       24u
 #define BLOCK_HEAD       9u
 #define RAW_HEAD         14u
 #define VERSION          1u
@@ -78,13 +83,29 @@ static gboolean read_data(Reader *reader, TdReply *reply, GError **error)
     return TRUE;
 }
 
+/* A block of a topic: the time was read. */
+static void read_topic_block(Reader *reader, TdReply *ret_reply)
+{
+    memset(ret_reply, 0, sizeof *ret_reply);
+    ret_reply->request = take_number(reader, 8);
+    ret_reply->result = take_number(reader, 8);
+    ret_reply->data = reader->at;
+    ret_reply->length = reader->left;
+}
+
 static gboolean read_binary(const TdMessage *message, TdReply *ret_reply, GError **error)
 {
     Reader reader = {message->data, message->length};
     g_auto(TdReply) reply = {0};
     guint32 length;
 
-    if (reader.left < HEAD || take_number(&reader, 8) != G_MAXUINT64)
+    if (reader.left < TOPIC_HEAD)
+        return refuse(error, "its head");
+    if (take_number(&reader, 8) != G_MAXUINT64) {
+        read_topic_block(&reader, ret_reply);
+        return TRUE;
+    }
+    if (message->length < HEAD)
         return refuse(error, "its head");
     reply.action = take_number(&reader, 8);
     if (reply.action != ACTION_RAW_BLOCK && reply.action != ACTION_RAW_DATA)
