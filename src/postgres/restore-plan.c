@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "engine/restore-names.h"
 #include "postgres/client.h"
 #include "postgres/globals.h"
 #include "postgres/logical.h"
@@ -14,7 +15,6 @@
 #include "postgres/pattern.h"
 #include "postgres/restore-checks.h"
 #include "postgres/restore-objects.h"
-#include "postgres/restore-names.h"
 
 #include <string.h>
 
@@ -121,12 +121,16 @@ static gboolean choose_databases(PgRestorePlan *plan, GError **error)
     g_auto(GStrv) known = known_databases(plan, one && request->databases == NULL);
     g_autoptr(GPtrArray) pairs = NULL;
 
-    if (!pg_restore_names((const char *const *)known, request->databases, to,
+    if (!engine_restore_names((const char *const *)known, request->databases, to,
                           request->tables != NULL, &pairs, error))
         return FALSE;
     for (guint i = 0; i < pairs->len; i++) {
-        const PgRestoreName *pair = g_ptr_array_index(pairs, i);
+        const EngineRestoreName *pair = g_ptr_array_index(pairs, i);
 
+        if (strcmp(pair->target, "template0") == 0) {
+            error_set(error, ERROR_REFUSED, "nothing is restored into template0");
+            return FALSE;
+        }
         add_database(plan, pg_details_find_database(plan->details, pair->source), pair->target);
     }
     return TRUE;

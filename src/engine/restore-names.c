@@ -2,7 +2,7 @@
  *
  * Reading --databases and --to-database.
  */
-#include "postgres/restore-names.h"
+#include "engine/restore-names.h"
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -11,17 +11,17 @@
 
 static void pair_free(gpointer data)
 {
-    PgRestoreName *pair = data;
+    EngineRestoreName *pair = data;
 
     g_free(pair->source);
     g_free(pair->target);
     g_free(pair);
 }
 
-static PgRestoreName *find_pair(const GPtrArray *pairs, const char *source)
+static EngineRestoreName *find_pair(const GPtrArray *pairs, const char *source)
 {
     for (guint i = 0; i < pairs->len; i++) {
-        PgRestoreName *pair = g_ptr_array_index(pairs, i);
+        EngineRestoreName *pair = g_ptr_array_index(pairs, i);
 
         if (strcmp(pair->source, source) == 0)
             return pair;
@@ -31,11 +31,11 @@ static PgRestoreName *find_pair(const GPtrArray *pairs, const char *source)
 
 static void add_pair(GPtrArray *pairs, const char *source)
 {
-    PgRestoreName *pair;
+    EngineRestoreName *pair;
 
     if (find_pair(pairs, source) != NULL)
         return;
-    pair = g_new0(PgRestoreName, 1);
+    pair = g_new0(EngineRestoreName, 1);
     pair->source = g_strdup(source);
     pair->target = g_strdup(source);
     g_ptr_array_add(pairs, pair);
@@ -126,7 +126,7 @@ static gboolean read_single(GPtrArray *pairs, const char *target, gboolean sever
         return FALSE;
     }
     for (guint i = 0; i < pairs->len; i++) {
-        PgRestoreName *pair = g_ptr_array_index(pairs, i);
+        EngineRestoreName *pair = g_ptr_array_index(pairs, i);
 
         g_free(pair->target);
         pair->target = g_strdup(target);
@@ -137,14 +137,10 @@ static gboolean read_single(GPtrArray *pairs, const char *target, gboolean sever
 static gboolean check_targets(const GPtrArray *pairs, GError **error)
 {
     for (guint i = 0; i < pairs->len; i++) {
-        const PgRestoreName *one = g_ptr_array_index(pairs, i);
+        const EngineRestoreName *one = g_ptr_array_index(pairs, i);
 
-        if (strcmp(one->target, "template0") == 0) {
-            error_set(error, ERROR_REFUSED, "nothing is restored into template0");
-            return FALSE;
-        }
         for (guint k = 0; k < i; k++) {
-            const PgRestoreName *other = g_ptr_array_index(pairs, k);
+            const EngineRestoreName *other = g_ptr_array_index(pairs, k);
 
             if (strcmp(one->target, other->target) != 0)
                 continue;
@@ -164,8 +160,8 @@ static gboolean is_map(const char *to)
     return *at != '\0';
 }
 
-gboolean pg_restore_names(const char *const *known, const char *const *wanted, const char *to,
-                          gboolean several, GPtrArray **ret_pairs, GError **error)
+gboolean engine_restore_names(const char *const *known, const char *const *wanted, const char *to,
+                              gboolean several, GPtrArray **ret_pairs, GError **error)
 {
     g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(pair_free);
     gboolean map = to != NULL && is_map(to);

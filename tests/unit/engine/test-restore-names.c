@@ -2,7 +2,7 @@
  *
  * --databases and --to-database.
  */
-#include "postgres/restore-names.h"
+#include "engine/restore-names.h"
 
 #include "base/error.h"
 
@@ -15,14 +15,14 @@ static char *names(const char *const *wanted, const char *to, gboolean several, 
     g_autoptr(GError) error = NULL;
     GString *text;
 
-    if (!pg_restore_names(known, wanted, to, several, &pairs, &error)) {
+    if (!engine_restore_names(known, wanted, to, several, &pairs, &error)) {
         g_assert_cmpint(error->code, ==, code);
         return NULL;
     }
     g_assert_cmpint(code, ==, -1);
     text = g_string_new(NULL);
     for (guint i = 0; i < pairs->len; i++) {
-        const PgRestoreName *pair = g_ptr_array_index(pairs, i);
+        const EngineRestoreName *pair = g_ptr_array_index(pairs, i);
 
         g_string_append_printf(text, "%s%s>%s", i > 0 ? " " : "", pair->source, pair->target);
     }
@@ -67,7 +67,6 @@ static void test_refused(void)
     refuse(NULL, "app=x,", ERROR_USAGE);
     refuse(NULL, "app=x,news=x", ERROR_USAGE);
     refuse((const char *const[]){"app", "news", NULL}, "app=news", ERROR_USAGE);
-    refuse((const char *const[]){"app", NULL}, "template0", ERROR_REFUSED);
 }
 
 /* Table patterns will leave one of them. */
