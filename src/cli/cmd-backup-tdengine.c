@@ -4,7 +4,6 @@
  */
 #include "base/error.h"
 #include "base/size.h"
-#include "base/time.h"
 #include "cli/backup-result.h"
 #include "cli/commands.h"
 #include "cli/words.h"
@@ -19,31 +18,6 @@ static struct {
     char *compression;
     char *rate;
 } options;
-
-/* A side that was not given is open. */
-static gboolean parse_time(const char *option, const char *text, GTimeZone *zone, gint64 *ret_when,
-                           GError **error)
-{
-    if (text == NULL || time_parse(text, zone, ret_when, error))
-        return TRUE;
-    g_prefix_error(error, "%s: ", option);
-    return FALSE;
-}
-
-static gboolean parse_range(const Config *config, BackupRequest *request, GError **error)
-{
-    GTimeZone *zone = config_time_zone(config);
-
-    request->time_from = G_MININT64;
-    request->time_to = G_MAXINT64;
-    if (!parse_time("--start", options.start, zone, &request->time_from, error) ||
-        !parse_time("--end", options.end, zone, &request->time_to, error))
-        return FALSE;
-    if (request->time_from < request->time_to)
-        return TRUE;
-    error_set(error, ERROR_USAGE, "--start must be before --end");
-    return FALSE;
-}
 
 static gboolean parse_rate(guint64 *ret_rate, GError **error)
 {
@@ -66,7 +40,8 @@ static gboolean run_full(CommandRun *run, GError **error)
         !words_split_patterns("--tables", options.tables, &tables, error))
         return FALSE;
     context = command_open(run, error);
-    if (context == NULL || !parse_range(context->config, &request, error))
+    if (context == NULL || !words_time_range(context->config, options.start, options.end,
+                                             &request.time_from, &request.time_to, error))
         return FALSE;
     request.source = options.source;
     request.databases = (const char *const *)databases;

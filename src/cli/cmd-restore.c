@@ -8,7 +8,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "cli/restore-report.h"
 #include "cli/words.h"
 #include "operation/restore.h"
 
@@ -30,75 +30,6 @@ static struct {
     char *time, *lsn, *xid, *name, *timeline, *action;
     gboolean immediate, latest, exclusive;
 } options;
-
-static json_t *report_json(const RestoreReport *report)
-{
-    json_t *object = json_object();
-
-    json_object_set_new(object, "dry_run", json_boolean(options.dry_run));
-    json_object_set_new(object, "steps", describe_texts(report->steps));
-    json_object_set_new(object, "problems", describe_texts(report->problems));
-    json_object_set_new(object, "warnings", describe_texts(report->warnings));
-    json_object_set(object, "summary", report->summary != NULL ? report->summary : json_null());
-    json_object_set_new(object, "seconds",
-                        json_real((double)report->elapsed / (double)TIME_SECOND));
-    json_object_set_new(object, "record", json_text(report->record));
-    return object;
-}
-
-/* How to look at a server that waits at its target, and how to go on. */
-static void print_directory(Output *output, const RestoreReport *report)
-{
-    const json_t *summary = report->summary;
-    const char *directory = json_get_string(summary, "directory", "");
-    const char *state = json_get_string(summary, "state", NULL);
-    g_autofree char *took = duration_format(report->elapsed);
-    g_autofree char *bytes = size_format(json_get_uint(summary, "bytes", 0));
-
-    output_line(output, "restored %s into %s in %s", bytes, directory, took);
-    if (state != NULL)
-        output_line(output, "recovered to %s: %s", json_get_string(summary, "target", ""), state);
-    else
-        output_line(output, "start PostgreSQL there: it recovers to %s, then: %s",
-                    json_get_string(summary, "target", ""), json_get_string(summary, "action", ""));
-    if (strcmp(json_get_string(summary, "action", ""), "pause") == 0)
-        output_line(output, "paused it can be read; go on with SELECT pg_wal_replay_resume(), or "
-                            "set another target and start it again");
-}
-
-static void print_done(Output *output, const RestoreReport *report)
-{
-    g_autofree char *took = duration_format(report->elapsed);
-    g_autofree char *tables = count_format(json_get_uint(report->summary, "tables", 0));
-    g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
-
-    if (options.dry_run)
-        output_line(output, "dry run: it can be done; nothing was changed");
-    else if (options.directory != NULL)
-        print_directory(output, report);
-    else
-        output_line(output,
-                    "restored %s tables with %s rows in %s; counted and compared with the "
-                    "backup",
-                    tables, rows, took);
-}
-
-/* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */
-static void print_report(Output *output, const RestoreReport *report, gboolean done)
-{
-    output_json(output, report_json(report));
-    if (options.dry_run || output_is_verbose(output)) {
-        for (guint i = 0; i < report->steps->len; i++)
-            output_line(output, "%2u. %s", i + 1, (const char *)report->steps->pdata[i]);
-    }
-    for (guint i = 0; i < report->warnings->len && !output_is_json(output); i++)
-        output_warning(output, "%s", (const char *)report->warnings->pdata[i]);
-    /* The first problem is the error that follows. */
-    for (guint i = 1; i < report->problems->len && !output_is_json(output); i++)
-        output_warning(output, "%s", (const char *)report->problems->pdata[i]);
-    if (done)
-        print_done(output, report);
-}
 
 /* Exactly one of them says where the recovery ends. */
 static gboolean fill_target(const Config *config, EngineTarget *target, GError **error)
@@ -199,6 +130,7 @@ static gboolean run_request(CommandRun *run, gboolean pitr, GError **error)
     g_auto(GStrv) tables = NULL;
     RestoreRequest request = {0};
     RestoreReport report = {0};
+    const RestoreShown shown = {options.dry_run, options.directory != NULL};
     gboolean done;
 
     if (!fill_request(&request, error) ||
@@ -213,7 +145,7 @@ static gboolean run_request(CommandRun *run, gboolean pitr, GError **error)
     done = operation_restore(context, &request, progress, run->cancellable, &report, error);
     /* Nothing was planned where it failed before that: the error says all. */
     if (report.summary != NULL)
-        print_report(run->output, &report, done);
+        restore_report_print(run->output, &report, &shown, done);
     restore_report_clear(&report);
     return done;
 }

@@ -5,6 +5,7 @@
 #include "cli/words.h"
 
 #include "base/error.h"
+#include "base/time.h"
 
 #define JOBS_LIMIT 128
 
@@ -69,4 +70,32 @@ gboolean words_check_jobs(int jobs, GError **error)
         return TRUE;
     error_set(error, ERROR_USAGE, "--jobs must be from 1 to %d", JOBS_LIMIT);
     return FALSE;
+}
+
+/* A side that was not given is open. */
+static gboolean parse_time(const char *option, const char *text, GTimeZone *zone, gint64 *ret_when,
+                           GError **error)
+{
+    if (text == NULL || time_parse(text, zone, ret_when, error))
+        return TRUE;
+    g_prefix_error(error, "%s: ", option);
+    return FALSE;
+}
+
+gboolean words_time_range(const Config *config, const char *start, const char *end,
+                          gint64 *ret_from, gint64 *ret_to, GError **error)
+{
+    GTimeZone *zone = config_time_zone(config);
+    gint64 from = G_MININT64, to = G_MAXINT64;
+
+    if (!parse_time("--start", start, zone, &from, error) ||
+        !parse_time("--end", end, zone, &to, error))
+        return FALSE;
+    if (from >= to) {
+        error_set(error, ERROR_USAGE, "--start must be before --end");
+        return FALSE;
+    }
+    *ret_from = from;
+    *ret_to = to;
+    return TRUE;
 }

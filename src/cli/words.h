@@ -5,7 +5,7 @@
 #ifndef HOLDFAST_CLI_WORDS_H
 #define HOLDFAST_CLI_WORDS_H
 
-#include <glib.h>
+#include "config/config.h"
 
 /* The words of an option that may be repeated and takes lists with ",": "\" before "," or "\" takes
  * it literally. NULL stays NULL; an empty word is ERROR_USAGE. */
@@ -19,5 +19,11 @@ gboolean words_split_patterns(const char *option, char **values, char ***ret_wor
 
 /* A number of workers; 0 is "not given". */
 gboolean words_check_jobs(int jobs, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --start and --end, ISO 8601; a side that was not given is open (G_MININT64, G_MAXINT64). A time
+ * without a zone is taken in the configured one. */
+gboolean words_time_range(const Config *config, const char *start, const char *end,
+                          gint64 *ret_from, gint64 *ret_to,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -112,6 +112,10 @@ typedef struct {
     gboolean globals;             /* --globals: roles and tablespaces too */
     gboolean no_owner;            /* --no-owner: neither owners nor privileges */
     gboolean require_rows;        /* --require-rows: a table without rows is a failure */
+    gboolean merge;               /* TDengine: rows go into chosen tables that exist */
+    gboolean deep;                /* TDengine: what was restored is read back and fingerprinted */
+    gboolean fill;                /* TDengine, RECOVER_TIME: rows of the next backup as well */
+    gint64 fill_until;            /* TDengine: their end; G_MININT64: the target */
     double tolerance;             /* fraction of rows that may differ */
     guint jobs;
     const char *scratch_directory;

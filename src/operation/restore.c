@@ -63,6 +63,9 @@ static gboolean find_target(Restoring *restoring, GError **error)
     restoring->bare.name = (char *)name;
     restoring->bare.engine = (char *)request->engine;
     restoring->bare.conninfo = (char *)"";
+    restoring->bare.url = (char *)"http://127.0.0.1:6041";
+    restoring->bare.user = (char *)"root";
+    restoring->bare.timeout = 30 * TIME_SECOND;
     restoring->bare.jobs = 2;
     restoring->work.target = &restoring->bare;
     log_write(LOG_WARNING, "no configuration has source %s; connecting as the environment says",
@@ -152,6 +155,12 @@ static gboolean find_wal_get(Restoring *restoring, GError **error)
     return TRUE;
 }
 
+/* Other engines leave both at 0. */
+static gboolean takes_all_times(const RestoreRequest *request)
+{
+    return request->time_from == request->time_to;
+}
+
 static void fill_work(Restoring *restoring, Progress *progress, GCancellable *cancellable)
 {
     const RestoreRequest *request = restoring->request;
@@ -164,6 +173,12 @@ static void fill_work(Restoring *restoring, Progress *progress, GCancellable *ca
     work->databases = request->databases;
     work->to_database = request->to_database;
     work->tables = request->tables;
+    work->time_from = takes_all_times(request) ? G_MININT64 : request->time_from;
+    work->time_to = takes_all_times(request) ? G_MAXINT64 : request->time_to;
+    work->merge = request->merge;
+    work->deep = request->deep;
+    work->fill = request->fill;
+    work->fill_until = request->fill_until;
     work->replace = request->replace;
     work->globals = request->globals;
     work->no_owner = request->no_owner;
@@ -263,6 +278,7 @@ static json_t *options_json(const RestoreRequest *request)
     json_object_set_new(options, "tables", list_json(request->tables));
     json_object_set_new(options, "target_directory", json_text(request->place.directory));
     json_object_set_new(options, "delta", json_boolean(request->place.delta));
+    json_object_set_new(options, "merge", json_boolean(request->merge));
     json_object_set_new(options, "replace", json_boolean(request->replace));
     json_object_set_new(options, "globals", json_boolean(request->globals));
     json_object_set_new(options, "no_owner", json_boolean(request->no_owner));

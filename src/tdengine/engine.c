@@ -6,6 +6,8 @@
 
 #include "base/time.h"
 #include "tdengine/backup.h"
+#include "tdengine/restore-plan.h"
+#include "tdengine/restore.h"
 
 const Engine tdengine_engine = {
     .name = "tdengine",
@@ -15,4 +17,7 @@ const Engine tdengine_engine = {
     .backup = td_backup,
     .check_object = td_check_object,
     .describe = td_describe,
+    .plan = td_restore_plan,
+    .restore = td_restore_run,
+    .plan_free = td_restore_plan_free,
 };

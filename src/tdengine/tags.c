@@ -96,10 +96,11 @@ gboolean td_table_counts_read(Backup *backup, const TdSlice *slice, GHashTable *
     scan = parquet_scan_new(reader, columns, COLUMNS, NULL, error);
     if (scan == NULL)
         return FALSE;
-    do {
+    for (;;) {
         if (!parquet_scan_next(scan, BATCH_ROWS, &batch, error))
             return FALSE;
+        if (batch.rows == 0) /* there are no arrays either */
+            return TRUE;
         add_batch(counts, &batch);
-    } while (batch.rows > 0);
-    return TRUE;
+    }
 }

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the server to restore to has: databases, topics, room, tables of the same names. Everything
+ * that is in the way becomes a problem of the plan.
+ */
+#include "tdengine/restore-plan.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "tdengine/connect.h"
+#include "tdengine/ddl.h"
+#include "tdengine/restore-database.h"
+
+#define ANSWER_LIMIT 1000000
+/* Topics of which the name begins so are ours. */
+#define OWN_TOPIC "holdfast_"
+
+static void add_problem(TdRestorePlan *plan, ErrorCode code, const char *hint, const char *format,
+                        ...) G_GNUC_PRINTF(4, 5);
+
+static void add_problem(TdRestorePlan *plan, ErrorCode code, const char *hint, const char *format,
+                        ...)
+{
+    g_autofree char *text = NULL;
+    GError *problem = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    error_set(&problem, code, "%s", text);
+    if (hint != NULL)
+        error_add_hint(&problem, "%s", hint);
+    engine_plan_problem(&plan->base, problem);
+}
+
+/* --- the server ------------------------------------------------------------------------------- */
+
+static GPtrArray *ask(const TdRestorePlan *plan, const char *sql, GError **error)
+{
+    return td_ask(plan->client, sql, ANSWER_LIMIT, plan->request->cancellable, error);
+}
+
+/* The columns of ins_databases tell which options the server knows. information_schema itself has
+ * a row there, so that there is always one. */
+static void take_options(TdTargetServer *server, const json_t *row)
+{
+    const char *key;
+    json_t *value;
+
+    server->options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    json_object_foreach((json_t *)row, key, value) g_hash_table_add(server->options, g_strdup(key));
+}
+
+static gboolean look_at_nodes(const TdRestorePlan *plan, TdTargetServer *server, GError **error)
+{
+    g_autoptr(GPtrArray) rows = ask(plan, "SELECT * FROM information_schema.ins_dnodes", error);
+
+    if (rows == NULL)
+        return FALSE;
+    for (guint i = 0; i < rows->len; i++) {
+        const json_t *row = g_ptr_array_index(rows, i);
+
+        if (g_strcmp0(td_row_text(row, "status"), "ready") != 0)
+            continue;
+        server->nodes++;
+        server->vnodes +=
+            MAX(0, td_row_number(row, "support_vnodes", 0) - td_row_number(row, "vnodes", 0));
+    }
+    return TRUE;
+}
+
+/* --- topics ----------------------------------------------------------------------------------- */
+
+/* A topic blocks DROP DATABASE. Ours goes, one of somebody else is not ours to drop. */
+static void take_topic(TdRestorePlan *plan, const char *name, const char *database_name)
+{
+    g_hash_table_add(plan->topics, g_strdup(name));
+    for (guint i = 0; i < plan->databases->len; i++) {
+        TdDatabasePlan *database = g_ptr_array_index(plan->databases, i);
+
+        if (!database->drop || g_strcmp0(database_name, database->target) != 0)
+            continue;
+        if (g_str_has_prefix(name, OWN_TOPIC))
+            g_ptr_array_add(database->topics, g_strdup(name));
+        else
+            add_problem(plan, ERROR_REFUSED, "drop the topic, if nobody needs it any more",
+                        "database %s has the topic %s, which Holdfast has not made: it cannot be "
+                        "dropped",
+                        database->target, name);
+    }
+}
+
+static gboolean look_at_topics(TdRestorePlan *plan, GError **error)
+{
+    g_autoptr(GPtrArray) rows =
+        ask(plan, "SELECT topic_name, db_name FROM information_schema.ins_topics", error);
+
+    for (guint i = 0; rows != NULL && i < rows->len; i++) {
+        const json_t *row = g_ptr_array_index(rows, i);
+
+        if (td_row_text(row, "topic_name") != NULL)
+            take_topic(plan, td_row_text(row, "topic_name"), td_row_text(row, "db_name"));
+    }
+    return rows != NULL;
+}
+
+/* --- tables of a database that stays ---------------------------------------------------------- */
+
+static gboolean list_tables(TdRestorePlan *plan, TdDatabasePlan *database, GError **error)
+{
+    g_autoptr(GString) sql =
+        g_string_new("SELECT stable_name FROM information_schema.ins_stables WHERE db_name = ");
+    g_autoptr(GPtrArray) rows = NULL;
+
+    td_append_text(sql, database->target);
+    rows = ask(plan, sql->str, error);
+    if (rows == NULL)
+        return FALSE;
+    database->supers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < rows->len; i++)
+        g_hash_table_add(database->supers,
+                         g_strdup(td_row_text(g_ptr_array_index(rows, i), "stable_name")));
+    database->children =
+        td_children_read(plan->client, database->target, plan->request->cancellable, error);
+    return database->children != NULL;
+}
+
+static const json_t *find_field(const GPtrArray *rows, const char *name)
+{
+    for (guint i = 0; i < rows->len; i++)
+        if (g_strcmp0(td_row_text(g_ptr_array_index(rows, i), "field"), name) == 0)
+            return g_ptr_array_index(rows, i);
+    return NULL;
+}
+
+static gboolean is_same_field(const json_t *row, const TdField *field, gboolean tag)
+{
+    TdType type;
+    guint precision, scale;
+
+    return row != NULL && td_row_text(row, "type") != NULL &&
+           td_type_parse(td_row_text(row, "type"), &type, &precision, &scale) &&
+           type == field->type && precision == field->precision && scale == field->scale &&
+           (g_strcmp0(td_row_text(row, "note"), "TAG") == 0) == tag &&
+           (td_type_width(type) != 0 || type == TD_BLOB || type == TD_MEDIUMBLOB ||
+            td_row_number(row, "length", 0) >= field->length);
+}
+
+static void compare_fields(TdRestorePlan *plan, const TdTablePlan *table, const GPtrArray *rows,
+                           gboolean tags)
+{
+    const GPtrArray *fields = tags ? table->table->tags : table->table->columns;
+
+    for (guint i = 0; i < fields->len; i++) {
+        const TdField *field = g_ptr_array_index(fields, i);
+
+        if (!is_same_field(find_field(rows, field->name), field, tags))
+            add_problem(plan, ERROR_REFUSED, "--replace drops the table and makes it again",
+                        "%s.%s has no %s %s of the type that the backup has",
+                        table->database->target, table->table->name, tags ? "tag" : "column",
+                        field->name);
+    }
+    if (tags && rows->len != fields->len + table->table->columns->len)
+        add_problem(plan, ERROR_REFUSED, "--replace drops the table and makes it again",
+                    "%s.%s has other columns or tags than the backup", table->database->target,
+                    table->table->name);
+}
+
+/* A table that is written into must have the columns of the backup. */
+static gboolean compare_schema(TdRestorePlan *plan, const TdTablePlan *table, GError **error)
+{
+    g_autoptr(GString) sql = g_string_new("DESCRIBE ");
+    g_autoptr(GPtrArray) rows = NULL;
+
+    td_append_table(sql, table->database->target, table->table->name);
+    rows = ask(plan, sql->str, error);
+    if (rows == NULL)
+        return FALSE;
+    compare_fields(plan, table, rows, FALSE);
+    compare_fields(plan, table, rows, TRUE);
+    return TRUE;
+}
+
+static gboolean is_left(const TdDatabasePlan *database, const char *name)
+{
+    return database->marker != NULL && g_hash_table_contains(database->marker->tables, name);
+}
+
+static void refuse_table(TdRestorePlan *plan, const TdTablePlan *table, const char *name)
+{
+    add_problem(plan, ERROR_EXISTS,
+                "--replace drops it and makes it again, --merge writes the rows into it",
+                "table %s.%s exists", table->database->target, name);
+}
+
+/* Child tables that were chosen, of a super table that stays. */
+static void look_at_children(TdRestorePlan *plan, TdTablePlan *table)
+{
+    const TdTagSet *set = table->tags;
+
+    for (guint32 id = 0; set != NULL && id < td_names_count(set->names); id++) {
+        gsize length;
+        const char *name = td_names_get(set->names, id, &length);
+        guint32 number;
+
+        if (!td_tag_set_wants(set, id) ||
+            td_children_find(table->database->children, name, length, &number) == NULL)
+            continue;
+        if (is_left(table->database, name) || plan->request->replace) {
+            if (table->drop_children == NULL)
+                table->drop_children = g_ptr_array_new_with_free_func(g_free);
+            g_ptr_array_add(table->drop_children, g_strdup(name));
+        } else if (!plan->request->merge) {
+            refuse_table(plan, table, name);
+        }
+    }
+}
+
+static gboolean look_at_table(TdRestorePlan *plan, TdTablePlan *table, GError **error)
+{
+    const char *name = table->table->name;
+    const gboolean is_super = g_hash_table_contains(table->database->supers, name);
+    guint32 number;
+
+    if (!is_super &&
+        td_children_find(table->database->children, name, strlen(name), &number) == NULL)
+        return TRUE;
+    if (is_super != (table->table->kind != TD_TABLE_NORMAL)) {
+        add_problem(plan, ERROR_EXISTS, "restore into another database with --to-database",
+                    "%s.%s is another kind of table", table->database->target, name);
+        return TRUE;
+    }
+    table->drop = is_left(table->database, name) || (plan->request->replace && table->whole);
+    table->exists = !table->drop;
+    if (table->drop)
+        return TRUE;
+    if (table->whole && !plan->request->merge) {
+        refuse_table(plan, table, name);
+        return TRUE;
+    }
+    if (!compare_schema(plan, table, error))
+        return FALSE;
+    if (!table->whole)
+        look_at_children(plan, table);
+    return TRUE;
+}
+
+/* Tables that an earlier run left half made and that this one does not make again would pass for
+ * whole ones afterwards. */
+static void look_for_leftovers(TdRestorePlan *plan, const TdDatabasePlan *database)
+{
+    g_autoptr(GHashTable) chosen = g_hash_table_new(g_str_hash, g_str_equal);
+    GHashTableIter iter;
+    gpointer name;
+    guint32 number;
+
+    for (guint i = 0; i < plan->tables->len; i++) {
+        const TdTablePlan *table = g_ptr_array_index(plan->tables, i);
+
+        if (table->database != database)
+            continue;
+        g_hash_table_add(chosen, table->table->name);
+        for (guint k = 0; table->drop_children != NULL && k < table->drop_children->len; k++)
+            g_hash_table_add(chosen, g_ptr_array_index(table->drop_children, k));
+    }
+    g_hash_table_iter_init(&iter, database->marker->tables);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        if (!g_hash_table_contains(chosen, name) &&
+            (g_hash_table_contains(database->supers, name) ||
+             td_children_find(database->children, name, strlen(name), &number) != NULL))
+            add_problem(plan, ERROR_REFUSED, "restore it along with the others, or drop it",
+                        "table %s.%s was left half made by an interrupted restore",
+                        database->target, (const char *)name);
+}
+
+/* Rows that are older than a database's KEEP are refused: it is widened for them. */
+static void look_at_keep(const TdRestorePlan *plan, TdDatabasePlan *database)
+{
+    const char *keep = database->marker != NULL && database->marker->keep != NULL
+                           ? database->marker->keep
+                           : database->there_keep;
+    gint64 second = td_ticks(database->source->precision);
+    gint64 border = time_now() / TIME_SECOND - td_restore_keep_minutes(keep) * 60;
+
+    for (guint i = 0; i < plan->details->slices->len; i++) {
+        const TdSlice *slice = &g_array_index(plan->details->slices, TdSlice, i);
+        const TdTable *table = g_ptr_array_index(plan->details->tables, slice->table);
+
+        if (strcmp(table->database, database->source->name) == 0 && slice->rows > 0 &&
+            slice->first / second <= border) {
+            g_free(database->keep);
+            database->keep = g_strdup(keep);
+            return;
+        }
+    }
+    if (database->marker != NULL && database->marker->keep != NULL)
+        database->keep = g_strdup(keep);
+}
+
+static gboolean look_into(TdRestorePlan *plan, TdDatabasePlan *database, GError **error)
+{
+    if (!list_tables(plan, database, error))
+        return FALSE;
+    for (guint i = 0; i < plan->tables->len; i++) {
+        TdTablePlan *table = g_ptr_array_index(plan->tables, i);
+
+        if (table->database == database && !look_at_table(plan, table, error))
+            return FALSE;
+    }
+    if (database->marker != NULL)
+        look_for_leftovers(plan, database);
+    look_at_keep(plan, database);
+    return TRUE;
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+static void plan_create(TdRestorePlan *plan, TdDatabasePlan *database, const TdTargetServer *server)
+{
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) options = td_database_options(database->source);
+
+    database->create = td_restore_database_sql(database->source, database->target, server, notes);
+    database->keep = g_strdup(td_option_value(options, "KEEP"));
+    for (guint i = 0; i < notes->len; i++)
+        engine_plan_warn(&plan->base, "database %s: %s", database->target,
+                         (const char *)g_ptr_array_index(notes, i));
+}
+
+/* An interrupted restore may have come no further than making the database. */
+static gboolean is_bare_leftover(TdRestorePlan *plan, const TdDatabasePlan *database,
+                                 gboolean *ret_left, GError **error)
+{
+    g_autoptr(GString) sql =
+        g_string_new("SELECT COUNT(*) FROM information_schema.ins_stables WHERE db_name = ");
+    gint64 supers = 0, tables = 0;
+
+    *ret_left = FALSE;
+    if (!td_restore_is_wide_keep(database->there_keep))
+        return TRUE;
+    td_append_text(sql, database->target);
+    if (!td_ask_number(plan->client, sql->str, &supers, plan->request->cancellable, error))
+        return FALSE;
+    g_string_assign(sql, "SELECT COUNT(*) FROM information_schema.ins_tables WHERE db_name = ");
+    td_append_text(sql, database->target);
+    if (!td_ask_number(plan->client, sql->str, &tables, plan->request->cancellable, error))
+        return FALSE;
+    *ret_left = supers == 0 && tables == 0;
+    return TRUE;
+}
+
+static gboolean look_at_leftover(TdRestorePlan *plan, TdDatabasePlan *database, GError **error)
+{
+    gboolean bare;
+
+    if (!td_marker_read(plan->client, database->target, &database->marker,
+                        plan->request->cancellable, error) ||
+        !is_bare_leftover(plan, database, &bare, error))
+        return FALSE;
+    database->left = bare || (database->marker != NULL && database->marker->database);
+    if (database->marker != NULL && database->marker->running)
+        add_problem(plan, ERROR_BUSY, "wait for it, or end it",
+                    "another restore is writing into database %s", database->target);
+    return TRUE;
+}
+
+static gboolean look_at_database(TdRestorePlan *plan, TdDatabasePlan *database,
+                                 const TdTargetServer *server, GError **error)
+{
+    if (!database->exists) {
+        plan_create(plan, database, server);
+        return TRUE;
+    }
+    if (!look_at_leftover(plan, database, error))
+        return FALSE;
+    database->drop =
+        database->left || (plan->request->replace && !plan->chosen && !plan->request->merge);
+    if (database->drop) {
+        plan_create(plan, database, server);
+        return TRUE;
+    }
+    if (!plan->chosen && !plan->request->merge) {
+        add_problem(plan, ERROR_EXISTS,
+                    "--replace drops it and makes it again, --to-database takes another name, "
+                    "--merge writes the rows into its tables",
+                    "database %s exists", database->target);
+        return TRUE;
+    }
+    return look_into(plan, database, error);
+}
+
+static void find_databases(TdRestorePlan *plan, const GPtrArray *rows)
+{
+    for (guint i = 0; i < plan->databases->len; i++) {
+        TdDatabasePlan *database = g_ptr_array_index(plan->databases, i);
+
+        for (guint k = 0; k < rows->len; k++) {
+            const json_t *row = g_ptr_array_index(rows, k);
+
+            if (g_strcmp0(td_row_text(row, "name"), database->target) != 0)
+                continue;
+            database->exists = TRUE;
+            database->there_keep = g_strdup(td_row_text(row, "keep"));
+        }
+    }
+}
+
+gboolean td_restore_look(TdRestorePlan *plan, GError **error)
+{
+    g_autoptr(GPtrArray) rows = ask(plan, "SELECT * FROM information_schema.ins_databases", error);
+    g_autoptr(GHashTable) options = NULL;
+    TdTargetServer server = {0};
+
+    if (rows == NULL)
+        return FALSE;
+    find_databases(plan, rows);
+    if (rows->len > 0)
+        take_options(&server, g_ptr_array_index(rows, 0));
+    options = server.options;
+    if (!look_at_nodes(plan, &server, error))
+        return FALSE;
+    for (guint i = 0; i < plan->databases->len; i++)
+        if (!look_at_database(plan, g_ptr_array_index(plan->databases, i), &server, error))
+            return FALSE;
+    return look_at_topics(plan, error);
+}

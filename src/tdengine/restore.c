@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of a restore.
+ */
+#include "tdengine/restore.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/workers.h"
+#include "tdengine/connect.h"
+#include "tdengine/ddl.h"
+#include "tdengine/restore-check.h"
+#include "tdengine/restore-children.h"
+#include "tdengine/restore-database.h"
+#include "tdengine/restore-plan.h"
+#include "tdengine/restore-rows.h"
+
+#define CODE_SYNTAX 0x2600
+
+typedef struct {
+    TdRestorePlan *plan;
+    EngineResult *result;
+    TdRestoreCheck check;
+    GAsyncQueue *clients; /* TdClient, all in the database that is being written */
+    const char *database; /* its name */
+    guint64 made;         /* child tables without rows */
+    guint unmade;         /* statements that the server refused */
+} Restoring;
+
+static gboolean execute(const Restoring *restoring, GError **error, const char *sql)
+{
+    return td_client_execute(restoring->plan->client, sql, NULL,
+                             restoring->plan->request->cancellable, error);
+}
+
+static gboolean execute_named(const Restoring *restoring, GError **error, const char *before,
+                              const char *database, const char *table, const char *after)
+{
+    g_autoptr(GString) sql = g_string_new(before);
+
+    if (table != NULL)
+        td_append_table(sql, database, table);
+    else
+        td_append_name(sql, database);
+    g_string_append(sql, after);
+    return execute(restoring, error, sql->str);
+}
+
+static void warn(const Restoring *restoring, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void warn(const Restoring *restoring, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(restoring->result->warnings, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+/* --- connections of the workers --------------------------------------------------------------- */
+
+static TdClient *take_client(Restoring *restoring, GCancellable *cancellable, GError **error)
+{
+    TdClient *client = g_async_queue_try_pop(restoring->clients);
+
+    if (client != NULL)
+        return client;
+    client = td_connect(restoring->plan->request->target, cancellable, error);
+    if (client != NULL && !td_client_use(client, restoring->database, cancellable, error))
+        g_clear_pointer(&client, td_client_free);
+    return client;
+}
+
+static void drop_clients(Restoring *restoring)
+{
+    TdClient *client;
+
+    while ((client = g_async_queue_try_pop(restoring->clients)) != NULL)
+        td_client_free(client);
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+static gboolean make_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const char *const names[] = {database->target, NULL};
+
+    for (guint i = 0; i < database->topics->len; i++)
+        if (!execute_named(restoring, error, "DROP TOPIC ", g_ptr_array_index(database->topics, i),
+                           NULL, ""))
+            return FALSE;
+    if (database->drop &&
+        !execute_named(restoring, error, "DROP DATABASE ", database->target, NULL, ""))
+        return FALSE;
+    if (!execute(restoring, error, database->create)) {
+        g_prefix_error(error, "cannot make database %s: ", database->target);
+        return FALSE;
+    }
+    return td_marker_enter(restoring->plan->client, database->target, "database", names,
+                           backup_id(restoring->plan->request->backup),
+                           restoring->plan->request->cancellable, error);
+}
+
+/* Everything that will be made in a database that stays. */
+static GPtrArray *names_to_mark(const TdRestorePlan *plan, const TdDatabasePlan *database)
+{
+    GPtrArray *names = g_ptr_array_new();
+
+    for (guint i = 0; i < plan->tables->len; i++) {
+        const TdTablePlan *table = g_ptr_array_index(plan->tables, i);
+        const TdTagSet *set = table->tags;
+
+        if (table->database != database)
+            continue;
+        if (!table->exists)
+            g_ptr_array_add(names, table->table->name);
+        for (guint32 id = 0; table->exists && set != NULL && id < td_names_count(set->names);
+             id++) {
+            gsize length;
+            guint32 number;
+            const char *name = td_names_get(set->names, id, &length);
+
+            /* A table that had rows before is not half made: its rows are written again. */
+            if (td_tag_set_wants(set, id) &&
+                (!plan->request->merge ||
+                 td_children_find(database->children, name, length, &number) == NULL))
+                g_ptr_array_add(names, (gpointer)name);
+        }
+    }
+    g_ptr_array_add(names, NULL);
+    return names;
+}
+
+static gboolean widen_keep(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+    const char *const keep[] = {database->keep, NULL};
+    g_autofree char *wide =
+        g_strconcat(" KEEP ", td_restore_wide_keep(database->source->precision), NULL);
+
+    if (database->keep == NULL)
+        return TRUE;
+    if ((database->marker == NULL || database->marker->keep == NULL) &&
+        !td_marker_enter(plan->client, database->target, "keep", keep,
+                         backup_id(plan->request->backup), plan->request->cancellable, error))
+        return FALSE;
+    return execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, wide);
+}
+
+static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+
+    if (database->create != NULL) {
+        if (!make_database(restoring, database, error))
+            return FALSE;
+    } else {
+        g_autoptr(GPtrArray) names = names_to_mark(plan, database);
+
+        if (names->len > 1 &&
+            !td_marker_enter(plan->client, database->target, "table",
+                             (const char *const *)names->pdata, backup_id(plan->request->backup),
+                             plan->request->cancellable, error))
+            return FALSE;
+        if (!widen_keep(restoring, database, error))
+            return FALSE;
+    }
+    restoring->database = database->target;
+    /* A gateway may know an older database of this name. */
+    return execute(restoring, error, "RESET QUERY CACHE") &&
+           td_client_use(plan->client, database->target, plan->request->cancellable, error);
+}
+
+static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+    g_autofree char *keep = g_strconcat(" KEEP ", database->keep, NULL);
+
+    drop_clients(restoring);
+    if (database->keep != NULL &&
+        !execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, keep))
+        return FALSE;
+    return td_marker_drop(plan->client, database->target, plan->request->cancellable, error);
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static gboolean drop_first(Restoring *restoring, const TdTablePlan *table, GError **error)
+{
+    const char *database = table->database->target;
+
+    if (table->drop &&
+        !execute_named(restoring, error,
+                       table->table->kind == TD_TABLE_NORMAL ? "DROP TABLE " : "DROP STABLE ",
+                       database, table->table->name, ""))
+        return FALSE;
+    for (guint i = 0; table->drop_children != NULL && i < table->drop_children->len; i++)
+        if (!execute_named(restoring, error, "DROP TABLE IF EXISTS ", database,
+                           g_ptr_array_index(table->drop_children, i), ""))
+            return FALSE;
+    return TRUE;
+}
+
+/* A server that knows no ENCODE gets the columns without. */
+static gboolean make_table(Restoring *restoring, const TdTablePlan *table, GError **error)
+{
+    TdDdlOptions options = {.encoding = TRUE};
+    g_autofree char *full = td_table_ddl(table->table, table->database->target, &options);
+    g_autofree char *plain = NULL;
+    g_autoptr(GError) problem = NULL;
+
+    if (!drop_first(restoring, table, error))
+        return FALSE;
+    if (table->exists || execute(restoring, &problem, full))
+        return TRUE;
+    options.encoding = FALSE;
+    plain = td_table_ddl(table->table, table->database->target, &options);
+    if (td_error_code(problem) != CODE_SYNTAX || strcmp(full, plain) == 0) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                                   "cannot make table %s.%s: ", table->database->target,
+                                   table->table->name);
+        return FALSE;
+    }
+    warn(restoring,
+         "table %s.%s: ENCODE, COMPRESS and LEVEL of the columns are left out: the "
+         "server does not know them",
+         table->database->target, table->table->name);
+    return execute(restoring, error, plain);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    Restoring *restoring;
+    TdRowTarget target;
+    const TdSlice *slice;
+} SliceTask;
+
+static gboolean write_slice(gpointer data, gpointer user_data, GCancellable *cancellable,
+                            GError **error)
+{
+    Restoring *restoring = user_data;
+    SliceTask *task = data;
+    g_autoptr(TdClient) client = take_client(restoring, cancellable, error);
+    guint64 rows;
+
+    if (client == NULL)
+        return FALSE;
+    task->target.cancellable = cancellable;
+    if (!td_restore_slice(client, &task->target, task->slice, &rows, error))
+        return FALSE;
+    g_async_queue_push(restoring->clients, g_steal_pointer(&client));
+    return TRUE;
+}
+
+static void push_slices(Restoring *restoring, TdTablePlan *table, TdTagSet *set, Workers *workers)
+{
+    const TdRestorePlan *plan = restoring->plan;
+    TdRowTarget target = {.backup = plan->request->backup,
+                          .table = table->table,
+                          .tags = set,
+                          .written = &table->written,
+                          .progress = plan->request->progress};
+
+    td_restore_range(plan, table, &target.from, &target.to);
+    for (guint i = 0; i < plan->details->slices->len; i++) {
+        const TdSlice *slice = &g_array_index(plan->details->slices, TdSlice, i);
+        SliceTask *task;
+
+        if (slice->table != table->index || td_restore_share(plan, table, slice) == TD_SHARE_NONE)
+            continue;
+        task = g_new0(SliceTask, 1);
+        *task = (SliceTask){.restoring = restoring, .target = target, .slice = slice};
+        if (!workers_push(workers, task))
+            return;
+    }
+}
+
+static Workers *new_workers(Restoring *restoring)
+{
+    const EngineRestore *request = restoring->plan->request;
+
+    return workers_new(MAX(request->jobs, 1), 64, write_slice, restoring, g_free,
+                       request->cancellable);
+}
+
+static gboolean check_table(Restoring *restoring, const TdTablePlan *table, const TdTagSet *set,
+                            GError **error)
+{
+    gboolean compared = TRUE;
+
+    if (!td_restore_count(restoring->plan, table, set, &restoring->check, error) ||
+        (restoring->plan->request->deep &&
+         !td_restore_fingerprint(restoring->plan, table, set, &restoring->check, &compared, error)))
+        return FALSE;
+    if (!compared)
+        warn(restoring,
+             "%s.%s was counted, but not fingerprinted: it is not restored whole, or "
+             "had rows before",
+             table->database->target, table->table->name);
+    return TRUE;
+}
+
+static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+    g_autoptr(Workers) workers = new_workers(restoring);
+    g_autoptr(TdTagSet) own = NULL;
+    TdTagSet *set = table->tags;
+    guint64 made = 0;
+
+    if (set == NULL) {
+        own = td_tag_set_read(plan->request->backup, table->table, error);
+        set = own;
+    }
+    if (set == NULL || !make_table(restoring, table, error))
+        return FALSE;
+    push_slices(restoring, table, set, workers);
+    if (!workers_wait(workers, error) ||
+        !td_restore_children(plan->client, table->database->target,
+                             table->database->source->precision, set, &made,
+                             plan->request->cancellable, error))
+        return FALSE;
+    restoring->made += made;
+    return check_table(restoring, table, set, error);
+}
+
+/* Normal tables are small and many: their slices go to the workers all together. */
+static gboolean restore_normal(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const GPtrArray *tables = restoring->plan->tables;
+    g_autoptr(Workers) workers = new_workers(restoring);
+
+    for (guint i = 0; i < tables->len; i++) {
+        TdTablePlan *table = g_ptr_array_index(tables, i);
+
+        if (table->database != database || table->table->kind != TD_TABLE_NORMAL)
+            continue;
+        if (!make_table(restoring, table, error))
+            return FALSE;
+        push_slices(restoring, table, NULL, workers);
+    }
+    if (!workers_wait(workers, error))
+        return FALSE;
+    for (guint i = 0; i < tables->len; i++) {
+        TdTablePlan *table = g_ptr_array_index(tables, i);
+
+        if (table->database == database && table->table->kind == TD_TABLE_NORMAL &&
+            !check_table(restoring, table, NULL, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean restore_tables(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const GPtrArray *tables = restoring->plan->tables;
+
+    for (guint i = 0; i < tables->len; i++) {
+        TdTablePlan *table = g_ptr_array_index(tables, i);
+
+        if (table->database != database || table->table->kind == TD_TABLE_NORMAL)
+            continue;
+        if (table->table->kind == TD_TABLE_SUPER ? !restore_super(restoring, table, error)
+                                                 : !make_table(restoring, table, error))
+            return FALSE;
+    }
+    return restore_normal(restoring, database, error);
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+/* What the server refuses is told at the end: the rows are there by then. */
+static gboolean make_objects(Restoring *restoring, const TdDatabasePlan *database, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+
+    for (guint i = 0; i < plan->details->objects->len; i++) {
+        const TdObject *object = g_ptr_array_index(plan->details->objects, i);
+        g_autofree char *elsewhere = NULL, *sql = NULL;
+        g_autoptr(GError) problem = NULL;
+
+        if (!td_restore_wants_object(plan, object) ||
+            (object->database != NULL && database != NULL &&
+             strcmp(object->database, database->source->name) != 0) ||
+            (object->database == NULL) != (database == NULL))
+            continue;
+        sql = td_restore_object_sql(plan, object, &elsewhere);
+        if (sql == NULL || execute(restoring, &problem, sql))
+            continue;
+        if (!error_is(problem, ERROR_SERVER)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        restoring->unmade++;
+        warn(restoring, "%s %s was not made: %s", td_object_kind_name(object->kind), object->name,
+             problem->message);
+    }
+    return TRUE;
+}
+
+static void summarize(Restoring *restoring)
+{
+    const TdRestorePlan *plan = restoring->plan;
+    json_t *databases = json_array();
+
+    for (guint i = 0; i < plan->databases->len; i++) {
+        const TdDatabasePlan *database = g_ptr_array_index(plan->databases, i);
+
+        json_array_append_new(databases,
+                              json_pack("{s:o, s:o}", "database", json_text(database->source->name),
+                                        "target", json_text(database->target)));
+    }
+    json_decref(restoring->result->summary);
+    restoring->result->summary =
+        json_pack("{s:o, s:I, s:I, s:I, s:O, s:O}", "databases", databases, "tables",
+                  (json_int_t)plan->tables->len, "child_tables", (json_int_t)plan->child_tables,
+                  "rows", (json_int_t)restoring->check.rows, "differences",
+                  restoring->check.differences, "empty", restoring->check.empty);
+}
+
+/* Differences leave the mark in the database: nobody takes it for a whole one. */
+static gboolean judge(Restoring *restoring, GError **error)
+{
+    const TdRestoreCheck *check = &restoring->check;
+
+    if (check->bad > 0) {
+        error_set(error, ERROR_COUNT_MISMATCH, "%u restored tables differ: %s%s", check->bad,
+                  check->names->str, check->bad > 5 ? " and more" : "");
+        error_add_hint(error, "what was restored is left as it is, with the table " TD_MARKER_TABLE
+                              " in it; --tolerance allows a difference");
+        return FALSE;
+    }
+    if (json_array_size(check->empty) > 0 && restoring->plan->request->require_rows) {
+        error_set(error, ERROR_COUNT_MISMATCH, "%u restored tables have no rows, %s among them",
+                  (guint)json_array_size(check->empty),
+                  json_string_value(json_array_get(check->empty, 0)));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean restore_database(Restoring *restoring, const TdDatabasePlan *database,
+                                 GError **error)
+{
+    return enter_database(restoring, database, error) &&
+           restore_tables(restoring, database, error) && judge(restoring, error) &&
+           make_objects(restoring, database, error) && leave_database(restoring, database, error);
+}
+
+static gboolean restore_all(Restoring *restoring, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+
+    progress_begin(plan->request->progress, "restoring", 0, plan->rows);
+    for (guint i = 0; i < plan->databases->len; i++)
+        if (!restore_database(restoring, g_ptr_array_index(plan->databases, i), error))
+            return FALSE;
+    if (!make_objects(restoring, NULL, error))
+        return FALSE;
+    if (restoring->unmade == 0)
+        return TRUE;
+    error_set(error, ERROR_SERVER,
+              "all rows are restored, but %u statements were refused: see the warnings",
+              restoring->unmade);
+    return FALSE;
+}
+
+gboolean td_restore_run(EnginePlan *made, EngineResult *ret_result, GError **error)
+{
+    Restoring restoring = {.plan = (TdRestorePlan *)made,
+                           .result = ret_result,
+                           .clients = g_async_queue_new()};
+    gboolean done;
+
+    ret_result->summary = json_object();
+    ret_result->warnings = g_ptr_array_new_with_free_func(g_free);
+    td_restore_check_init(&restoring.check);
+    done = restore_all(&restoring, error);
+    summarize(&restoring);
+    drop_clients(&restoring);
+    g_async_queue_unref(restoring.clients);
+    td_restore_check_clear(&restoring.check);
+    return done;
+}
