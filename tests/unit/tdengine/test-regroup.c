@@ -115,7 +115,7 @@ static TdTable *make_table(void)
 
 /* What a test needs, and what came of it. */
 typedef struct {
-    Store *store;
+    Repository *repository;
     TdTable *table;
     TdPlan *plan;
     TdSliceShape *shape;
@@ -124,12 +124,16 @@ typedef struct {
 
 static void world_init(World *world)
 {
-    const TdSliceOptions options = {.store = world->store = store_new_memory(),
-                                    .backup_id = "20261122T020000Z-market-full-aaaa",
-                                    .compression = COMPRESS_DEFAULT,
-                                    .fingerprint_key = 7,
-                                    .precision = TD_MILLISECONDS};
+    g_autoptr(Store) store = store_new_memory();
+    g_autoptr(GError) error = NULL;
+    TdSliceOptions options = {.backup_id = "20261122T020000Z-market-full-aaaa",
+                              .compression = COMPRESS_DEFAULT,
+                              .fingerprint_key = 7,
+                              .precision = TD_MILLISECONDS};
 
+    world->repository = repository_create(store, COMPRESS_DEFAULT, &error);
+    g_assert_no_error(error);
+    options.repository = world->repository;
     world->table = make_table();
     world->plan = td_plan_new(UNIT);
     world->shape = td_slice_shape_new(world->table, &options);
@@ -142,7 +146,7 @@ static void world_clear(World *world)
     td_slice_shape_free(world->shape);
     td_plan_free(world->plan);
     td_table_free(world->table);
-    store_unref(world->store);
+    repository_unref(world->repository);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(World, world_clear)
 
@@ -170,7 +174,7 @@ static void finish(World *world, TdRegroup *regroup)
 static void read_slice(const World *world, const TdSlice *slice, GString *out)
 {
     g_autofree char *name = g_strdup_printf("pool/%.2s/%s", slice->data.sha256, slice->data.sha256);
-    g_autoptr(GBytes) bytes = store_get(world->store, name, 1 << 20, NULL);
+    g_autoptr(GBytes) bytes = store_get(repository_store(world->repository), name, 1 << 20, NULL);
     const guint columns[] = {0, 1, 2, 3};
     g_autoptr(ParquetReader) reader = NULL;
     g_autoptr(ParquetScan) scan = NULL;
