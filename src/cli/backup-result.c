@@ -6,6 +6,20 @@
 
 #include "base/size.h"
 
+static void print_resumed(Output *output, const Manifest *manifest)
+{
+    g_autoptr(json_t) json = manifest_json(manifest);
+    const json_t *resumed = json_object_get(json, "resumed");
+    g_autofree char *bytes = NULL, *of = NULL;
+
+    if (resumed == NULL)
+        return;
+    bytes = size_format(json_get_uint(resumed, "bytes", 0));
+    of = size_format(json_get_uint(resumed, "of", 0));
+    output_line(output, "resumed: %s of %s, from the interrupted backup %s", bytes, of,
+                json_get_string(resumed, "run", ""));
+}
+
 void backup_result_print(Output *output, const Manifest *manifest)
 {
     g_autofree char *written = size_format(manifest_pool(manifest).written_bytes);
@@ -22,6 +36,7 @@ void backup_result_print(Output *output, const Manifest *manifest)
     if (manifest_base(manifest) != NULL)
         output_line(output, "incremental, against %s: %s of it are new", manifest_base(manifest),
                     written);
+    print_resumed(output, manifest);
     output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
                 stored, plain, took);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "config/config.h"
 #include "repo/backup.h"
+#include "repo/unfinished.h"
 #include "repo/writer.h"
 
 /* --- check ------------------------------------------------------------------------------------ */
@@ -54,7 +55,8 @@ typedef struct {
     gboolean nice;      /* give way to other processes */
     guint jobs;
     CompressSpec compression;
-    BackupWriter *writer; /* objects go here */
+    BackupWriter *writer;         /* objects go here */
+    const Unfinished *unfinished; /* an interrupted run of this kind, to be taken over; or NULL */
     Manifest
         *manifest; /* the engine fills in what it knows; the operation adds times and commits */
     const char *scratch_directory; /* for unnamed temporary files of small size */

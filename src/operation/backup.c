@@ -14,6 +14,7 @@
 #include "operation/job.h"
 #include "repo/backup-id.h"
 #include "repo/sweep.h"
+#include "repo/unfinished.h"
 #include "repo/writer.h"
 
 /* Beyond this much difference between our clock and the store's, or backwards, times in the
@@ -31,13 +32,15 @@ typedef struct {
     guint64 rate;
     gboolean partial;
     BackupType type;
-    Backup *base;         /* of an incremental */
-    char *no_base_reason; /* why a full is made where an incremental was asked for, or NULL */
+    Backup *base;           /* of an incremental */
+    Unfinished *unfinished; /* an interrupted run that is taken over, or NULL */
+    char *no_base_reason;   /* why a full is made where an incremental was asked for, or NULL */
 } Settled;
 
 static void settled_clear(Settled *settled)
 {
     g_clear_pointer(&settled->base, backup_unref);
+    unfinished_free(settled->unfinished);
     g_free(settled->no_base_reason);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settled, settled_clear)
@@ -188,6 +191,18 @@ static void sweep_first(OperationContext *context)
     }
 }
 
+/* What an interrupted run of this kind has left, before a sweep takes its folder. Its packs are safe
+ * from the lease on, which goes back to its start. */
+static gboolean find_unfinished(OperationContext *context, Settled *settled, GError **error)
+{
+    if (!unfinished_find(context->repository, settled->source->name,
+                         backup_type_name(settled->type), &settled->unfinished, error))
+        return FALSE;
+    if (settled->unfinished != NULL)
+        log_write(LOG_INFO, "going on from the interrupted backup %s", settled->unfinished->id);
+    return TRUE;
+}
+
 static void warn_of_clock(OperationContext *context, Manifest *manifest, gint64 start, gint64 stop,
                           gint64 took)
 {
@@ -250,6 +265,7 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
         .nice = request->nice,
         .jobs = settled->jobs,
         .compression = settled->compression,
+        .unfinished = settled->unfinished,
         .manifest = manifest,
         .scratch_directory = operation_scratch_directory(context),
         .progress = progress,
@@ -314,6 +330,7 @@ static Lease *acquire_lease(OperationContext *context, const Settled *settled, c
         .exclusive = exclusive,
         .backup = id,
         .uses = uses,
+        .since = settled->unfinished != NULL ? settled->unfinished->since : 0,
         .runtime_directory = config_runtime_directory(context->config),
     };
 
@@ -337,8 +354,8 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     if (!settle(context, request, &settled, error) ||
         !repository_unlock(context->repository, error))
         return FALSE;
-    sweep_first(context);
-    if (!settle_base(context, &settled, cancellable, &problem)) {
+    if (!settle_base(context, &settled, cancellable, &problem) ||
+        !find_unfinished(context, &settled, &problem)) {
         note_failure(context, &settled, problem);
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
@@ -347,6 +364,7 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     lease = acquire_lease(context, &settled, id, error);
     if (lease == NULL)
         return FALSE;
+    sweep_first(context);
     manifest = begin_manifest(&settled, id);
     job = job_begin(context, id, "backup", settled.source->name);
     done =

@@ -107,6 +107,16 @@ static gboolean refer_to_base(PoolFileWriter *file, gsize length, PoolExtent *ex
     return TRUE;
 }
 
+/* Whether an interrupted run has written the very same bytes; fills in where they are. */
+static gboolean take_over(PoolFileWriter *file, gsize length, PoolExtent *extent)
+{
+    if (!pool_writer_find_resumed(pool_stream_writer(file->stream), (guint32)length, extent))
+        return FALSE;
+    file->stats.resumed_plain += length;
+    file->stats.resumed_stored += extent->length;
+    return TRUE;
+}
+
 static gboolean is_zero(const guint8 *bytes, gsize length)
 {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
@@ -140,6 +150,7 @@ static gboolean append_extent(PoolFileWriter *file, const guint8 *bytes, gsize l
     extent->offset = (guint32)pack_writer_size(pack);
     extent->length = (guint32)stored;
     pack_writer_advance(pack, stored);
+    pack_writer_enter(pack, extent, (guint32)length);
     return TRUE;
 }
 
@@ -149,7 +160,8 @@ static gboolean write_extent(PoolFileWriter *file, const guint8 *bytes, gsize le
     guint64 key = pool_writer_hash_key(pool_stream_writer(file->stream));
     PoolExtent extent = {.hash = xxh3_buffer(bytes, length, key)};
 
-    if (!refer_to_base(file, length, &extent)) {
+    if (!refer_to_base(file, length, &extent) &&
+        (is_zero(bytes, length) || !take_over(file, length, &extent))) {
         if (!is_zero(bytes, length) && !append_extent(file, bytes, length, &extent, error))
             return FALSE;
         file->stats.plain += length;
@@ -326,6 +338,7 @@ static gboolean copy_extent(PoolFileWriter *file, PoolReader *reader, PoolExtent
     extent->offset = (guint32)pack_writer_size(pool_stream_pack(stream));
     file->stats.plain += plain_length;
     file->stats.stored += extent->length;
+    pack_writer_enter(pool_stream_pack(stream), extent, (guint32)plain_length);
     return pack_writer_append(pool_stream_pack(stream), stored, extent->length, error);
 }
 

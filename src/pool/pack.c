@@ -123,6 +123,8 @@ typedef struct {
     StoredWriter *target;
     guint8 digest[SHA256_SIZE]; /* of the stored bytes */
     guint64 size;
+    PackDurableFunc durable;
+    gpointer data;
     GError *error;
 } Commit;
 
@@ -134,6 +136,8 @@ static gpointer run_commit(gpointer data)
     if (!stored_commit_as(commit->target, name, &commit->error) &&
         pool_object_in_place(commit->store, name, commit->digest, commit->size))
         g_clear_error(&commit->error);
+    if (commit->error == NULL && commit->durable != NULL)
+        commit->durable(commit->digest, commit->size, commit->data);
     return commit;
 }
 
@@ -153,11 +157,15 @@ struct PackWriter {
     gsize used;
     guint64 flushed;
     Sha256 *hash;
+    GByteArray *directory; /* of the open pack */
+    PackDurableFunc durable;
+    gpointer data;
     StoredWriter *target; /* NULL: no pack is open */
     GThread *committing;  /* of the pack that was sealed last, or NULL */
 };
 
-PackWriter *pack_writer_new(Repository *repository, gsize room)
+PackWriter *pack_writer_new(Repository *repository, gsize room, PackDurableFunc durable,
+                            gpointer data)
 {
     PackWriter *pack = g_new0(PackWriter, 1);
 
@@ -165,6 +173,9 @@ PackWriter *pack_writer_new(Repository *repository, gsize room)
     pack->room = room;
     pack->buffer = g_malloc(FLUSH_SIZE + room);
     pack->hash = sha256_new();
+    pack->directory = g_byte_array_new();
+    pack->durable = durable;
+    pack->data = data;
     return pack;
 }
 
@@ -176,6 +187,7 @@ void pack_writer_free(PackWriter *pack)
         commit_free(g_thread_join(pack->committing));
     stored_writer_free(pack->target);
     sha256_free(pack->hash);
+    g_byte_array_unref(pack->directory);
     g_free(pack->buffer);
     repository_unref(pack->repository);
     g_free(pack);
@@ -197,6 +209,7 @@ gboolean pack_writer_begin(PackWriter *pack, const PackHeader *header, GError **
     pack->target = stored_begin(pack->repository, SEAL_POOL, POOL_PREFIX, pack->hash, error);
     if (pack->target == NULL)
         return FALSE;
+    g_byte_array_set_size(pack->directory, 0);
     pack->flushed = 0;
     pack_header_write(header, pack->buffer);
     pack->used = PACK_HEADER_SIZE;
@@ -243,6 +256,13 @@ gboolean pack_writer_append(PackWriter *pack, const void *bytes, gsize length, G
     return TRUE;
 }
 
+void pack_writer_enter(PackWriter *pack, const PoolExtent *extent, guint32 plain_length)
+{
+    const PackEntry entry = {extent->offset, extent->length, plain_length, extent->hash};
+
+    pack_directory_add(pack->directory, &entry);
+}
+
 gboolean pack_writer_wait(PackWriter *pack, GError **error)
 {
     Commit *commit;
@@ -264,11 +284,15 @@ gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guin
     guint64 size;
     Commit *commit;
 
-    if (!flush(pack, error) || !pack_writer_wait(pack, error) ||
+    pack_directory_end(pack->directory);
+    if (!pack_writer_append(pack, pack->directory->data, pack->directory->len, error) ||
+        !flush(pack, error) || !pack_writer_wait(pack, error) ||
         !stored_finish(pack->target, &size, error))
         return FALSE;
     commit = g_new0(Commit, 1);
     commit->store = repository_store(pack->repository);
+    commit->durable = pack->durable;
+    commit->data = pack->data;
     commit->target = g_steal_pointer(&pack->target);
     commit->size = size;
     sha256_finish(pack->hash, commit->digest);

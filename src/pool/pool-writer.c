@@ -8,7 +8,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/time.h"
 #include "repo/tombstone.h"
+
+/* Packs are noted together where they come faster than this. */
+#define NOTE_PERIOD TIME_SECOND
+
+#define NO_HANDLE G_MAXUINT32
 
 typedef struct {
     guint8 digest[SHA256_SIZE];
@@ -25,11 +32,15 @@ struct PoolWriter {
     char *backup_id;
     CompressSpec compression;
     guint64 hash_key;
+    PoolResume *resume;
     GMutex mutex; /* guards what follows */
     GArray *packs;
     GHashTable *by_digest; /* of the base's packs: digest to handle */
     GHashTable *left;      /* digests of packs that are left behind */
+    GArray *resumed;       /* guint32: the handles of the resume's packs, NO_HANDLE: none yet */
     guint64 next_number;
+    json_t *unnoted; /* packs that are durable and in no note yet */
+    gint64 noted;    /* when the last note was begun, monotonic */
     PoolStats stats;
 };
 
@@ -73,8 +84,13 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     writer->packs = g_array_new(FALSE, TRUE, sizeof(Pack));
     writer->by_digest = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
     writer->left = g_hash_table_new_full(pool_digest_hash, pool_digest_equal, g_free, NULL);
+    writer->resumed = g_array_new(FALSE, FALSE, sizeof(guint32));
+    writer->unnoted = json_array();
+    writer->noted = G_MININT64 / 2;
     if (!leave_tombstones(writer, repository, error))
         return NULL;
+    writer->resume = pool_resume_new(repository_store(repository), options->unfinished,
+                                     writer->hash_key, writer->left);
     return g_steal_pointer(&writer);
 }
 
@@ -82,6 +98,9 @@ void pool_writer_free(PoolWriter *writer)
 {
     if (writer == NULL)
         return;
+    pool_resume_free(writer->resume);
+    json_decref(writer->unnoted);
+    g_array_unref(writer->resumed);
     g_hash_table_unref(writer->left);
     g_hash_table_unref(writer->by_digest);
     g_array_unref(writer->packs);
@@ -161,6 +180,79 @@ gboolean pool_writer_refer(PoolWriter *writer, PoolReader *reader, guint32 pack,
     return TRUE;
 }
 
+/* --- For the next run, and of the last -------------------------------------------------------- */
+
+/* The packs to note now, or NULL: not yet. */
+static json_t *take_unnoted(PoolWriter *writer, const guint8 digest[SHA256_SIZE], guint64 size)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    gint64 now = time_monotonic();
+    char hex[SHA256_HEX_SIZE];
+    json_t *packs;
+
+    sha256_to_hex(digest, hex);
+    json_array_append_new(writer->unnoted,
+                          json_pack("{s:s, s:I}", "sha256", hex, "size", (json_int_t)size));
+    if (now - writer->noted < NOTE_PERIOD)
+        return NULL;
+    writer->noted = now;
+    packs = writer->unnoted;
+    writer->unnoted = json_array();
+    return packs;
+}
+
+/* Notes are in clear, and so would be the hash key, which tells whether a backup holds bytes that
+ * somebody else has: of an encrypted repository nothing is noted. */
+void pool_writer_note_pack(PoolWriter *writer, const guint8 digest[SHA256_SIZE], guint64 size)
+{
+    json_t *packs =
+        repository_is_encrypted(writer->repository) ? NULL : take_unnoted(writer, digest, size);
+    g_autofree char *key = g_strdup_printf("%016" G_GINT64_MODIFIER "x", writer->hash_key);
+    g_autoptr(GError) problem = NULL;
+
+    if (packs == NULL)
+        return;
+    /* The backup does not need it: what fails here fails there too, or does not matter. */
+    if (!backup_writer_note(writer->backup,
+                            json_pack("{s:s, s:o}", "hash_key", key, "packs", packs), &problem))
+        log_write(LOG_INFO, "an interrupted run could not be taken over from here: %s",
+                  problem->message);
+}
+
+static guint32 resumed_handle(PoolWriter *writer, const PoolResumed *found)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    const guint32 none = NO_HANDLE;
+    guint32 *handle;
+
+    while (writer->resumed->len <= found->index)
+        g_array_append_val(writer->resumed, none);
+    handle = &g_array_index(writer->resumed, guint32, found->index);
+    if (*handle == NO_HANDLE) {
+        Pack pack = {.size = found->size, .written = TRUE, .sealed = TRUE, .durable = TRUE};
+
+        memcpy(pack.digest, found->digest, SHA256_SIZE);
+        *handle = writer->packs->len;
+        g_array_append_val(writer->packs, pack);
+    }
+    return *handle;
+}
+
+gboolean pool_writer_find_resumed(PoolWriter *writer, guint32 plain_length, PoolExtent *extent)
+{
+    PoolResumed found;
+
+    if (!pool_resume_find(writer->resume, extent->hash, plain_length, &found))
+        return FALSE;
+    extent->pack = resumed_handle(writer, &found);
+    extent->offset = found.offset;
+    extent->length = found.length;
+    /* Should this run be interrupted as well. */
+    if (found.first)
+        pool_writer_note_pack(writer, found.digest, found.size);
+    return TRUE;
+}
+
 gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE])
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
@@ -206,6 +298,8 @@ void pool_writer_account(PoolWriter *writer, const PoolFile *file, const PoolSta
     writer->stats.stored += stats->stored;
     writer->stats.reused_plain += stats->reused_plain;
     writer->stats.reused_stored += stats->reused_stored;
+    writer->stats.resumed_plain += stats->resumed_plain;
+    writer->stats.resumed_stored += stats->resumed_stored;
 }
 
 void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats)

@@ -8,7 +8,8 @@
  *
  *   pack     pool/<aa>/<sha-256>: a header that names the backup that wrote it (so that a full
  *            shares no name with anything
- *            older and heals damage), then stored extents and maps, up to 64 MiB
+ *            older and heals damage), then stored extents and maps, up to 64 MiB, then a directory
+ *            of the extents, for runs that take over from an interrupted one
  *   extent   128 KiB of a file, 256 KiB, 512 KiB or 1 MiB of larger files: page-aligned, of one
  *            size within a file
  *   map      the extents of one file: (pack, offset, stored length, keyed XXH3-128 of the plain
@@ -29,6 +30,7 @@
 #include "base/json.h"
 #include "codec/hash.h"
 #include "repo/backup.h"
+#include "repo/unfinished.h"
 #include "repo/writer.h"
 
 #define POOL_PACK_SIZE       (64 * 1024 * 1024)
@@ -79,7 +81,13 @@ typedef struct {
     const char *backup_id;
     CompressSpec compression;
     guint64 hash_key; /* of the repository's chain of backups: an incremental takes its base's */
+    /* An interrupted run that is taken over, or NULL: what it wrote is referred to where it was made
+     * with this hash key. The lease goes back to its `since`. */
+    const Unfinished *unfinished;
 } PoolWriterOptions;
+
+/* The hash key of an interrupted run. FALSE: it has none. */
+gboolean pool_unfinished_hash_key(const Unfinished *unfinished, guint64 *ret_hash_key);
 
 /* Under the backup's lease: packs that a sweep may be about to delete are left behind from the
  * start. */
@@ -132,9 +140,10 @@ guint pool_writer_leave_sparse(PoolWriter *writer, PoolReader *reader);
 gboolean pool_writer_finish(PoolWriter *writer, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
-    guint64 plain, stored;               /* bytes of extents that were written */
-    guint64 reused_plain, reused_stored; /* bytes that were referred to */
-    guint64 packs_written, packs_total;  /* total: those that files refer to */
+    guint64 plain, stored;                 /* bytes of extents that were written */
+    guint64 reused_plain, reused_stored;   /* bytes of the base that were referred to */
+    guint64 resumed_plain, resumed_stored; /* bytes of an interrupted run, likewise */
+    guint64 packs_written, packs_total;    /* total: those that files refer to */
 } PoolStats;
 void pool_writer_stats(PoolWriter *writer, PoolStats *ret_stats);
 

@@ -49,8 +49,12 @@ gboolean pack_header_read(const guint8 *bytes, gsize length, const char *what,
  * durable by another thread, while the next one is written. */
 typedef struct PackWriter PackWriter;
 
-/* `room`: the longest piece that pack_writer_room() will be asked for. */
-PackWriter *pack_writer_new(Repository *repository, gsize room);
+/* Called when a pack is durable, in the thread that made it so. */
+typedef void (*PackDurableFunc)(const guint8 digest[SHA256_SIZE], guint64 size, gpointer data);
+
+/* `room`: the longest piece that pack_writer_room() will be asked for. `durable` may be NULL. */
+PackWriter *pack_writer_new(Repository *repository, gsize room, PackDurableFunc durable,
+                            gpointer data);
 void pack_writer_free(PackWriter *pack);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PackWriter, pack_writer_free)
 
@@ -66,8 +70,10 @@ void pack_writer_advance(PackWriter *pack, gsize length);
 /* Bytes of any length. */
 gboolean pack_writer_append(PackWriter *pack, const void *bytes, gsize length,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Ends the open pack: its name is known from here on, and its stored size. Waits for the one before
- * first. */
+/* Enters an extent of the open pack in its directory. */
+void pack_writer_enter(PackWriter *pack, const PoolExtent *extent, guint32 plain_length);
+/* Ends the open pack with its directory: its name is known from here on, and its stored size. Waits
+ * for the one before first. */
 gboolean pack_writer_seal(PackWriter *pack, guint8 ret_digest[SHA256_SIZE], guint64 *ret_size,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Waits until the pack that was sealed last is durable. */
@@ -79,6 +85,53 @@ gboolean pack_writer_wait(PackWriter *pack, GError **error) G_GNUC_WARN_UNUSED_R
  * answer to the commit may have been lost, or the disk may hold something else. */
 gboolean pool_object_in_place(Store *store, const char *name, const guint8 digest[SHA256_SIZE],
                               guint64 size);
+
+/* --- directory.c: what is in a pack ----------------------------------------------------------- */
+
+#define PACK_DIRECTORY_TRAILER 16
+
+/* An extent of the pack: where it is and what it holds. */
+typedef struct {
+    guint32 offset, length; /* as stored */
+    guint32 plain_length;
+    Hash128 hash;
+} PackEntry;
+
+/* Appends an entry, and the trailer behind the last one. */
+void pack_directory_add(GByteArray *directory, const PackEntry *entry);
+void pack_directory_end(GByteArray *directory);
+
+/* The whole length of the directory that ends with this trailer. ERROR_DAMAGED where it is none, or
+ * does not fit in a pack of that size. */
+gboolean pack_directory_length(const guint8 trailer[PACK_DIRECTORY_TRAILER], guint64 pack_size,
+                               const char *what, gsize *ret_length,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Appends the entries (PackEntry) of a directory, trailer included. */
+gboolean pack_directory_read(const guint8 *bytes, gsize length, guint64 pack_size, const char *what,
+                             GArray *entries, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- resume.c: what an interrupted run left --------------------------------------------------- */
+
+typedef struct PoolResume PoolResume;
+
+/* The packs that the notes name, hashes made with this key; `left` are the digests of packs that
+ * must not be referred to. Never fails: what cannot be read is not there. */
+PoolResume *pool_resume_new(Store *store, const Unfinished *unfinished, guint64 hash_key,
+                            GHashTable *left);
+void pool_resume_free(PoolResume *resume);
+
+typedef struct {
+    const guint8 *digest; /* of the pack; the resume's */
+    guint64 size;
+    gboolean first; /* the pack was just read for the first time */
+    guint32 index;  /* of the pack in the resume */
+    guint32 offset, length;
+} PoolResumed;
+
+/* An extent with these plain bytes in a pack whose stored bytes were read and hashed (at the first
+ * find). Threads: any. */
+gboolean pool_resume_find(PoolResume *resume, Hash128 hash, guint32 plain_length,
+                          PoolResumed *ret_found);
 
 /* --- map.c: maps, and files as index lines ---------------------------------------------------- */
 
@@ -125,6 +178,10 @@ void pool_writer_pack_durable(PoolWriter *writer, guint32 pack);
 gboolean pool_writer_refer(PoolWriter *writer, PoolReader *reader, guint32 pack, guint32 *ret_pack);
 /* FALSE for a pack that is not sealed yet. */
 gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE]);
+/* A pack is durable: the next run may use it if this one does not come to its end. Any thread. */
+void pool_writer_note_pack(PoolWriter *writer, const guint8 digest[SHA256_SIZE], guint64 size);
+/* Whether an interrupted run left these plain bytes; fills in where they are. */
+gboolean pool_writer_find_resumed(PoolWriter *writer, guint32 plain_length, PoolExtent *extent);
 /* A file is complete: what it uses is alive. `stats` is added up. */
 void pool_writer_account(PoolWriter *writer, const PoolFile *file, const PoolStats *stats);
 

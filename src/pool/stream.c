@@ -27,13 +27,20 @@ struct PoolStream {
 #define FORGOTTEN G_MAXUINT32
 #define LEFT      (G_MAXUINT32 - 1)
 
+/* PackDurableFunc */
+static void note_pack(const guint8 digest[SHA256_SIZE], guint64 size, gpointer data)
+{
+    pool_writer_note_pack(data, digest, size);
+}
+
 PoolStream *pool_stream_new(PoolWriter *writer)
 {
     PoolStream *stream = g_new0(PoolStream, 1);
     gsize room = compress_bound(pool_writer_compression(writer), POOL_EXTENT_LARGEST);
 
     stream->writer = writer;
-    stream->pack = pack_writer_new(pool_writer_repository(writer), MAX(room, POOL_EXTENT_LARGEST));
+    stream->pack = pack_writer_new(pool_writer_repository(writer), MAX(room, POOL_EXTENT_LARGEST),
+                                   note_pack, writer);
     stream->sealed = NO_PACK;
     return stream;
 }

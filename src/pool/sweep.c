@@ -19,7 +19,8 @@
  *
  *   1. B's lease was put before M listed the leases, and B was not over then. M saw it alive. If B
  *   wrote P, P is not older than the
- *      lease. If P is of B's base, the base either is still there, and M found P in its SHA256SUMS,
+ *      lease; if P is of an interrupted run that B takes over, P is not older than the `since` of
+ *      B's lease, and that is what M goes by. If P is of B's base, the base either is still there, and M found P in its SHA256SUMS,
  *      or M saw that it is not. In each
  *      case P was not dead to M.
  *   2. B was over before M listed the leases. If it is committed, M, which reads the SHA256SUMS
@@ -83,7 +84,7 @@ static gboolean mark_leases(Repository *repository, Mark *mark, GHashTable *used
         if (!view->live)
             continue;
         mark->blind = mark->blind || !view->readable;
-        mark->before = MIN(mark->before, view->started);
+        mark->before = MIN(mark->before, view->since);
         for (guint j = 0; view->uses[j] != NULL; j++)
             g_hash_table_add(used, g_strdup(view->uses[j]));
     }

@@ -91,13 +91,15 @@ static gboolean open_pool(PhysicalBackup *run, GError **error)
         .backup = request->writer,
         .backup_id = manifest_id(request->manifest),
         .compression = request->compression,
+        .unfinished = request->unfinished,
     };
 
     if (request->base != NULL) {
         if (!pg_physical_read_head(request->base, &run->base, error))
             return FALSE;
         options.hash_key = run->base->hash_key;
-    } else {
+    } else if (request->unfinished == NULL ||
+               !pool_unfinished_hash_key(request->unfinished, &options.hash_key)) {
         random_fill(&options.hash_key, sizeof options.hash_key);
     }
     run->physical->hash_key = options.hash_key;
@@ -380,9 +382,14 @@ static void fill_manifest(PhysicalBackup *run, guint64 tables)
     PoolStats stats;
 
     pool_writer_stats(run->pool, &stats);
-    pool.plain_bytes = stats.plain + stats.reused_plain;
-    pool.written_bytes = stats.stored;
+    pool.plain_bytes = stats.plain + stats.reused_plain + stats.resumed_plain;
+    pool.written_bytes = stats.stored + stats.resumed_stored;
     manifest_set_pool(manifest, &pool);
+    if (run->request->unfinished != NULL)
+        manifest_set_field(manifest, "resumed",
+                           json_pack("{s:s, s:I, s:I}", "run", run->request->unfinished->id,
+                                     "bytes", (json_int_t)stats.resumed_plain, "of",
+                                     (json_int_t)pool.plain_bytes));
 
     manifest_set_method(manifest, "physical");
     manifest_set_field(manifest, "access", json_string(physical->access));

@@ -159,6 +159,7 @@ static LeaseView *view_document(const Found *found, const json_t *document, gint
 {
     LeaseView *view = g_new0(LeaseView, 1);
     const char *started = json_get_string(document, "started", "");
+    const char *since = json_get_string(document, "since", started);
 
     view->id = g_strdup(found->id);
     view->operation = g_strdup(json_get_string(document, "operation", ""));
@@ -170,10 +171,12 @@ static LeaseView *view_document(const Found *found, const json_t *document, gint
         !text_or_null(document, "type", &view->type) ||
         !text_or_null(document, "exclusive", &view->exclusive) ||
         !text_or_null(document, "backup", &view->backup) ||
-        !time_parse(started, NULL, &view->started, NULL)) {
+        !time_parse(started, NULL, &view->started, NULL) ||
+        !time_parse(since, NULL, &view->since, NULL)) {
         lease_view_free(view);
         return NULL;
     }
+    view->since = MIN(view->since, view->started);
     view->readable = TRUE;
     view->live = !has_expired(found, now) && !holder_is_dead(document, found->id);
     return view;

@@ -42,7 +42,8 @@
 
 struct Lease {
     Repository *repository;
-    char *id;
+    char *id, *source, *type;
+    gint64 since;
     json_t *document; /* without "renewal" */
     RunFile *run;
     GThread *thread;
@@ -73,12 +74,28 @@ const char *lease_id(const Lease *lease)
     return lease->id;
 }
 
+const char *lease_source(const Lease *lease)
+{
+    return lease->source;
+}
+
+const char *lease_type(const Lease *lease)
+{
+    return lease->type;
+}
+
+gint64 lease_since(const Lease *lease)
+{
+    return lease->since;
+}
+
 /* --- Objects ---------------------------------------------------------------------------------- */
 
 static json_t *make_document(const Lease *lease, const LeaseRequest *request, gint64 started)
 {
     const LeaseIdentity *identity = lease_identity();
     g_autofree char *when = time_format(started);
+    g_autofree char *since = time_format(lease->since);
     json_t *document = json_object();
     json_t *uses = json_array();
 
@@ -93,6 +110,7 @@ static json_t *make_document(const Lease *lease, const LeaseRequest *request, gi
     json_object_set_new(document, "backup", json_text(request->backup));
     json_object_set_new(document, "uses", uses);
     json_object_set_new(document, "started", json_text(when));
+    json_object_set_new(document, "since", json_text(since));
     json_object_set_new(document, "host", json_text(identity->host));
     json_object_set_new(document, "machine_id", json_text(identity->machine_id));
     json_object_set_new(document, "boot_id", json_text(identity->boot_id));
@@ -291,6 +309,9 @@ Lease *lease_acquire(Repository *repository, const LeaseRequest *request, GError
         return NULL;
     when = time_format_compact(now);
     lease->id = g_strdup_printf("%s-%s", when, random);
+    lease->source = g_strdup(request->source);
+    lease->type = g_strdup(request->type);
+    lease->since = request->since > 0 ? MIN(request->since, now) : now;
     /* The run file is locked before the lease can be seen: a lease with a free run file is dead. */
     lease->run = take_run_file(request->runtime_directory, lease->id, error);
     if (lease->run == NULL)
@@ -345,5 +366,7 @@ void lease_release(Lease *lease)
     g_mutex_clear(&lease->mutex);
     repository_unref(lease->repository);
     g_free(lease->id);
+    g_free(lease->source);
+    g_free(lease->type);
     g_free(lease);
 }

@@ -28,6 +28,8 @@ typedef struct {
     const char *exclusive;   /* for one live lease only: "backup/market/full"; or NULL */
     const char *backup;      /* the id of the backup that is being written, or NULL */
     const char *const *uses; /* ids of backups that are being read, NULL-terminated, or NULL */
+    gint64 since; /* what was written from this time of the store on is in use too: an interrupted
+                   * run's that is taken over; 0: from the lease's start */
     const char *runtime_directory; /* where the run file goes */
 } LeaseRequest;
 
@@ -45,6 +47,11 @@ void lease_release(Lease *lease);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lease, lease_release)
 
 const char *lease_id(const Lease *lease);
+const char *lease_source(const Lease *lease); /* or NULL */
+const char *lease_type(const Lease *lease);   /* or NULL */
+/* By the store's clock: no pool object that was written since is taken away while the lease
+ * lives. */
+gint64 lease_since(const Lease *lease);
 
 /* FALSE when the lease could not be renewed in time: what was written under it must not be
  * committed. ERROR_TIMEOUT. */
@@ -60,6 +67,7 @@ typedef struct {
     char **uses;     /* NULL-terminated */
     char *host;
     gint64 started; /* by the store's clock; 0 where it cannot be read */
+    gint64 since;   /* not after `started` */
     gboolean live;
     gboolean readable; /* else only id and live mean something: it may protect anything */
 } LeaseView;

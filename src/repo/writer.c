@@ -8,11 +8,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "repo/backup-id.h"
 #include "repo/checksums.h"
 #include "repo/document.h"
 #include "repo/stored.h"
 #include "repo/tombstone.h"
+#include "repo/unfinished.h"
 
 #define SHARED_PREFIX "../../"
 
@@ -25,6 +27,7 @@ struct BackupWriter {
     GPtrArray *objects;    /* ManifestObject, durable */
     GHashTable *externals; /* paths to External */
     GPtrArray *remains;    /* names that may be in the store, in the order of writing */
+    GPtrArray *notes;      /* names that may be in the store */
     gboolean committed;    /* or beyond taking back */
 };
 
@@ -87,6 +90,7 @@ BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char
     writer->objects = g_ptr_array_new_with_free_func(manifest_object_free);
     writer->externals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     writer->remains = g_ptr_array_new_with_free_func(g_free);
+    writer->notes = g_ptr_array_new_with_free_func(g_free);
     return writer;
 }
 
@@ -134,6 +138,7 @@ void backup_writer_free(BackupWriter *writer)
     g_ptr_array_unref(writer->objects);
     g_hash_table_unref(writer->externals);
     g_ptr_array_unref(writer->remains);
+    g_ptr_array_unref(writer->notes);
     g_mutex_clear(&writer->mutex);
     g_free(writer->id);
     repository_unref(writer->repository);
@@ -291,6 +296,46 @@ gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
     memcpy(external->digest, digest, SHA256_SIZE);
     g_hash_table_insert(writer->externals, g_strdup(path), external);
     return TRUE;
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+static char *take_note_name(BackupWriter *writer)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    g_autofree char *path = g_strdup_printf(UNFINISHED_NOTES "%08u.json", writer->notes->len + 1);
+    char *name = object_name(writer, path);
+
+    g_ptr_array_add(writer->notes, g_strdup(name));
+    return name;
+}
+
+gboolean backup_writer_note(BackupWriter *writer, json_t *fields, GError **error)
+{
+    g_autoptr(json_t) document = fields;
+    g_autofree char *name = take_note_name(writer);
+    g_autofree char *since = time_format(lease_since(writer->lease));
+    g_autofree char *text = NULL;
+
+    json_object_set_new(document, "format_version", json_integer(REPOSITORY_FORMAT_VERSION));
+    json_object_set_new(document, "backup", json_text(writer->id));
+    json_object_set_new(document, "source", json_text(lease_source(writer->lease)));
+    json_object_set_new(document, "type", json_text(lease_type(writer->lease)));
+    json_object_set_new(document, "since", json_text(since));
+    text = json_write(document, FALSE);
+    return document_put(repository_store(writer->repository), name, text, strlen(text), NULL,
+                        error);
+}
+
+/* What stays of them in a backup is of no use and no harm. */
+static void remove_notes(BackupWriter *writer)
+{
+    for (guint i = 0; i < writer->notes->len; i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (!store_delete(repository_store(writer->repository), writer->notes->pdata[i], &error))
+            log_write(LOG_INFO, "a note of the backup stays: %s", error->message);
+    }
 }
 
 /* --- Commit ----------------------------------------------------------------------------------- */
@@ -487,7 +532,10 @@ gboolean backup_writer_commit(BackupWriter *writer, Manifest *manifest, GError *
         checksums_add(sums, object->path, digest);
     }
     add_externals(writer, manifest, sums);
+    if (!put_manifest(writer, manifest, sums, error))
+        return FALSE;
+    remove_notes(writer);
     /* The lease is asked last: while it holds, no sweep takes away what was checked above. */
-    return put_manifest(writer, manifest, sums, error) && lease_check(writer->lease, error) &&
-           put_checksums(writer, sums, error) && confirm_commit(writer, error);
+    return lease_check(writer->lease, error) && put_checksums(writer, sums, error) &&
+           confirm_commit(writer, error);
 }

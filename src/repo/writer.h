@@ -3,8 +3,8 @@
  * Writing a backup: objects stream through the codec, the seal of an encrypted repository and
  * SHA-256 into the store, each durable when
  * it is committed; the manifest comes after them and SHA256SUMS last: that is the commit. A writer
- * that is freed without a commit removes what it wrote (what a crash leaves is swept, see
- * repo/sweep.h).
+ * that is freed without a commit removes what it wrote but its notes (they and what a crash leaves are
+ * swept, see repo/sweep.h).
  *
  * Threads: objects may be written by several threads at once, one thread an object.
  */
@@ -52,6 +52,12 @@ gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec 
 gboolean backup_writer_add_external(BackupWriter *writer, const char *path,
                                     const guint8 digest[SHA256_SIZE], guint64 size,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Notes what is durable and may serve the next backup of this kind, should this one not come to its
+ * end: see repo/unfinished.h. Takes the fields. The notes stay when the writer is freed without a
+ * commit, and go with it. */
+gboolean backup_writer_note(BackupWriter *writer, json_t *fields,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Adds all objects to the manifest, checks that each is in the store with its size and in no
  * tombstone and that the lease still lives, writes manifest.json and SHA256SUMS. When the answer to

@@ -2,6 +2,7 @@
 """Physical backups of PostgreSQL on real servers: what they hold, what they refuse, and what a server makes of their files."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -54,7 +55,6 @@ def test_full_and_incremental_come_up(server, site, closing, access):
     place = server.root / "space"
     place.mkdir()
     if os.geteuid() == 0:
-        import shutil
         shutil.chown(place, "postgres", "postgres")
     fill(server)
     server.psql(f"CREATE TABLESPACE fast LOCATION '{place}';"
@@ -490,6 +490,52 @@ def test_killed_and_run_again(server, site, closing, access):
         assert site.backups() == []
     expected = server.value("postgres", SUM)
     assert closing(Revived(site, site.backup("full", "--access", access))).value(SUM) == expected
+
+
+def interrupt_when_noted(site, how):
+    """Starts a full and ends it when it has noted a first durable pack. Says which run it was."""
+    known = {path.name for path in (site.repository / "backups").glob("*")}
+    running = site.start("backup", "postgresql", "full", "--jobs", "1", "--rate", "40M")
+    for _ in range(600):
+        noted = [path for path in (site.repository / "backups").glob("*/notes/*.json")
+                 if path.parent.parent.name not in known]
+        if noted or running.poll() is not None:
+            break
+        time.sleep(0.05)
+    assert noted, running.communicate()[0]
+    for pid in subprocess.run(["pgrep", "-f", f"backup postgresql .*{site.config}$"], stdout=subprocess.PIPE,
+                              check=False).stdout.split():
+        os.kill(int(pid), how)
+    running.communicate(timeout=60)
+    assert running.returncode != 0 and site.backups() == []
+    return noted[0].parent.parent.name
+
+
+def test_an_interrupted_backup_is_taken_over(server, site):
+    size = 160 * 1024 * 1024
+    junk = server.data / "junk"
+    junk.write_bytes(os.urandom(size))
+    if os.geteuid() == 0:
+        shutil.chown(junk, "postgres", "postgres")
+    fill(server)
+    interrupt_when_noted(site, signal.SIGTERM)
+    last = interrupt_when_noted(site, signal.SIGKILL)
+    # What changed meanwhile is in no pack of theirs.
+    server.psql("UPDATE trades SET text = 'changed' WHERE id % 10 = 0")
+    with open(junk, "r+b") as file:
+        file.write(b"changed")
+    told = site.ok("backup", "postgresql", "full").out
+    backup = site.ok("show", site.backups()[0], "--json").json
+    resumed = backup["resumed"]
+    assert resumed["run"] == last and 60 << 20 < resumed["bytes"] < size < resumed["of"]
+    assert "resumed: " in told and last in told
+    assert not (site.path(backup) / "notes").exists()
+    site.check_sums(backup)
+    site.ok("verify", backup["id"])
+    target = server.root / "again"
+    site.ok("restore", "postgresql", "full", "--backup-id", backup["id"], "--target-directory", str(target))
+    subprocess.run([str(server.bin / "pg_verifybackup"), str(target)], check=True, stdout=subprocess.DEVNULL)
+    assert (target / "junk").read_bytes() == junk.read_bytes()
 
 
 @both_ways

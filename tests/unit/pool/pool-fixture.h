@@ -45,16 +45,24 @@ static inline void take_file(PoolFile *file, gpointer tag, gpointer data)
     pool_file_clear(file);
 }
 
-static inline gboolean test_backup_begin(TestBackup *backup, Repository *repository,
-                                         const char *directory, const char *id, const char *uses,
-                                         CompressSpec compression, GError **error)
+/* `unfinished`: the interrupted run that is taken over, or NULL. */
+static inline gboolean test_backup_begin_over(TestBackup *backup, Repository *repository,
+                                              const char *directory, const char *id,
+                                              const char *uses, const Unfinished *unfinished,
+                                              CompressSpec compression, GError **error)
 {
     const char *used[] = {uses, NULL};
     LeaseRequest request = {.operation = "backup",
+                            .source = "market",
+                            .type = "full",
                             .backup = id,
                             .uses = used,
+                            .since = unfinished != NULL ? unfinished->since : 0,
                             .runtime_directory = directory};
-    PoolWriterOptions options = {.backup_id = id, .compression = compression, .hash_key = TEST_KEY};
+    PoolWriterOptions options = {.backup_id = id,
+                                 .compression = compression,
+                                 .hash_key = TEST_KEY,
+                                 .unfinished = unfinished};
 
     *backup = (TestBackup){.repository = repository, .id = g_strdup(id), .index = json_array()};
     backup->lease = lease_acquire(repository, &request, error);
@@ -70,6 +78,14 @@ static inline gboolean test_backup_begin(TestBackup *backup, Repository *reposit
     backup->stream = pool_stream_new(backup->pool);
     pool_stream_set_func(backup->stream, take_file, backup);
     return TRUE;
+}
+
+static inline gboolean test_backup_begin(TestBackup *backup, Repository *repository,
+                                         const char *directory, const char *id, const char *uses,
+                                         CompressSpec compression, GError **error)
+{
+    return test_backup_begin_over(backup, repository, directory, id, uses, NULL, compression,
+                                  error);
 }
 
 static inline void test_backup_end(TestBackup *backup)
