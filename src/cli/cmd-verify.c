@@ -20,8 +20,10 @@ static struct {
 static json_t *report_json(const VerifyReport *report)
 {
     json_t *object = json_object();
-    json_t *damage = json_array();
+    json_t *damage = json_array(), *warnings = json_array();
 
+    for (guint i = 0; i < report->warnings->len; i++)
+        json_array_append_new(warnings, json_text(report->warnings->pdata[i]));
     for (guint i = 0; i < report->damage->len; i++) {
         const VerifyDamage *one = g_ptr_array_index(report->damage, i);
         json_t *entry = json_object();
@@ -30,7 +32,10 @@ static json_t *report_json(const VerifyReport *report)
         json_object_set_new(entry, "problem", json_text(one->problem));
         json_array_append_new(damage, entry);
     }
-    json_object_set_new(object, "backup", json_text(report->backup));
+    if (report->backup != NULL)
+        json_object_set_new(object, "backup", json_text(report->backup));
+    else
+        json_object_set_new(object, "archive", json_text(report->archive));
     json_object_set_new(object, "result",
                         json_string(report->damage->len > 0 ? "damaged" : "good"));
     json_object_set_new(object, "level", json_string(report->structure ? "structure" : "objects"));
@@ -39,6 +44,7 @@ static json_t *report_json(const VerifyReport *report)
     json_object_set_new(object, "seconds",
                         json_real((double)report->elapsed / (double)TIME_SECOND));
     json_object_set_new(object, "damage", damage);
+    json_object_set_new(object, "warnings", warnings);
     return object;
 }
 
@@ -48,13 +54,37 @@ static void print_report(Output *output, const VerifyReport *report)
     g_autofree char *took = duration_format(report->elapsed);
 
     output_line(output, "%-8s %s  %" G_GUINT64_FORMAT " objects, %s, in %s%s",
-                report->damage->len > 0 ? "damaged" : "good", report->backup, report->objects,
-                bytes, took, report->structure ? "" : "; what is inside them was not checked");
+                report->damage->len > 0 ? "damaged" : "good",
+                report->backup != NULL ? report->backup : report->archive, report->objects, bytes,
+                took, report->structure ? "" : "; what is inside them was not checked");
     for (guint i = 0; i < report->damage->len; i++) {
         const VerifyDamage *damage = g_ptr_array_index(report->damage, i);
 
         output_line(output, "         %s: %s", damage->object, damage->problem);
     }
+    for (guint i = 0; i < report->warnings->len; i++)
+        output_warning(output, "%s: %s", report->archive, (const char *)report->warnings->pdata[i]);
+}
+
+/* What becomes of a report: printed, kept, and the exit status. */
+typedef struct {
+    CommandRun *run;
+    json_t *reports;
+} Keeper;
+
+static void keep_report(const VerifyReport *report, gpointer data)
+{
+    Keeper *keeper = data;
+
+    print_report(keeper->run->output, report);
+    json_array_append_new(keeper->reports, report_json(report));
+    if (report->damage->len > 0)
+        keeper->run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
+}
+
+static guint chosen_jobs(void)
+{
+    return options.jobs > 0 ? (guint)options.jobs : DEFAULT_JOBS;
 }
 
 /* Verifies one backup, prints, keeps the JSON. */
@@ -63,15 +93,23 @@ static gboolean verify_one(CommandRun *run, OperationContext *context, const cha
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(VerifyReport) report = NULL;
+    Keeper keeper = {run, reports};
 
-    if (!operation_verify(context, id, options.jobs > 0 ? (guint)options.jobs : DEFAULT_JOBS,
-                          progress, run->cancellable, &report, error))
+    if (!operation_verify(context, id, chosen_jobs(), progress, run->cancellable, &report, error))
         return FALSE;
-    print_report(run->output, report);
-    json_array_append_new(reports, report_json(report));
-    if (report->damage->len > 0)
-        run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
+    keep_report(report, &keeper);
     return TRUE;
+}
+
+/* The WAL archives: whatever refers to them. */
+static gboolean verify_archives(CommandRun *run, OperationContext *context, json_t *reports,
+                                GError **error)
+{
+    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
+    Keeper keeper = {run, reports};
+    const VerifyFollow follow = {chosen_jobs(), progress, keep_report, &keeper};
+
+    return operation_verify_archives(context, &follow, run->cancellable, error);
 }
 
 /* Goes on behind a backup that cannot be looked at, so that damage in the others is found; fails in
@@ -101,6 +139,8 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
         if (first == NULL)
             first = g_steal_pointer(&problem);
     }
+    if (!verify_archives(run, context, reports, error))
+        return FALSE;
     /* Damage that was found says more than a failure to look. */
     if (first != NULL && run->exit_status == 0) {
         g_propagate_error(error, g_steal_pointer(&first));
@@ -157,8 +197,10 @@ const Command command_verify = {
     .summary = "read a backup again and check every byte of it",
     .description =
         "Checks that every object is there with the size and SHA-256 that the backup recorded,\n"
-        "then the structure inside the archives. Exit status 3 names each damaged object. The\n"
-        "result is kept in the repository and shown by list and show.",
+        "then the structure inside the archives. --all reads the WAL archives as well and weighs\n"
+        "what is missing there: a hole that a backup or the way on from the newest one needs is\n"
+        "damage, an older one a warning that names what it costs. Exit status 3 names each\n"
+        "damaged object. The result is kept in the repository and shown by list and show.",
     .example = "holdfast verify --all",
     .options = entries,
     .reads_only = TRUE,

@@ -36,6 +36,49 @@ const Engine *engine_find(const char *name, GError **error)
     return NULL;
 }
 
+const Engine *engine_at(guint index)
+{
+    return index < engine_count ? engines[index] : NULL;
+}
+
+gboolean engine_is_damage(const GError *problem)
+{
+    return error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_FORMAT) ||
+           error_is(problem, ERROR_NOT_FOUND) || error_is(problem, ERROR_IO);
+}
+
+static void damage_free(gpointer data)
+{
+    EngineDamage *damage = data;
+
+    g_free(damage->object);
+    g_free(damage->problem);
+    g_free(damage);
+}
+
+void engine_archive_report_init(EngineArchiveReport *report)
+{
+    *report = (EngineArchiveReport){
+        .damage = g_ptr_array_new_with_free_func(damage_free),
+        .warnings = g_ptr_array_new_with_free_func(g_free),
+    };
+}
+
+void engine_archive_report_clear(EngineArchiveReport *report)
+{
+    g_clear_pointer(&report->damage, g_ptr_array_unref);
+    g_clear_pointer(&report->warnings, g_ptr_array_unref);
+}
+
+void engine_archive_damage(EngineArchiveReport *report, const char *object, const GError *problem)
+{
+    EngineDamage *damage = g_new0(EngineDamage, 1);
+
+    damage->object = g_strdup(object);
+    damage->problem = error_text(problem);
+    g_ptr_array_add(report->damage, damage);
+}
+
 void engine_plan_init(EnginePlan *plan)
 {
     plan->steps = g_ptr_array_new_with_free_func(g_free);

@@ -183,6 +183,27 @@ typedef struct {
     GPtrArray *ranges;    /* char *: what it is, a sentence each */
 } EngineTrimResult;
 
+/* --- what lies beside the backups ------------------------------------------------------------- */
+
+typedef struct {
+    Repository *repository;
+    const char *name; /* one of archives() */
+    guint jobs;
+    Progress *progress;
+    GCancellable *cancellable;
+} EngineArchive;
+
+typedef struct {
+    char *object;
+    char *problem;
+} EngineDamage;
+
+typedef struct {
+    guint64 objects, bytes; /* that were read */
+    GPtrArray *damage;      /* EngineDamage *; empty: good */
+    GPtrArray *warnings;    /* char *: what is missing and promised by nothing */
+} EngineArchiveReport;
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -231,6 +252,12 @@ typedef struct {
      * *ret_result is filled in then too. */
     gboolean (*restore)(EnginePlan *plan, EngineResult *ret_result, GError **error);
     void (*plan_free)(EnginePlan *plan);
+
+    /* The archives in a repository that belong to no single backup (PostgreSQL's WAL), an array of
+     * names; and reading one of them through. NULL: the engine has none. */
+    gboolean (*archives)(Repository *repository, GPtrArray **ret_names, GError **error);
+    gboolean (*check_archive)(const EngineArchive *request, EngineArchiveReport *report,
+                              GError **error);
 } Engine;
 
 /* Makes an engine known. Called at start-up by main.c, which alone knows them all. */
@@ -239,7 +266,16 @@ void engine_register(const Engine *engine);
 /* The engine with this name: ERROR_UNSUPPORTED names the ones there are. */
 const Engine *engine_find(const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* All that are known; `index` from 0, NULL behind the last. */
+const Engine *engine_at(guint index);
+
 /* Helpers for engines. */
+/* Failures that say something about an object rather than about our looking at it. A disk that
+ * cannot read a sector back (io) has lost the object. */
+gboolean engine_is_damage(const GError *problem);
+void engine_archive_damage(EngineArchiveReport *report, const char *object, const GError *problem);
+void engine_archive_report_init(EngineArchiveReport *report);
+void engine_archive_report_clear(EngineArchiveReport *report);
 void engine_plan_init(EnginePlan *plan);
 void engine_plan_clear(EnginePlan *plan);
 void engine_plan_step(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);

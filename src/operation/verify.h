@@ -16,10 +16,12 @@ typedef struct {
 } VerifyDamage;
 
 typedef struct {
-    char *backup;
+    char *backup;           /* or NULL: of an archive */
+    char *archive;          /* "wal/<source>", or NULL */
     guint64 objects, bytes; /* checked */
     gboolean structure;     /* whether the structure inside the objects was checked too */
     GPtrArray *damage;      /* VerifyDamage *; empty: good */
+    GPtrArray *warnings;    /* char *: what is missing in an archive and promised by nothing */
     gint64 elapsed;         /* microseconds */
 } VerifyReport;
 void verify_report_free(VerifyReport *report);
@@ -31,5 +33,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifyReport, verify_report_free)
 gboolean operation_verify(OperationContext *context, const char *backup_id, guint jobs,
                           Progress *progress, GCancellable *cancellable, VerifyReport **ret_report,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Who is told of each archive when it was read. */
+typedef struct {
+    guint jobs;
+    Progress *progress;
+    void (*func)(const VerifyReport *report, gpointer data);
+    gpointer data;
+} VerifyFollow;
+
+/* Reads what belongs to no single backup, whatever refers to it: the WAL archives of all sources.
+ * Files a verify record for each. FALSE when looking itself failed. */
+gboolean operation_verify_archives(OperationContext *context, const VerifyFollow *follow,
+                                   GCancellable *cancellable,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

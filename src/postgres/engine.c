@@ -12,6 +12,7 @@
 #include "postgres/physical-plan.h"
 #include "postgres/wal-reach.h"
 #include "postgres/wal-trim.h"
+#include "postgres/wal-verify.h"
 
 static gboolean is_physical(const char *method)
 {
@@ -82,4 +83,6 @@ const Engine postgres_engine = {
     .plan = plan,
     .restore = restore,
     .plan_free = plan_free,
+    .archives = pg_wal_archives,
+    .check_archive = pg_wal_verify,
 };

@@ -288,7 +288,7 @@ static WalWindow *add_window(Search *search, const Manifest *manifest, const Wal
     window->backups = g_ptr_array_new_with_free_func(g_free);
     window->timeline = window->to_timeline = position->timeline;
     window->from_lsn = window->to_lsn = position->stop;
-    window->from = window->to = manifest_stop(manifest);
+    window->from = window->to = window->last = manifest_stop(manifest);
     g_ptr_array_add(search->windows, window);
     return window;
 }
@@ -334,6 +334,7 @@ static gboolean add_backup(Search *search, const Manifest *manifest, const WalPo
         window->to = MAX(window->to, last);
     }
     g_ptr_array_add(window->backups, g_strdup(manifest_id(manifest)));
+    window->last = MAX(window->last, manifest_stop(manifest));
     return TRUE;
 }
 

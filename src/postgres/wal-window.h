@@ -27,6 +27,7 @@ typedef struct {
     GPtrArray *backups;  /* char *: the ids of the backups that lead into it, oldest first */
     guint32 timeline;    /* of the oldest one */
     PgLsn from_lsn;      /* where it stops being inconsistent */
+    gint64 last;         /* when the newest of its backups ended */
     gint64 from;         /* the oldest moment: when that backup ended */
     guint32 to_timeline; /* where the WAL leads */
     PgLsn to_lsn;        /* the end of the archived WAL there */

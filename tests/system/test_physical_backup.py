@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import missing
+from pgcluster import wait_until
 from physical import PhysicalCluster, Revived, Site
 
 
@@ -471,6 +472,70 @@ def test_promotion_during_the_backup(server, site, standby):
     assert running.returncode == 1, output
     assert "promoted" in output
     assert len(site.backups()) == 1
+
+
+# --- the archive beside the backups ------------------------------------------------------------------------------
+
+
+def segment(site, name):
+    (path,) = (site.repository / "wal").rglob(name)
+    return path
+
+
+def more_wal(server, site):
+    """Two more segments with commits; the names."""
+    names = []
+    for _ in range(2):
+        server.psql("CREATE TABLE IF NOT EXISTS more (i int); INSERT INTO more VALUES (1)")
+        names.append(server.value("postgres", "SELECT pg_walfile_name(pg_switch_wal())"))
+    assert wait_until(lambda: list((site.repository / "wal").rglob(names[-1])), 30)
+    return names
+
+
+def archive_report(result):
+    (report,) = [entry for entry in result.json if "archive" in entry]
+    assert report["archive"] == "wal/main" and report["objects"] > 0
+    return report
+
+
+def test_verify_reads_the_whole_archive(server, site):
+    fill(server)
+    site.backup()
+    between = more_wal(server, site)
+    newest = site.backup()
+    behind = more_wal(server, site)
+    report = archive_report(site.ok("verify", "--all", "--json"))
+    assert report["result"] == "good" and report["warnings"] == [] and report["damage"] == []
+
+    # No backup's SHA256SUMS names it, and it is read all the same.
+    path = segment(site, between[1])
+    good = path.read_bytes()
+    path.write_bytes(good[:-9] + bytes([good[-9] ^ 1]) + good[-8:])
+    (damage,) = archive_report(site.fails(3, "verify", "--all", "--json"))["damage"]
+    assert damage["object"].endswith(between[1])
+
+    # An old hole costs a window, and no more.
+    path.unlink()
+    result = site.ok("verify", "--all", "--json")
+    (warning,) = archive_report(result)["warnings"]
+    assert between[1] in warning and "no moment between " in warning
+    assert "warning" in site.ok("verify", "--all").err
+
+    # On the way on from the newest backup it is damage.
+    kept = segment(site, behind[0]).read_bytes()
+    segment(site, behind[0]).unlink()
+    (damage,) = archive_report(site.fails(3, "verify", "--all", "--json"))["damage"]
+    assert behind[0] in damage["problem"]
+    (segment(site, behind[1]).parent / behind[0]).write_bytes(kept)
+    site.ok("verify", "--all")
+
+    # What a backup needs to be consistent.
+    number = int(newest["start_lsn"].split("/")[1], 16) // newest["segment_size"]
+    segment(site, f"{newest['timeline']:08X}{0:08X}{number:08X}").unlink()
+    reports = site.fails(3, "verify", "--all", "--json").json
+    assert any(newest["id"] in damage["problem"] for entry in reports if "archive" in entry
+               for damage in entry["damage"])
+    assert [entry["result"] for entry in reports if entry.get("backup") == newest["id"]] == ["damaged"]
 
 
 # --- interruptions and limits ------------------------------------------------------------------------------------
