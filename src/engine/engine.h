@@ -136,6 +136,7 @@ struct EnginePlan {
     GPtrArray *warnings; /* char * */
     json_t *summary;     /* for --json and the audit record: databases, tables, rows, bytes */
     int problem_code;    /* ErrorCode of the first problem */
+    guint64 bytes;       /* plain bytes that the restore moves; 0: not known */
     const char *method;  /* PostgreSQL: "physical" or "logical": whose plan it is */
 };
 

@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/time.h"
 #include "operation/clear.h"
+#include "operation/expect.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
 #include "repo/lease.h"
@@ -31,7 +32,9 @@ typedef struct {
     const RestoreRequest *request;
     Backup *backup;
     const Engine *engine;
-    char *reason;      /* why that backup, where none was named */
+    char *reason;       /* why that backup, where none was named */
+    const char *method; /* the plan's, and its bytes: for the record */
+    guint64 bytes;
     char **wal_get;    /* for the server's restore_command */
     EnginePlace place; /* the request's, with wal_get */
     ConfigSource bare; /* where no configuration knows the source */
@@ -215,12 +218,28 @@ static void append_all(GPtrArray *to, const GPtrArray *from)
         g_ptr_array_add(to, g_strdup(g_ptr_array_index(from, i)));
 }
 
-static void report_plan(RestoreReport *report, const EnginePlan *plan)
+/* The time that the steps are going to take. */
+static void add_expectation(const Restoring *restoring, RestoreReport *report)
+{
+    Expectation expectation;
+
+    if (!expect_restore(restoring->context, restoring->request->engine, restoring->method,
+                        restoring->bytes, &expectation))
+        return;
+    g_ptr_array_add(report->steps, expectation_describe(&expectation));
+    json_object_set_new(report->summary, "expected", expectation_json(&expectation));
+}
+
+static void report_plan(Restoring *restoring, RestoreReport *report, const EnginePlan *plan)
 {
     append_all(report->steps, plan->steps);
     append_all(report->problems, plan->problems);
     append_all(report->warnings, plan->warnings);
     report->summary = json_incref(plan->summary);
+    restoring->method = plan->method;
+    restoring->bytes = plan->bytes;
+    if (restoring->request->dry_run)
+        add_expectation(restoring, report);
 }
 
 /* The first problem becomes the error; its text brings its hint along. */
@@ -236,7 +255,7 @@ static gboolean run_plan(Restoring *restoring, EnginePlan *plan, RestoreReport *
     EngineResult result = {0};
     gboolean done;
 
-    report_plan(report, plan);
+    report_plan(restoring, report, plan);
     if (plan->problems->len > 0) {
         set_problem(plan, error);
         return FALSE;
@@ -307,6 +326,8 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "plain_size",
                         json_integer(
                             (json_int_t)manifest_plain_size(backup_manifest(restoring->backup))));
+    json_object_set_new(body, "method", json_text(restoring->method));
+    json_object_set_new(body, "bytes", json_integer((json_int_t)restoring->bytes));
     json_object_set_new(body, "target", json_text(restoring->work.target->name));
     json_object_set_new(body, "dry_run", json_boolean(request->dry_run));
     json_object_set_new(body, "result", json_string(result_word(request, problem)));

@@ -346,6 +346,7 @@ static void describe(PgPhysicalPlan *plan)
                      "recover to %s on timeline %" G_GUINT32_FORMAT " (%u WAL segments), then %s",
                      target, plan->route != NULL ? plan->route->timeline : plan->physical->timeline,
                      replay, pg_recovery_action(request->recovery));
+    plan->base.bytes = plan->bytes + (plan->segments + replay) * plan->physical->segment_size;
     json_object_set_new(summary, "backup", json_text(backup_id(request->backup)));
     json_object_set_new(summary, "reason", json_text(request->reason));
     json_object_set_new(summary, "target", json_text(target));

@@ -514,6 +514,7 @@ static void summarize(PgRestorePlan *plan)
         rows += database->rows;
         bytes += database->bytes;
     }
+    plan->base.bytes = bytes;
     json_decref(plan->base.summary);
     plan->base.summary =
         json_pack("{s:O, s:I, s:I, s:I}", "databases", databases, "tables", (json_int_t)tables,

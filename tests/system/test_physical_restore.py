@@ -255,6 +255,8 @@ def test_newest_backup_is_chosen(server, site, restored):
     first = site.backup()
     moment = now(server)
     server.psql("INSERT INTO trades VALUES (1001, 'one')")
+    # Ids of one second have no order.
+    time.sleep(1.1)
     second = site.backup()
     later = now(server)
     server.psql("INSERT INTO trades VALUES (1002, 'two')")
@@ -267,6 +269,18 @@ def test_newest_backup_is_chosen(server, site, restored):
     assert not restored.data.exists()
     named = restored.pitr("--target-time", moment, "--backup-id", second["id"], status=1)
     assert "before the end" in named.err
+
+
+def test_the_expected_time_is_measured_or_said_to_be_assumed(server, site, restored):
+    fill(server, 100)
+    backup = site.backup()
+    guess = restored.full(backup, "--dry-run", "--json").json
+    assert guess["summary"]["expected"]["basis"] == "assumed" and "are assumed" in guess["steps"][-1]
+    restored.full(backup)
+    plan = restored.full(backup, "--delta", "--dry-run", "--json").json
+    expected = plan["summary"]["expected"]
+    assert (expected["basis"], expected["restores"]) == ("measured", 1)
+    assert expected["seconds"] > 0 and expected["rate"] > 0 and "were measured" in plan["steps"][-1]
 
 
 # --- timelines -------------------------------------------------------------------------------------------------------
