@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/size.h"
 #include "codec/hash.h"
 #include "postgres/backup-manifest.h"
 #include "postgres/file-list.h"
@@ -205,7 +207,7 @@ static gboolean write_files(PgPhysicalPlan *plan, EngineResult *result, GArray *
     return TRUE;
 }
 
-gboolean pg_physical_restore_directory(PgPhysicalPlan *plan, EngineResult *result, GError **error)
+static gboolean restore_directory(PgPhysicalPlan *plan, EngineResult *result, GError **error)
 {
     const EngineRestore *request = plan->request;
     g_autoptr(PgPlaceLock) lock = pg_place_take(plan->place, plan->physical->system_identifier,
@@ -219,6 +221,57 @@ gboolean pg_physical_restore_directory(PgPhysicalPlan *plan, EngineResult *resul
         return FALSE;
     progress_begin(request->progress, "making it durable", 0, 0);
     return pg_place_sync(systems, plan->place, error) && pg_place_finish(plan->place, error);
+}
+
+/* What the disk does not hold yet of the files and of the WAL. Runs of zeros may need less. */
+static guint64 missing_bytes(const PgPhysicalPlan *plan)
+{
+    FILE_AUTO_FD directory = open(plan->place->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    guint64 missing = plan->segments * plan->physical->segment_size;
+
+    for (guint i = 0; i < plan->physical->files->len; i++) {
+        const PgFile *file = g_ptr_array_index(plan->physical->files, i);
+        guint64 size = file->content.size, present = 0;
+        struct stat info;
+
+        if (file->kind != PG_FILE_REGULAR)
+            continue;
+        if (directory >= 0 && fstatat(directory, file->path, &info, 0) == 0)
+            present = (guint64)info.st_blocks * 512;
+        missing += size - MIN(size, present);
+    }
+    return missing;
+}
+
+/* A disk that is full: how much is missing, and what state the directory is in. */
+static void set_full_disk(const PgPhysicalPlan *plan, const GError *problem, GError **error)
+{
+    g_autofree char *missing = size_format(missing_bytes(plan));
+    g_autofree char *text = error_text(problem);
+    g_autofree char *present = NULL;
+    guint64 bytes = 0;
+
+    if (!file_free_space(plan->place->directory, &bytes, NULL))
+        bytes = 0;
+    present = size_format(bytes);
+    error_set(error, ERROR_NO_SPACE, "%s; about %s more are needed below %s, where %s are free",
+              text, missing, plan->place->directory, present);
+    error_add_hint(error,
+                   "the restore is unfinished, and no server starts there; free some space and run "
+                   "it again with --delta: it goes on from what is there");
+}
+
+gboolean pg_physical_restore_directory(PgPhysicalPlan *plan, EngineResult *result, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (restore_directory(plan, result, &problem))
+        return TRUE;
+    if (error_is(problem, ERROR_NO_SPACE))
+        set_full_disk(plan, problem, error);
+    else
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 gboolean pg_physical_restore(EnginePlan *base, EngineResult *ret_result, GError **error)

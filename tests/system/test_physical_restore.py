@@ -385,6 +385,42 @@ def test_stale_settings_go(server, site, restored):
     assert restored.value("SHOW work_mem") == "7MB"
 
 
+@pytest.fixture
+def small_disk(restored):
+    """A file system of its own for the target; grows when it is called."""
+    place = restored.root / "disk"
+    place.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)],
+                                           stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    shutil.chown(place, "postgres", "postgres")
+    restored.data = place / "data"
+    yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+    if (restored.data / "postmaster.pid").exists():
+        restored.stop()
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_leaves_an_unfinished_directory(server, site, restored, small_disk):
+    fill(server, 50000)
+    expected = server.value("postgres", SUM)
+    backup = site.backup()
+    refused = restored.full(backup, status=1)
+    assert " needs " in refused.err and "are free" in refused.err and not restored.data.exists()
+    # A delta cannot know beforehand how much it needs.
+    full = restored.full(backup, "--delta", status=1)
+    assert re.search(r"about [0-9.]+ MiB more are needed", full.err) and "no space left" in full.err
+    assert "--delta" in full.err and "unfinished" in full.err
+    assert (restored.data / "holdfast.restore").exists()
+    assert not (restored.data / "global" / "pg_control").exists()
+    assert restored.start(check=False) != 0
+    small_disk("400m")
+    restored.full(backup, "--delta")
+    assert not (restored.data / "holdfast.restore").exists()
+    restored.verify().promoted()
+    assert restored.value(SUM) == expected
+
+
 # --- kills and damage ------------------------------------------------------------------------------------------------
 
 
