@@ -319,8 +319,10 @@ static gboolean refer_whole(PoolStream *stream, PoolReader *reader, const PoolFi
             !pool_stream_refer(stream, reader, base->extents[i].pack, &extent->pack))
             return FALSE;
     }
-    return base->map_length == 0 ||
-           pool_stream_refer(stream, reader, base->map_pack, &result->map_pack);
+    if (base->map_length > 0)
+        return pool_stream_refer(stream, reader, base->map_pack, &result->map_pack);
+    pool_file_set_uses(result, result->extents, result->extent_count);
+    return TRUE;
 }
 
 /* Copies an extent's stored bytes into the open pack. They are decoded for a check first: damage
@@ -379,8 +381,8 @@ gboolean pool_file_reuse(PoolStream *stream, PoolReader *reader, const PoolFile 
         pool_file_clear(&result);
         return copy_forward(stream, reader, base, tag, error);
     }
-    for (guint32 i = 0; i < base->use_count; i++)
-        stats.reused_stored += base->uses[i].bytes;
+    for (guint32 i = 0; i < result.use_count; i++)
+        stats.reused_stored += result.uses[i].bytes;
     pool_stream_deliver(stream, &result, tag, &stats);
     return TRUE;
 }

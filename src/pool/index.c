@@ -96,7 +96,7 @@ static gboolean read_extents(PoolReader *reader, const json_t *list, PoolFile *f
     if (json_array_size(list) != count || count > POOL_INLINE_LIMIT)
         return FALSE;
     file->extent_count = (guint32)count;
-    file->extents = g_new0(PoolExtent, MAX(count, 1));
+    file->extents = g_new0(PoolExtent, count);
     for (guint32 i = 0; i < file->extent_count; i++) {
         const json_t *entry = json_array_get(list, i);
         PoolExtent *extent = &file->extents[i];
@@ -107,7 +107,6 @@ static gboolean read_extents(PoolReader *reader, const json_t *list, PoolFile *f
             !read_hash(json_array_get(entry, 3), &extent->hash))
             return FALSE;
     }
-    pool_file_set_uses(file, file->extents, file->extent_count);
     return TRUE;
 }
 

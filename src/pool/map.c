@@ -115,6 +115,14 @@ void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count
     file->uses = kept > 0 ? g_memdup2(uses->data, kept * sizeof(PoolUse)) : NULL;
 }
 
+void pool_file_trim(PoolFile *file)
+{
+    if (file->map_length > 0)
+        return;
+    g_clear_pointer(&file->uses, g_free);
+    file->use_count = 0;
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static guint8 *put_u32(guint8 *out, guint32 value)

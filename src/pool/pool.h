@@ -51,14 +51,16 @@ typedef struct {
 /* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is
  * inside. Pack numbers are handles of the PoolWriter or PoolReader that the file came from. */
 typedef struct {
-    guint64 size; /* bytes of the file */
+    guint64 size;               /* bytes of the file */
+    struct PoolExtent *extents; /* inline, when map_length is 0 */
+    PoolUse
+        *uses; /* all packs that the content needs, by handle, when map_length is not 0; else the
+                    * extents say so: of a million small files every allocation counts */
     guint32 extent_size;
     guint32 map_pack; /* the pack that holds the map, when map_length is not 0 */
     guint32 map_offset, map_length;
-    guint32 extent_count; /* of the inline extents, when map_length is 0 */
-    struct PoolExtent *extents;
-    guint32 use_count; /* all packs that the content needs, by handle */
-    PoolUse *uses;
+    guint32 extent_count; /* of the inline extents */
+    guint32 use_count;
 } PoolFile;
 
 typedef struct PoolExtent {

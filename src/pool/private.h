@@ -160,6 +160,8 @@ guint64 pool_extent_count(guint64 size, guint32 extent_size);
 /* Plain bytes of the extent with this index. */
 guint32 pool_extent_plain(guint64 size, guint32 extent_size, guint64 index);
 
+/* Takes the uses away again where the inline extents tell them. */
+void pool_file_trim(PoolFile *file);
 /* What a file uses, from its extents and, where map_length is not 0, its map. */
 void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count);
 

@@ -189,7 +189,7 @@ static void clear_item(gpointer data)
 gboolean pg_base_match(Backup *base, const PgPhysical *head, gboolean times, const GPtrArray *files,
                        GArray **ret_items, GError **error)
 {
-    g_autoptr(GArray) items = g_array_new(FALSE, FALSE, sizeof(PgCopyItem));
+    g_autoptr(GArray) items = g_array_sized_new(FALSE, FALSE, sizeof(PgCopyItem), files->len);
     Match match = {items, 0, times};
 
     g_array_set_clear_func(items, clear_item);

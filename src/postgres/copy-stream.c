@@ -73,10 +73,8 @@ static gboolean begin_member(const TarMember *member, gpointer data, GError **er
     /* Links are those of tablespaces, which are known otherwise. */
     if (stream->target == TO_TEXT || member->kind == TAR_LINK || pg_file_is_excluded(path))
         return TRUE;
-    file = g_new0(PgFile, 1);
-    file->path = g_steal_pointer(&path);
-    file->kind = member->kind == TAR_FILE ? PG_FILE_REGULAR : PG_FILE_DIRECTORY;
-    file->mode = member->mode;
+    file = pg_file_new(path, member->kind == TAR_FILE ? PG_FILE_REGULAR : PG_FILE_DIRECTORY);
+    file->mode = member->mode & 07777;
     file->modified = member->modified;
     g_ptr_array_add(stream->copy->physical->files, file);
     if (file->kind == PG_FILE_DIRECTORY)

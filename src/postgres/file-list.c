@@ -148,10 +148,8 @@ static gint64 time_of(const struct timespec *when)
 
 static PgFile *add_file(Walk *walk, const char *path, PgFileKind kind, const struct stat *info)
 {
-    PgFile *file = g_new0(PgFile, 1);
+    PgFile *file = pg_file_new(path, kind);
 
-    file->path = g_strdup(path);
-    file->kind = kind;
     file->mode = info->st_mode & 07777;
     file->modified = time_of(&info->st_mtim);
     file->changed = time_of(&info->st_ctim);
@@ -267,46 +265,42 @@ static gboolean take_entry(Walk *walk, int parent, const char *name, const char 
     return TRUE;
 }
 
-/* All names in a directory but "." and "..". Takes the descriptor. */
-static gboolean read_names(int directory, const char *path, GPtrArray **ret_names, GError **error)
+/* The next name in a directory but "." and ".."; NULL in *ret_name at its end. Names are taken one by
+ * one: a directory may hold a million. */
+static gboolean next_name(DIR *stream, const char *path, const char **ret_name, GError **error)
 {
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    DIR *stream = fdopendir(directory);
     const struct dirent *entry;
-    int problem;
 
-    if (stream == NULL) {
-        problem = errno;
-        close(directory);
-        error_set_errno(error, problem, "cannot read the directory %s", path);
+    do {
+        errno = 0;
+        entry = readdir(stream);
+    } while (entry != NULL &&
+             (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    if (entry == NULL && errno != 0) {
+        error_set_errno(error, errno, "cannot read the directory %s", path);
         return FALSE;
     }
-    for (errno = 0; (entry = readdir(stream)) != NULL; errno = 0)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            g_ptr_array_add(names, g_strdup(entry->d_name));
-    problem = errno;
-    closedir(stream);
-    if (problem != 0) {
-        error_set_errno(error, problem, "cannot read the directory %s", path);
-        return FALSE;
-    }
-    *ret_names = g_steal_pointer(&names);
+    *ret_name = entry != NULL ? entry->d_name : NULL;
     return TRUE;
 }
 
 /* The file nodes that have an init fork: unlogged relations, whose other forks are reset at the
  * server's start. */
-static GHashTable *find_unlogged(const GPtrArray *names)
+static GHashTable *find_unlogged(DIR *stream, const char *path, GError **error)
 {
-    GHashTable *unlogged = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) unlogged = g_hash_table_new(NULL, NULL);
+    const char *name;
 
-    for (guint i = 0; i < names->len; i++) {
-        PgRelationName name;
+    do {
+        PgRelationName parsed;
 
-        if (pg_relation_name_parse(g_ptr_array_index(names, i), &name) && name.init)
-            g_hash_table_add(unlogged, GUINT_TO_POINTER(name.relation));
-    }
-    return unlogged;
+        if (!next_name(stream, path, &name, error))
+            return NULL;
+        if (name != NULL && pg_relation_name_parse(name, &parsed) && parsed.init)
+            g_hash_table_add(unlogged, GUINT_TO_POINTER(parsed.relation));
+    } while (name != NULL);
+    rewinddir(stream);
+    return g_steal_pointer(&unlogged);
 }
 
 static gboolean is_reset(GHashTable *unlogged, const char *name)
@@ -317,44 +311,61 @@ static gboolean is_reset(GHashTable *unlogged, const char *name)
            g_hash_table_contains(unlogged, GUINT_TO_POINTER(parsed.relation));
 }
 
-/* Takes the descriptor. */
-static gboolean walk_directory(Walk *walk, int directory, const char *path, guint depth,
-                               GError **error)
+static gboolean walk_name(Walk *walk, int parent, const char *name, const char *path, guint depth,
+                          GHashTable *unlogged, GError **error)
 {
-    g_autoptr(GPtrArray) names = NULL;
-    g_autoptr(GHashTable) unlogged = NULL;
-    FILE_AUTO_FD parent = directory;
-    g_autofree char *probe = g_strconcat(path, "/0", NULL);
-    int copy = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+    g_autofree char *child = path[0] == '\0' ? g_strdup(name) : g_strconcat(path, "/", name, NULL);
 
-    if (copy < 0) {
-        error_set_errno(error, errno, "cannot read the directory %s", path);
+    if (pg_file_is_excluded(child) || (unlogged != NULL && is_reset(unlogged, name)))
+        return TRUE;
+    if (g_cancellable_is_cancelled(walk->scan->cancellable)) {
+        error_set(error, ERROR_CANCELLED, "cancelled");
         return FALSE;
     }
-    if (!read_names(copy, path, &names, error))
-        return FALSE;
+    return take_entry(walk, parent, name, child, depth, error);
+}
+
+static gboolean walk_stream(Walk *walk, DIR *stream, const char *path, guint depth, GError **error)
+{
+    g_autoptr(GHashTable) unlogged = NULL;
+    g_autofree char *probe = g_strconcat(path, "/0", NULL);
+    const char *name;
+
     if (depth > DEPTH_LIMIT) {
         error_set(error, ERROR_LIMIT, "%s/%s lies deeper than %d directories",
                   walk->scan->data_directory, path, DEPTH_LIMIT);
         return FALSE;
     }
-    if (relation_directory(probe) > 0)
-        unlogged = find_unlogged(names);
-    for (guint i = 0; i < names->len; i++) {
-        const char *name = g_ptr_array_index(names, i);
-        g_autofree char *child =
-            path[0] == '\0' ? g_strdup(name) : g_strconcat(path, "/", name, NULL);
-
-        if (pg_file_is_excluded(child) || (unlogged != NULL && is_reset(unlogged, name)))
-            continue;
-        if (g_cancellable_is_cancelled(walk->scan->cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
-            return FALSE;
-        }
-        if (!take_entry(walk, parent, name, child, depth, error))
+    if (relation_directory(probe) > 0) {
+        unlogged = find_unlogged(stream, path, error);
+        if (unlogged == NULL)
             return FALSE;
     }
+    do {
+        if (!next_name(stream, path, &name, error) ||
+            (name != NULL && !walk_name(walk, dirfd(stream), name, path, depth, unlogged, error)))
+            return FALSE;
+    } while (name != NULL);
     return TRUE;
+}
+
+/* Takes the descriptor. */
+static gboolean walk_directory(Walk *walk, int directory, const char *path, guint depth,
+                               GError **error)
+{
+    DIR *stream = fdopendir(directory);
+    gboolean walked;
+
+    if (stream == NULL) {
+        int problem = errno;
+
+        close(directory);
+        error_set_errno(error, problem, "cannot read the directory %s", path);
+        return FALSE;
+    }
+    walked = walk_stream(walk, stream, path, depth, error);
+    closedir(stream);
+    return walked;
 }
 
 gboolean pg_file_scan(const PgFileScan *scan, GPtrArray **ret_files, GPtrArray **ret_warnings,

@@ -42,11 +42,20 @@
 
 /* --- the structures --------------------------------------------------------------------------- */
 
+PgFile *pg_file_new(const char *path, PgFileKind kind)
+{
+    gsize length = strlen(path) + 1;
+    PgFile *file = g_malloc0(sizeof(PgFile) + length);
+
+    memcpy(file->path, path, length);
+    file->kind = kind;
+    return file;
+}
+
 void pg_file_free(PgFile *file)
 {
     if (file == NULL)
         return;
-    g_free(file->path);
     g_free(file->target);
     pool_file_clear(&file->content);
     g_free(file);
@@ -594,6 +603,8 @@ static gboolean regular_from_json(const json_t *json, PoolReader *reader, PgFile
 static gboolean kind_rest_from_json(const json_t *json, PoolReader *reader, PgFile *file,
                                     GError **error)
 {
+    guint32 mode;
+
     if (file->kind == PG_FILE_LINK) {
         file->target = get_bytes(json, "target", "encoded_target");
         if (file->target == NULL || file->target[0] == '\0') {
@@ -602,8 +613,10 @@ static gboolean kind_rest_from_json(const json_t *json, PoolReader *reader, PgFi
         }
         return TRUE;
     }
-    return need_octal(json, &file->mode, error) &&
-           (file->kind == PG_FILE_DIRECTORY || regular_from_json(json, reader, file, error));
+    if (!need_octal(json, &mode, error))
+        return FALSE;
+    file->mode = mode & 07777;
+    return file->kind == PG_FILE_DIRECTORY || regular_from_json(json, reader, file, error);
 }
 
 typedef struct {
@@ -616,23 +629,24 @@ typedef struct {
 static gboolean take_file_line(const json_t *json, gpointer data, GError **error)
 {
     FileReader *reader = data;
-    PgFile *file = g_new0(PgFile, 1);
+    g_autofree char *path = get_bytes(json, "path", "encoded_path");
+    PgFileKind kind;
+    PgFile *file;
 
-    file->path = get_bytes(json, "path", "encoded_path");
-    if (file->path == NULL || !is_safe_path(file->path) || !kind_from_json(json, &file->kind) ||
-        (reader->last != NULL && strcmp(reader->last, file->path) >= 0)) {
+    if (path == NULL || !is_safe_path(path) || !kind_from_json(json, &kind) ||
+        (reader->last != NULL && strcmp(reader->last, path) >= 0)) {
         error_set(error, ERROR_FORMAT, FILES_STEM ": a line without a usable path or type: %s",
-                  file->path != NULL ? file->path : "none");
-        pg_file_free(file);
+                  path != NULL ? path : "none");
         return FALSE;
     }
+    file = pg_file_new(path, kind);
     if (!kind_rest_from_json(json, reader->reader, file, error)) {
         g_prefix_error(error, FILES_STEM ": %s: ", file->path);
         pg_file_free(file);
         return FALSE;
     }
     g_free(reader->last);
-    reader->last = g_strdup(file->path);
+    reader->last = g_steal_pointer(&path);
     return reader->func(file, reader->data, error);
 }
 

@@ -28,19 +28,21 @@
 
 typedef enum { PG_FILE_REGULAR, PG_FILE_DIRECTORY, PG_FILE_LINK } PgFileKind;
 
+/* There may be millions: small and in one piece. */
 typedef struct {
-    char *path; /* bytes as the file system has them, not always UTF-8 */
-    PgFileKind kind;
-    guint32 mode;     /* permission bits */
-    gboolean settled; /* its times can be compared with those of a later backup; see base.h */
-    gint64
-        modified; /* microseconds, by the host's file system: when it was looked at before it was read */
-    gint64 changed;   /* the inode's change time, likewise; 0: not known (stream) */
-    guint64 inode;    /* 63 bits of it; 0: not known (stream) */
-    guint32 crc32c;   /* of the content, for PostgreSQL's backup_manifest */
-    char *target;     /* of a link (pg_wal); tablespace links stand in `tablespaces` */
-    PoolFile content; /* of a regular file */
+    char *target; /* of a link (pg_wal); tablespace links stand in `tablespaces` */
+    /* Microseconds, by the host's file system: when it was looked at before it was read; and the
+     * inode's change time, likewise, 0: not known (stream). */
+    gint64 modified, changed;
+    guint64 inode;     /* 63 bits of it; 0: not known (stream) */
+    PoolFile content;  /* of a regular file */
+    guint32 crc32c;    /* of the content, for PostgreSQL's backup_manifest */
+    guint32 mode : 16; /* permission bits */
+    PgFileKind kind : 8;
+    guint32 settled : 1; /* its times can be compared with those of a later backup; see base.h */
+    char path[];         /* bytes as the file system has them, not always UTF-8 */
 } PgFile;
+PgFile *pg_file_new(const char *path, PgFileKind kind);
 void pg_file_free(PgFile *file);
 
 typedef struct {

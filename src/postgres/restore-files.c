@@ -300,7 +300,8 @@ static gboolean run_workers(Shared *shared, GError **error)
 gboolean pg_place_restore_files(const PgFilesRestore *restore, PgFilesResult *ret_result,
                                 GError **error)
 {
-    g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+    g_autoptr(GArray) pieces =
+        g_array_sized_new(FALSE, FALSE, sizeof(Piece), restore->physical->files->len);
     FILE_AUTO_FD directory = open(restore->place->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     Shared shared = {.restore = restore, .directory = directory, .pieces = pieces};
     PgFilesResult result = {0};

@@ -114,7 +114,7 @@ PgPlaceLock *pg_place_take(const PgPlace *place, guint64 system_identifier, cons
 
 typedef struct {
     const PgPlace *place;
-    GHashTable *kinds; /* path to its PgFileKind + 1; the strings belong to the backup's files */
+    const GPtrArray *files; /* the backup's, sorted by path */
     guint64 removed;
 } Clearing;
 
@@ -163,10 +163,33 @@ static gboolean is_ours(const char *path)
     return strcmp(path, PG_RESTORE_MARKER) == 0 || strcmp(path, PG_CONTROL_BEFORE) == 0;
 }
 
+/* What the backup has under this path; NULL: nothing. WAL is written anew, and pg_wal is where this
+ * restore wants it: nothing of it counts. */
+static const PgFile *find_file(const Clearing *clearing, const char *path)
+{
+    guint low = 0, high = clearing->files->len;
+
+    if (strcmp(path, "pg_wal") == 0 || g_str_has_prefix(path, "pg_wal/"))
+        return NULL;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const PgFile *file = clearing->files->pdata[middle];
+        int order = strcmp(file->path, path);
+
+        if (order == 0)
+            return file;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 static gboolean clear_entry(Clearing *clearing, int parent, const char *name, const char *path,
                             GError **error)
 {
-    guint kind = GPOINTER_TO_UINT(g_hash_table_lookup(clearing->kinds, path));
+    const PgFile *file = find_file(clearing, path);
     struct stat info;
 
     if (is_ours(path))
@@ -177,9 +200,10 @@ static gboolean clear_entry(Clearing *clearing, int parent, const char *name, co
     }
     if (S_ISLNK(info.st_mode) && is_kept_link(clearing, path, parent, name))
         return clear_directory(clearing, parent, name, path, error);
-    if (S_ISDIR(info.st_mode) && kind == PG_FILE_DIRECTORY + 1)
+    if (S_ISDIR(info.st_mode) && file != NULL && file->kind == PG_FILE_DIRECTORY)
         return clear_directory(clearing, parent, name, path, error);
-    if (S_ISREG(info.st_mode) && kind == PG_FILE_REGULAR + 1 && info.st_nlink == 1)
+    if (S_ISREG(info.st_mode) && file != NULL && file->kind == PG_FILE_REGULAR &&
+        info.st_nlink == 1)
         return TRUE;
     return remove_entry(clearing, parent, name, path, S_ISDIR(info.st_mode), error);
 }
@@ -220,20 +244,6 @@ static gboolean clear_directory(Clearing *clearing, int parent, const char *name
     return done;
 }
 
-static GHashTable *list_kinds(const PgPlace *place, const PgPhysical *physical)
-{
-    GHashTable *kinds = g_hash_table_new(g_str_hash, g_str_equal);
-
-    for (guint i = 0; i < physical->files->len; i++) {
-        const PgFile *file = g_ptr_array_index(physical->files, i);
-
-        /* WAL is written anew, and pg_wal is where this restore wants it. */
-        if (strcmp(file->path, "pg_wal") != 0 && !g_str_has_prefix(file->path, "pg_wal/"))
-            g_hash_table_insert(kinds, file->path, GUINT_TO_POINTER((guint)file->kind + 1));
-    }
-    return kinds;
-}
-
 /* A linked pg_wal keeps its place, but nothing of what is in it. */
 static gboolean empty_wal(const PgPlace *place, GError **error)
 {
@@ -255,8 +265,7 @@ static gboolean empty_wal(const PgPlace *place, GError **error)
 static gboolean clear_tree(const PgPlace *place, const PgPhysical *physical, guint64 *ret_removed,
                            GError **error)
 {
-    g_autoptr(GHashTable) kinds = list_kinds(place, physical);
-    Clearing clearing = {.place = place, .kinds = kinds};
+    Clearing clearing = {.place = place, .files = physical->files};
 
     if (!clear_directory(&clearing, AT_FDCWD, place->directory, "", error) ||
         !empty_wal(place, error))

@@ -54,10 +54,8 @@ static void fixture_close(Fixture *fixture, gconstpointer data)
 
 static PgFile *new_file(const char *path, PgFileKind kind)
 {
-    PgFile *file = g_new0(PgFile, 1);
+    PgFile *file = pg_file_new(path, kind);
 
-    file->path = g_strdup(path);
-    file->kind = kind;
     file->mode = kind == PG_FILE_DIRECTORY ? 0700 : 0600;
     return file;
 }
