@@ -85,8 +85,11 @@ gboolean pack_directory_read(const guint8 *bytes, gsize length, guint64 pack_siz
 {
     gsize expected;
 
-    if (length < PACK_DIRECTORY_TRAILER ||
-        !pack_directory_length(bytes + length - PACK_DIRECTORY_TRAILER, pack_size, what, &expected,
+    if (length < PACK_DIRECTORY_TRAILER) {
+        error_set(error, ERROR_DAMAGED, "%s ends within its directory", what);
+        return FALSE;
+    }
+    if (!pack_directory_length(bytes + length - PACK_DIRECTORY_TRAILER, pack_size, what, &expected,
                                error))
         return FALSE;
     if (expected != length) {
