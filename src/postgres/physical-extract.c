@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
+#include "postgres/scratch-guard.h"
 #include "postgres/scratch-server.h"
 #include "repo/backup-id.h"
 
@@ -74,12 +75,14 @@ gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
 
 typedef struct {
     char *folder;
+    PgGuard *guard;
 } ScratchFolder;
 
 static void scratch_folder_clear(ScratchFolder *scratch)
 {
     if (scratch->folder != NULL)
         (void)!directory_remove(scratch->folder, NULL);
+    pg_guard_free(scratch->guard);
     g_free(scratch->folder);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScratchFolder, scratch_folder_clear)
@@ -94,11 +97,18 @@ static gboolean make_owned(const PgPlace *place, const char *path, GError **erro
     return FALSE;
 }
 
-static gboolean make_scratch(const PgPlace *place, ScratchFolder *scratch, GError **error)
+static gboolean make_scratch(const PgPlace *place, const char *run_directory,
+                             ScratchFolder *scratch, GError **error)
 {
     g_autofree char *tablespaces = NULL;
+    PgGuardRequest guarded = {.run_directory = run_directory};
 
+    pg_guard_sweep(run_directory);
     scratch->folder = g_path_get_dirname(place->directory);
+    guarded.remove = scratch->folder;
+    scratch->guard = pg_guard_new(&guarded, error);
+    if (scratch->guard == NULL)
+        return FALSE;
     tablespaces = g_build_filename(scratch->folder, "tablespaces", NULL);
     return make_owned(place, scratch->folder, error) && make_owned(place, tablespaces, error);
 }
@@ -108,6 +118,7 @@ static gboolean start_server(const PgPhysicalPlan *plan, PgScratch **ret_scratch
     const EngineRestore *request = plan->request;
     const PgScratchRequest wanted = {.directory = plan->place->directory,
                                      .user = plan->place->user,
+                                     .run_directory = request->scratch_directory,
                                      .physical = plan->physical,
                                      .conninfo = request->target->conninfo,
                                      .progress = request->progress,
@@ -228,7 +239,7 @@ gboolean pg_physical_extract(PgPhysicalPlan *plan, EngineResult *result, GError 
     g_autoptr(PgScratch) scratch = NULL;
     g_autoptr(Backup) backup = NULL;
 
-    if (!make_scratch(plan->place, &folder, error) ||
+    if (!make_scratch(plan->place, plan->request->scratch_directory, &folder, error) ||
         !pg_physical_restore_directory(plan, result, error) || !start_server(plan, &scratch, error))
         return FALSE;
     backup = dump_server(plan, scratch, folder.folder, error);

@@ -13,22 +13,25 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/random.h"
 #include "base/throttle.h"
 #include "base/time.h"
 #include "postgres/connection.h"
+#include "postgres/scratch-guard.h"
 
-#define OUTPUT_LIMIT (1024 * 1024)
-#define LOG_TAIL     2000
-#define LOG_LIMIT    (64u << 20)
-#define POLL         (50 * 1000)
+#define LOG_TAIL  2000
+#define LOG_LIMIT (64u << 20)
+#define POLL      (50 * 1000)
 /* pg_ctl comes back before the server has said that it is there. */
 #define START_WAIT (10 * TIME_SECOND)
 /* A socket's path has 107 bytes at most. */
-#define FOLDER_PATTERN "/tmp/hf-XXXXXX"
+#define FOLDER_PREFIX "/tmp/hf-"
+#define FOLDER_BYTES  6
 
 struct PgScratch {
     PgScratchRequest request;
     char *pg_ctl;
+    PgGuard *guard;
     char *folder; /* socket, configuration, log */
     char *conninfo;
     char *role; /* that connects */
@@ -69,28 +72,9 @@ static char *find_server_program(const char *name, int major, GCancellable *canc
     return NULL;
 }
 
-/* Runs a program as the server's account; *ret_output may be NULL. */
-static gboolean run_as(const PgScratchRequest *request, const char *const *words, char **ret_output,
-                       GError **error)
+static gboolean run_as(const PgScratchRequest *request, const char *const *words, GError **error)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    /* The directory that we are in may be one that the account cannot enter, which PostgreSQL's
-     * programs complain of. */
-    static const char *const environment[] = {"LC_ALL=C", "PGOPTIONS", "PGDATABASE", "PGSERVICE",
-                                              NULL};
-    ProcessSpec spec = {.environment = environment, .keep_fd = -1};
-
-    if (request->user != NULL) {
-        g_ptr_array_add(argv, (gpointer) "runuser");
-        g_ptr_array_add(argv, (gpointer) "-u");
-        g_ptr_array_add(argv, (gpointer)request->user);
-        g_ptr_array_add(argv, (gpointer) "--");
-    }
-    for (guint i = 0; words[i] != NULL; i++)
-        g_ptr_array_add(argv, (gpointer)words[i]);
-    g_ptr_array_add(argv, NULL);
-    spec.argv = (const char *const *)argv->pdata;
-    return process_run(&spec, OUTPUT_LIMIT, ret_output, NULL, request->cancellable, error);
+    return pg_run_as(request->user, words, NULL, request->cancellable, error);
 }
 
 /* --- its configuration ------------------------------------------------------------------------ */
@@ -141,11 +125,21 @@ static gboolean put_file(const PgScratch *scratch, const char *name, const char 
 static gboolean make_folder(PgScratch *scratch, GError **error)
 {
     g_autofree char *config = write_config(scratch);
-    g_autofree char *folder = g_strdup(FOLDER_PATTERN);
+    g_autofree char *random = random_name(FOLDER_BYTES);
+    g_autofree char *folder = g_strconcat(FOLDER_PREFIX, random, NULL);
+    const PgGuardRequest guarded = {.run_directory = scratch->request.run_directory,
+                                    .remove = folder,
+                                    .pg_ctl = scratch->pg_ctl,
+                                    .directory = scratch->request.directory,
+                                    .user = scratch->request.user};
     struct stat info;
 
-    if (stat(scratch->request.directory, &info) != 0 || mkdtemp(folder) == NULL) {
-        error_set_errno(error, errno, "cannot make a directory for the private server");
+    scratch->guard = pg_guard_new(&guarded, error);
+    if (scratch->guard == NULL)
+        return FALSE;
+    if (stat(scratch->request.directory, &info) != 0 || mkdir(folder, 0700) != 0) {
+        error_set_errno(error, errno, "cannot make the directory %s for the private server",
+                        folder);
         return FALSE;
     }
     scratch->folder = g_steal_pointer(&folder);
@@ -185,6 +179,7 @@ PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
     g_autofree char *options = NULL, *log = NULL;
 
     scratch->request = *request;
+    pg_guard_sweep(request->run_directory);
     scratch->pg_ctl = find_server_program("pg_ctl", major, request->cancellable, error);
     if (scratch->pg_ctl == NULL || !make_folder(scratch, error))
         return NULL;
@@ -195,7 +190,7 @@ PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
         options,         NULL};
     scratch->started = TRUE;
     scratch->began = time_monotonic();
-    if (!run_as(request, words, NULL, error)) {
+    if (!run_as(request, words, error)) {
         g_prefix_error(error, "starting a private server in %s: ", request->directory);
         return NULL;
     }
@@ -217,7 +212,7 @@ static gboolean stop(PgScratch *scratch, const char *mode, GError **error)
                                  NULL};
 
     scratch->started = FALSE;
-    return run_as(&scratch->request, words, NULL, error);
+    return run_as(&scratch->request, words, error);
 }
 
 gboolean pg_scratch_stop(PgScratch *scratch, GError **error)
@@ -236,6 +231,7 @@ void pg_scratch_free(PgScratch *scratch)
     }
     if (scratch->folder != NULL)
         (void)!directory_remove(scratch->folder, NULL);
+    pg_guard_free(scratch->guard);
     g_free(scratch->pg_ctl);
     g_free(scratch->folder);
     g_free(scratch->conninfo);
@@ -255,7 +251,7 @@ static gboolean is_running(PgScratch *scratch)
     const char *const words[] = {
         scratch->pg_ctl, "status", "-s", "-D", scratch->request.directory, NULL};
 
-    if (run_as(&scratch->request, words, NULL, NULL)) {
+    if (run_as(&scratch->request, words, NULL)) {
         scratch->seen = TRUE;
         return TRUE;
     }
@@ -378,7 +374,7 @@ static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *resul
     const char *const words[] = {program, "--all", "--install-missing", "-h", scratch->folder, "-p",
                                  "5432",  "-U",    scratch->role,       NULL};
     progress_begin(request->progress, "checking with pg_amcheck", 0, 0);
-    if (run_as(request, words, NULL, &problem)) {
+    if (run_as(request, words, &problem)) {
         json_object_set_new(result->summary, "amcheck", json_string("passed"));
         return TRUE;
     }
@@ -414,6 +410,7 @@ gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result, GE
     const EngineRestore *request = plan->request;
     const PgScratchRequest wanted = {.directory = plan->place->directory,
                                      .user = plan->place->user,
+                                     .run_directory = request->scratch_directory,
                                      .physical = plan->physical,
                                      .conninfo = request->target->conninfo,
                                      .progress = request->progress,

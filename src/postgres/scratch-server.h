@@ -12,8 +12,9 @@
 typedef struct PgScratch PgScratch;
 
 typedef struct {
-    const char *directory; /* the data directory */
-    const char *user;      /* to run as, when we are root; else NULL */
+    const char *directory;     /* the data directory */
+    const char *user;          /* to run as, when we are root; else NULL */
+    const char *run_directory; /* where it is noted for the next run, should we be killed */
     const PgPhysical *physical;
     const char *conninfo; /* of the source: which role may connect is told by its user; or NULL */
     Progress *progress;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Physical restores of PostgreSQL on real servers, judged by pg_verifybackup, pg_amcheck and the server itself."""
+import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -453,6 +455,45 @@ def test_killed_and_run_again(server, site, restored, delta):
     assert not (restored.data / "holdfast.restore").exists()
     restored.verify().promoted()
     assert restored.value(SUM) == expected
+
+
+def is_alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("way", ["start", "tables"])
+def test_killed_with_a_private_server(server, site, restored, way):
+    fill(server, 1000)
+    site.backup()
+    archive_now(site)
+    scratch = site.directory / "state" / "scratch"
+    what = {"start": ["--target-directory", str(restored.data), "--start"],
+            "tables": ["--tables", "postgres.public.trades", "--to-database", "postgres", "--replace"]}[way]
+    arguments = ["restore", "postgresql", "pitr", "--target-latest", *what]
+    process = site.start(*arguments)
+    pid_files = []
+    for _ in range(3000):
+        pid_files = [path for path in [restored.data / "postmaster.pid", *scratch.glob("*/data/postmaster.pid")]
+                     if path.exists() and path.read_text().count("\n") > 1]
+        if pid_files or process.poll() is not None:
+            break
+        time.sleep(0.01)
+    assert pid_files, process.communicate()[0]
+    postmaster = int(pid_files[0].read_text().split()[0])
+    kill_children(process)
+    process.wait()
+    process.stdout.close()
+    # Nobody else ends it.
+    assert wait_until(lambda: not is_alive(postmaster), 60)
+    left = [pathlib.Path(json.loads(path.read_text())["remove"]) for path in scratch.glob("private-*.run")]
+    assert len(left) == {"start": 1, "tables": 2}[way] and all(path.exists() for path in left)
+    again = [*arguments, "--delta"] if way == "start" else arguments
+    site.ok(*again)
+    assert not any(path.exists() for path in left)
+    assert not list(scratch.glob("private-*.run")) and not list(scratch.glob("holdfast-scratch-*"))
 
 
 def test_repository_gone_while_recovering(history, site, restored):
