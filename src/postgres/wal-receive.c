@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "postgres/connection.h"
 #include "postgres/wal-archive.h"
 #include "postgres/wal-history.h"
 #include "postgres/wal-list.h"
@@ -289,6 +290,63 @@ static gboolean find_end(Receiver *receiver, gboolean *ret_found, GError **error
     return TRUE;
 }
 
+/* The server's present timeline or the ancestor of it that wrote this place. */
+static gboolean timeline_of(Receiver *receiver, PgLsn place, guint32 *ret_timeline, GError **error)
+{
+    guint32 current = receiver->server.timeline;
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GArray) ancestors = NULL;
+
+    *ret_timeline = current;
+    if (current == 1)
+        return TRUE;
+    bytes = wal_stream_history(receiver->stream, current, error);
+    if (bytes == NULL)
+        return FALSE;
+    ancestors =
+        wal_history_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), current, error);
+    if (ancestors == NULL)
+        return FALSE;
+    for (guint i = ancestors->len; i > 0; i--) {
+        const WalAncestor *ancestor = &g_array_index(ancestors, WalAncestor, i - 1);
+
+        if (place < ancestor->end)
+            *ret_timeline = ancestor->timeline;
+    }
+    return TRUE;
+}
+
+/* An archive that has nothing yet begins with what the slot has kept: that may be much more than the
+ * present segment. What keeps us from asking is no reason not to begin. */
+static gboolean begin_at_slot(Receiver *receiver, GError **error)
+{
+    const char *const parameters[] = {receiver->slot};
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(PgConnection) connection =
+        pg_connect(receiver->request->source->conninfo, NULL, NULL, &problem);
+    g_autoptr(PGresult) result =
+        connection != NULL
+            ? pg_query(
+                  connection,
+                  "SELECT restart_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", 1,
+                  parameters, &problem)
+            : NULL;
+    guint32 timeline = receiver->server.timeline;
+    PgLsn start = receiver->server.position;
+
+    if (result == NULL)
+        log_write(LOG_WARNING,
+                  "streaming begins at the present place, since the slot's is not "
+                  "known: %s",
+                  problem->message);
+    else if (PQntuples(result) == 1 && pg_text(result, 0, 0) != NULL &&
+             !pg_lsn_parse(pg_text(result, 0, 0), &start, error))
+        return FALSE;
+    start = MIN(start, receiver->server.position);
+    return timeline_of(receiver, start, &timeline, error) &&
+           enter_timeline(receiver, timeline, start, error);
+}
+
 /* The archive's end is no place where the server can go on: it has removed that WAL, or went
  * another way. */
 static gboolean begin_elsewhere(Receiver *receiver, const GError *problem, GError **error)
@@ -409,8 +467,7 @@ static gboolean prepare(Receiver *receiver, GError **error)
         !find_end(receiver, &found, error))
         return FALSE;
     if (!found)
-        return enter_timeline(receiver, receiver->server.timeline, receiver->server.position,
-                              error);
+        return begin_at_slot(receiver, error);
     if (receiver->timeline > receiver->server.timeline) {
         error_set(error, ERROR_REFUSED, "the archive has timeline %u, and the server is on %u",
                   receiver->timeline, receiver->server.timeline);

@@ -416,6 +416,21 @@ def test_receiving_loses_two_seconds_at_most(make):
         copy.stop()
 
 
+def test_receiving_begins_where_the_slot_does(make):
+    server = make(1, archive=False, settings=["archive_mode=off"])
+    server.sql("postgres", "SELECT pg_create_physical_replication_slot('holdfast_main', true)")
+    kept = server.value("postgres", "SELECT pg_walfile_name(restart_lsn) FROM pg_replication_slots")
+    names = [server.fill() for _ in range(4)]
+    receiver = Receiver(server)
+    try:
+        assert server.archived(names[-1])
+    finally:
+        assert receiver.stop() == 0
+    assert kept in server.files() and all(name in server.files() for name in names)
+    (entry,) = server.list()
+    assert entry["gaps"] == [] and entry["ranges"][0]["first"] == kept
+
+
 def test_receiving_goes_on_after_a_restart(make):
     server = make(1, archive=False, settings=["archive_mode=off"])
     receiver = Receiver(server)
