@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
+#include "postgres/physical-tables.h"
 #include "postgres/scratch-guard.h"
 #include "postgres/scratch-server.h"
 #include "repo/backup-id.h"
@@ -47,6 +48,33 @@ static gboolean check_databases(const PgPhysicalPlan *plan, GError **error)
     return TRUE;
 }
 
+/* Before anything is recovered. For a backup's own state its list decides; a later moment may have
+ * tables that the list cannot have. */
+static gboolean check_tables(PgPhysicalPlan *plan, GError **error)
+{
+    const EngineRestore *request = plan->request;
+    g_autofree char *unknown = NULL;
+
+    if (request->tables == NULL)
+        return TRUE;
+    if (!pg_physical_find_unknown(request->backup, request->tables, request->databases, &unknown,
+                                  error))
+        return FALSE;
+    if (unknown == NULL)
+        return TRUE;
+    if (request->recovery->to == RECOVER_STATE) {
+        error_set(error, ERROR_USAGE, "no table of the backup fits '%s'", unknown);
+        error_add_hint(error, "holdfast show %s lists its tables", backup_id(request->backup));
+        return FALSE;
+    }
+    engine_plan_warn(
+        &plan->base,
+        "no table of the backup's list fits '%s': unless it was made after the backup, "
+        "nothing will be restored",
+        unknown);
+    return TRUE;
+}
+
 /* Nothing of the scratch place exists before the restore. */
 gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
 {
@@ -68,7 +96,7 @@ gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
                 g_strdup_printf("%s/tablespaces/%" G_GUINT32_FORMAT, folder, space->oid);
         g_ptr_array_add(plan->place->tablespaces, placed);
     }
-    return check_databases(plan, error);
+    return check_databases(plan, error) && check_tables(plan, error);
 }
 
 /* --- the scratch place ------------------------------------------------------------------------ */

@@ -7,8 +7,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "postgres/inventory.h"
+#include "postgres/pattern.h"
+#include "repo/lines.h"
 
 #include <string.h>
+
+/* In the warning of a database whose tables are not in the list. */
+#define UNLISTED "are in the backup, but not in its list"
 
 typedef struct {
     ObjectWriter *object;
@@ -68,9 +73,8 @@ static gboolean write_database(const EngineBackup *request, TableWriter *writer,
     if (!read_database(request, writer, &tables, &problem)) {
         if (!error_is(problem, ERROR_CANCELLED)) {
             g_autofree char *text = error_text(problem);
-            g_autofree char *warning = g_strdup_printf(
-                "the tables of database %s are in the backup, but not in its list: %s",
-                writer->database, text);
+            g_autofree char *warning = g_strdup_printf("the tables of database %s " UNLISTED ": %s",
+                                                       writer->database, text);
 
             /* The manifest is clear: beside a seal it names no database. */
             if (repository_is_encrypted(backup_writer_repository(request->writer))) {
@@ -109,4 +113,60 @@ gboolean pg_physical_write_tables(const EngineBackup *request, PgConnection *con
     }
     *ret_count = writer.count;
     return object_writer_commit(object, NULL, error);
+}
+
+/* --- the list read ---------------------------------------------------------------------------- */
+
+typedef struct {
+    const GPtrArray *patterns;
+    const char *const *databases;
+    gboolean *used;
+} Matcher;
+
+static gboolean match_line(const json_t *json, gpointer data, GError **error)
+{
+    const Matcher *matcher = data;
+    const char *database = json_get_string(json, "database", "");
+    const char *schema = json_get_string(json, "schema", "");
+    const char *table = json_get_string(json, "table", "");
+
+    if (matcher->databases != NULL && !g_strv_contains(matcher->databases, database))
+        return TRUE;
+    for (guint i = 0; i < matcher->patterns->len; i++) {
+        if (pg_pattern_match(matcher->patterns->pdata[i], database, schema, table))
+            matcher->used[i] = TRUE;
+    }
+    return TRUE;
+}
+
+static gboolean list_is_whole(const Manifest *manifest)
+{
+    for (guint i = 0; i < manifest_warning_count(manifest); i++) {
+        if (strstr(manifest_warning(manifest, i), UNLISTED) != NULL)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean pg_physical_find_unknown(Backup *backup, const char *const *tables,
+                                  const char *const *databases, char **ret_pattern, GError **error)
+{
+    g_autoptr(GPtrArray) patterns = NULL;
+    g_autofree gboolean *used = NULL;
+    Matcher matcher;
+
+    if (!pg_patterns_parse(tables, &patterns, error))
+        return FALSE;
+    *ret_pattern = NULL;
+    if (!list_is_whole(backup_manifest(backup)))
+        return TRUE;
+    used = g_new0(gboolean, patterns->len + 1);
+    matcher = (Matcher){patterns, databases, used};
+    if (!backup_read_lines(backup, "details-tables.jsonl", match_line, &matcher, NULL, error))
+        return FALSE;
+    for (guint i = 0; i < patterns->len && *ret_pattern == NULL; i++) {
+        if (!used[i])
+            *ret_pattern = g_strdup(pg_pattern_text(patterns->pdata[i]));
+    }
+    return TRUE;
 }

@@ -16,4 +16,11 @@
 gboolean pg_physical_write_tables(const EngineBackup *request, PgConnection *connection,
                                   guint64 *ret_count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The first --tables pattern that fits no table of the backup's list, in these databases (NULL:
+ * all); NULL where each fits one, or where the list lacks a database. A table that was made after
+ * the backup is in no list. Free with g_free(). */
+gboolean pg_physical_find_unknown(Backup *backup, const char *const *tables,
+                                  const char *const *databases, char **ret_pattern,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif

@@ -579,6 +579,22 @@ def test_standby(history, restored):
     assert restored.value("SELECT pg_is_in_recovery()")
 
 
+def test_unknown_tables_are_told_before_anything_is_done(server, site):
+    fill(server, 100)
+    backup = site.backup()
+    server.create("rescue")
+    wanted = ["--databases", "postgres", "--to-database", "rescue", "--tables"]
+    refused = site.fails(2, "restore", "postgresql", "full", "--backup-id", backup["id"], *wanted, "public.trade")
+    assert "'public.trade'" in refused.err
+    # Of a later moment the list cannot know all.
+    server.psql("CREATE TABLE younger AS SELECT 1 AS one")
+    archive_now(site)
+    later = ["restore", "postgresql", "pitr", "--target-latest", *wanted, "public.younger"]
+    assert "'public.younger'" in site.ok(*later, "--dry-run").err
+    site.ok(*later)
+    assert server.value("rescue", "SELECT count(*) FROM younger") == 1
+
+
 def test_created_tablespaces(server, site, restored):
     fill(server, 100)
     site.backup()
