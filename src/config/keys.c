@@ -106,9 +106,7 @@ const ConfigKey config_keys[] = {
     {"retention", "keep_yearly", CONFIG_NUMBER, NULL, NULL, 0, 100000, "0",
      "Keep the newest backup of each of this many years."},
     {"retention", "wal_days", CONFIG_NUMBER, NULL, NULL, 0, 36500, NULL,
-     "Days of WAL to keep; as long as there are backups before it by default. The days of "
-     "keep_days "
-     "and what backups need for themselves are kept beyond that."},
+     "Days of WAL to keep beyond what keep_days and backups need; by default all behind a backup."},
     {"retention", "grace", CONFIG_DURATION, NULL, NULL, 0, 0, "1h",
      "How long remains of interrupted runs are left alone."},
 

@@ -128,6 +128,22 @@ static void test_values(void)
                    NULL);
 }
 
+/* [retention NAME] refines [retention], key by key. */
+static void test_named(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = parse(HEAD PG TD "[retention]\nkeep_days = 7\nkeep_full = 2\n"
+                                                "[retention a]\nkeep_full = 0\nkeep_monthly = 12\n",
+                                     &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(config_get_named(config, "retention", "a", "keep_days"), ==, "7");
+    g_assert_cmpstr(config_get_named(config, "retention", "a", "keep_full"), ==, "0");
+    g_assert_cmpstr(config_get_named(config, "retention", "a", "keep_monthly"), ==, "12");
+    g_assert_cmpstr(config_get_named(config, "retention", "t", "keep_monthly"), ==, "0");
+    g_assert_null(config_get_named(config, "retention", "t", "wal_days"));
+}
+
 static void test_whole(void)
 {
     assert_refused(HEAD "[source a]\n", "x.conf:3: [source a] has no key \"engine\"",
@@ -280,6 +296,7 @@ int main(int argc, char **argv)
     g_test_add_func("/config/form", test_form);
     g_test_add_func("/config/values", test_values);
     g_test_add_func("/config/whole", test_whole);
+    g_test_add_func("/config/named", test_named);
     g_test_add_func("/config/cron", test_cron);
     g_test_add_func("/config/table", test_table);
     g_test_add_func("/config/list", test_list);
