@@ -91,10 +91,10 @@ def test_backups_and_wal_go_by_the_rules(server, closing):
     assert {entry["id"]: entry["action"] for entry in plan["backups"]} == {
         first["id"]: "keep", middle["id"]: "delete", last["id"]: "keep"}
     assert plan["folder_bytes"] > 0 and plan["pool_bytes"] > 0
-    assert site.backups() == [first["id"], middle["id"], last["id"]] and segments(site) == before
+    assert len(site.backups()) == 3 and segments(site) == before
     text = site.ok("cleanup").out
     assert middle["id"] in text and "no rule keeps it" in text
-    assert site.backups() == [first["id"], last["id"]] and segments(site) == needed
+    assert set(site.backups()) == {first["id"], last["id"]} and segments(site) == needed
     site.fails(1, "delete", first["id"])
     site.ok("unpin", first["id"])
     done = site.ok("cleanup", "--json").json
@@ -144,7 +144,7 @@ def test_it_refuses(server):
     site.fails(1, "cleanup", "--unreadable", "nothing")
     assert len(site.backups()) == 3
     site.ok("cleanup", "--unreadable", middle["id"])
-    assert site.backups() == [middle["id"], last["id"]]
+    assert set(site.backups()) == {middle["id"], last["id"]}
     assert first["id"] not in site.ok("list", "backups").out
 
 
