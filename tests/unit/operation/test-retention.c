@@ -399,8 +399,7 @@ static time_t days_before(time_t now, guint days)
     return mktime(&local);
 }
 
-/* Noon of a date as days since 1970, by the Gregorian rule (Howard Hinnant's algorithm is avoided
- * on purpose: this counts year by year). */
+/* A date as days since 1970, counted year by year. */
 static long day_number(const struct tm *tm)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
