@@ -18,7 +18,7 @@ struct Fake {
     char *answer;
     GByteArray *greeting;
     char *request;
-    GMutex lock; /* over connections and request */
+    GMutex lock; /* over connections, request and what the handler works on */
     guint connections;
     FakeHandler handler;
     gpointer user_data;
@@ -182,7 +182,9 @@ static void serve(Fake *fake, guint connection)
             return;
         message.data = data->data;
         message.length = data->len;
+        g_mutex_lock(&fake->lock);
         fake->handler(&message);
+        g_mutex_unlock(&fake->lock);
     }
 }
 
@@ -285,4 +287,21 @@ guint fake_connections(Fake *fake)
     connections = fake->connections;
     g_mutex_unlock(&fake->lock);
     return connections;
+}
+
+guint fake_look(Fake *fake, const guint *number)
+{
+    guint value;
+
+    g_mutex_lock(&fake->lock);
+    value = *number;
+    g_mutex_unlock(&fake->lock);
+    return value;
+}
+
+void fake_change(Fake *fake, guint *number, guint value)
+{
+    g_mutex_lock(&fake->lock);
+    *number = value;
+    g_mutex_unlock(&fake->lock);
 }

@@ -38,6 +38,10 @@ const char *fake_url(Fake *fake);
 char *fake_request(Fake *fake);
 guint fake_connections(Fake *fake);
 
+/* Numbers that the handler counts with or goes by, from the test's thread. */
+guint fake_look(Fake *fake, const guint *number);
+void fake_change(Fake *fake, guint *number, guint value);
+
 /* For handlers. */
 void fake_send_bytes(Fake *fake, const void *bytes, gsize length);
 /* One frame, unmasked as a server's is. */

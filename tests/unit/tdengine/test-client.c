@@ -408,8 +408,8 @@ static void test_result(void)
     g_clear_error(&error);
     g_assert_cmpuint(read_all(result, &error), ==, many_rows());
     g_assert_no_error(error);
-    g_assert_cmpuint(gateway.fetches, ==, 4);      /* three blocks and the end */
-    g_assert_null(td_result_next(result, &error)); /* the end stays the end */
+    g_assert_cmpuint(fake_look(fake, &gateway.fetches), ==, 4); /* three blocks and the end */
+    g_assert_null(td_result_next(result, &error));              /* the end stays the end */
     g_assert_no_error(error);
     g_assert_true(td_client_execute(client, "CREATE x", NULL, NULL, &error));
 }
@@ -429,7 +429,7 @@ static void test_freed_early(void)
     g_assert_true(td_client_execute(client, "CREATE x", &affected, NULL, NULL));
     g_assert_cmpint(affected, ==, 3);
     g_assert_true(td_client_execute(client, "CREATE x", NULL, NULL, NULL));
-    g_assert_cmpuint(gateway.released, ==, 1);
+    g_assert_cmpuint(fake_look(fake, &gateway.released), ==, 1);
     g_assert_cmpuint(fake_connections(fake), ==, 1);
 }
 
@@ -469,9 +469,9 @@ static void test_repeated(void)
     g_autoptr(TdResult) result = NULL;
     g_autoptr(GError) error = NULL;
 
-    gateway.cut_query = 0;
+    fake_change(fake, &gateway.cut_query, 0);
     g_assert_true(td_client_use(client, "my db", NULL, NULL));
-    gateway.cut_query = 1;
+    fake_change(fake, &gateway.cut_query, 1);
     result = td_client_query(client, sql, NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(read_all(result, &error), ==, many_rows());
@@ -494,7 +494,7 @@ static void expect_broken_off(Gateway *gateway)
     g_clear_error(&error);
     g_assert_null(td_result_next(result, &error)); /* an error, never an end */
     g_assert_nonnull(error);
-    g_assert_cmpuint(gateway->queries, ==, 2); /* one for the version */
+    g_assert_cmpuint(fake_look(fake, &gateway->queries), ==, 2); /* one for the version */
     g_clear_error(&error);
     g_assert_true(td_client_execute(client, "CREATE x", NULL, NULL, &error)); /* anew */
 }
@@ -519,9 +519,9 @@ static void test_execute_lost(void)
     g_assert_false(td_client_execute(client, "CREATE x", NULL, NULL, &error));
     g_assert_error(error, ERROR_DOMAIN, ERROR_UNREACHABLE);
     g_assert_nonnull(strstr(error_hint(error), "not known"));
-    g_assert_cmpuint(gateway.queries, ==, 2);
+    g_assert_cmpuint(fake_look(fake, &gateway.queries), ==, 2);
     g_assert_true(td_client_execute(client, "CREATE x", NULL, NULL, NULL));
-    g_assert_cmpuint(gateway.queries, ==, 3);
+    g_assert_cmpuint(fake_look(fake, &gateway.queries), ==, 3);
 }
 
 /* Refused because another change is under way: that passes. */
@@ -533,7 +533,7 @@ static void test_conflict(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_true(td_client_execute(client, "CREATE x", NULL, NULL, &error));
-    g_assert_cmpuint(gateway.queries, ==, 4);
+    g_assert_cmpuint(fake_look(fake, &gateway.queries), ==, 4);
 }
 
 static void test_gone(void)
@@ -578,13 +578,13 @@ static void test_insert(void)
     g_assert_false(insert_two(insert, &error)); /* the connection is cut at the second */
     g_assert_error(error, ERROR_DOMAIN, ERROR_UNREACHABLE);
     g_clear_error(&error);
-    g_assert_cmpuint(gateway.executed, ==, 2);
+    g_assert_cmpuint(fake_look(fake, &gateway.executed), ==, 2);
     g_assert_false(insert_two(insert, &error)); /* prepared anew; refused */
     g_assert_cmphex(td_error_code(error), ==, 0x060b);
     g_clear_error(&error);
     g_assert_true(insert_two(insert, &error));
-    g_assert_cmpuint(gateway.prepared, ==, 3);
-    g_assert_cmpuint(gateway.bound, ==, 4);
+    g_assert_cmpuint(fake_look(fake, &gateway.prepared), ==, 3);
+    g_assert_cmpuint(fake_look(fake, &gateway.bound), ==, 4);
 }
 
 static gboolean write_recorded(TdClient *client, const char *name, const TdColumn *columns,
