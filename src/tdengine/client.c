@@ -239,18 +239,23 @@ static gboolean ask_version(TdClient *client, GCancellable *cancellable, GError 
     return TRUE;
 }
 
-/* Where the server itself says that it is, as an address of the native transport. */
+/* Where the server itself says that it is, as an address of the native transport. In the first
+ * seconds after its start nobody is known to lead yet: any of them is asked then. */
 static char *ask_address(TdClient *client, GCancellable *cancellable, GError **error)
 {
-    static const char sql[] =
-        "SELECT endpoint FROM information_schema.ins_mnodes WHERE role = 'leader'";
+    static const char sql[] = "SELECT endpoint, role FROM information_schema.ins_mnodes";
     g_autoptr(GPtrArray) rows = td_client_query_rows(client, sql, 16, cancellable, error);
-    char **row;
+    const char *endpoint = "";
 
     if (rows == NULL)
         return NULL;
-    row = rows->len > 0 ? g_ptr_array_index(rows, 0) : NULL;
-    return g_strconcat("taos://", row != NULL && row[0] != NULL ? row[0] : "", NULL);
+    for (guint i = 0; i < rows->len; i++) {
+        char **row = g_ptr_array_index(rows, i);
+
+        if (row[0] != NULL && (*endpoint == '\0' || g_strcmp0(row[1], "leader") == 0))
+            endpoint = row[0];
+    }
+    return g_strconcat("taos://", endpoint, NULL);
 }
 
 /* Changes over to the library. */
