@@ -13,6 +13,7 @@
 
 #define BLOCKS   GOLDEN "/tdengine/blocks"
 #define PASSWORD "s3cret"
+#define TIMEOUT  60 /* seconds: never waited for */
 
 /* What the gateway does, and what it saw. Only its thread writes; the tests read after an answer. */
 typedef struct {
@@ -281,14 +282,19 @@ static void handle(const FakeMessage *message)
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
-static TdClient *connected(Fake *fake)
+static TdClient *connected_for(Fake *fake, guint timeout)
 {
-    const TdOptions options = {.url = fake_url(fake), .password = PASSWORD, .timeout = 1};
+    const TdOptions options = {.url = fake_url(fake), .password = PASSWORD, .timeout = timeout};
     g_autoptr(GError) error = NULL;
     TdClient *client = td_client_connect(&options, NULL, &error);
 
     g_assert_no_error(error);
     return client;
+}
+
+static TdClient *connected(Fake *fake)
+{
+    return connected_for(fake, TIMEOUT);
 }
 
 /* The query that came in three blocks. */
@@ -339,7 +345,7 @@ static void expect_note(const char *library, const char *word)
     const TdOptions options = {.url = fake_url(fake),
                                .password = PASSWORD,
                                .library = library,
-                               .timeout = 1};
+                               .timeout = TIMEOUT};
     g_autoptr(TdClient) client = td_client_connect(&options, NULL, NULL);
 
     g_assert_nonnull(client);
@@ -357,7 +363,7 @@ static void test_refused(void)
 {
     g_auto(Gateway) gateway = {0};
     g_autoptr(Fake) fake = fake_start(handle, &gateway);
-    const TdOptions options = {.url = fake_url(fake), .password = "wr0ng", .timeout = 1};
+    const TdOptions options = {.url = fake_url(fake), .password = "wr0ng", .timeout = TIMEOUT};
     g_autoptr(GError) error = NULL;
 
     g_assert_null(td_client_connect(&options, NULL, &error));
@@ -540,7 +546,7 @@ static void test_gone(void)
 {
     g_auto(Gateway) gateway = {.go_away = TRUE};
     g_autoptr(Fake) fake = fake_start(handle, &gateway);
-    g_autoptr(TdClient) client = connected(fake);
+    g_autoptr(TdClient) client = connected_for(fake, 3);
     g_autofree char *sql = many_sql();
     g_autoptr(TdResult) result = td_client_query(client, sql, NULL, NULL);
     g_autoptr(GError) error = NULL;
