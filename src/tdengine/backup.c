@@ -239,6 +239,22 @@ static gboolean take_database(Run *run, const char *name, GError **error)
             td_capture_virtual(&run->capture, database, listed->children, error));
 }
 
+/* Such columns can be declared, and the server itself gives their values as NULL (3.3). */
+static void warn_of_types(const Run *run)
+{
+    for (guint i = 0; i < run->details->tables->len; i++) {
+        const TdTable *table = g_ptr_array_index(run->details->tables, i);
+
+        for (guint j = 0; j < table->columns->len; j++)
+            if (((TdField *)g_ptr_array_index(table->columns, j))->type == TD_MEDIUMBLOB) {
+                manifest_add_warning(run->request->manifest,
+                                     "there are columns of type MEDIUMBLOB: their values are in "
+                                     "the backup as the server gives them, which may be NULL");
+                return;
+            }
+    }
+}
+
 static gboolean check_patterns(const Run *run, GError **error)
 {
     const char *unused = td_patterns_unused(run->patterns);
@@ -259,6 +275,7 @@ static gboolean take_schema(Run *run, GError **error)
     for (guint i = 0; i < names->len; i++)
         if (!take_database(run, g_ptr_array_index(names, i), error))
             return FALSE;
+    warn_of_types(run);
     return check_patterns(run, error) && td_capture_objects(&run->capture, error);
 }
 

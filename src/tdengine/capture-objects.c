@@ -201,15 +201,15 @@ static gboolean is_chosen(const TdCapture *capture, const List *list, const json
 static gboolean note_refusal(const TdCapture *capture, const List *list, GError *problem,
                              GError **error)
 {
-    if (!error_is(problem, ERROR_SERVER) && !error_is(problem, ERROR_PERMISSION) &&
-        !error_is(problem, ERROR_PRIVILEGE)) {
+    if (!td_error_is_refusal(problem)) {
         g_propagate_error(error, problem);
         return FALSE;
     }
     if (!list->optional || !td_error_is_gone(problem)) {
         g_autofree char *text = error_text(problem);
-        g_autofree char *warning =
-            g_strdup_printf("%s are not in the backup: %s", list->what, text);
+        const char *answer = strstr(text, "(0x"); /* without the server's address */
+        g_autofree char *warning = g_strdup_printf("%s are not in the backup: the server says %s",
+                                                   list->what, answer != NULL ? answer : "no");
 
         manifest_add_warning(capture->manifest, warning);
     }
@@ -297,7 +297,7 @@ static gboolean take_virtual(const TdCapture *capture, TdDatabase *database, con
         g_ptr_array_add(database->dropped, g_strdup(name));
         return TRUE;
     }
-    if (rows == NULL && !error_is(problem, ERROR_SERVER)) {
+    if (rows == NULL && !td_error_is_refusal(problem)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }

@@ -68,17 +68,27 @@ static gint64 applied_version(const json_t *row)
     return applied;
 }
 
-/* An old server does not tell versions: -1 then, and nothing can be concluded from them. */
+/* An old server does not tell versions: -1 then, and nothing can be concluded from them. Nor does
+ * a server tell its vgroups to everyone. */
 static gboolean read_vgroups(const TdCapture *capture, TdDatabase *database, GError **error)
 {
     g_autoptr(GPtrArray) rows = NULL;
+    g_autoptr(GError) problem = NULL;
 
     database->looked = time_now();
     rows = ask_of(capture,
                   "SELECT * FROM information_schema.ins_vgroups WHERE db_name = ", database->name,
-                  error);
-    if (rows == NULL)
+                  &problem);
+    if (rows == NULL && td_error_is_refusal(problem)) {
+        manifest_add_warning(capture->manifest,
+                             "the server does not show its vgroups to this user (SYSINFO): an "
+                             "increment against this backup has to read everything");
+        return TRUE;
+    }
+    if (rows == NULL) {
+        g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
+    }
     for (guint i = 0; i < rows->len; i++) {
         const json_t *row = g_ptr_array_index(rows, i);
         TdVgroup group = {td_row_number(row, "vgroup_id", 0), applied_version(row),
@@ -97,7 +107,7 @@ static gboolean read_create(const TdCapture *capture, TdDatabase *database, GErr
     g_autoptr(GError) problem = NULL;
     g_autoptr(GPtrArray) rows = td_ask(capture->client, sql, 1, capture->cancellable, &problem);
 
-    if (rows == NULL && !error_is(problem, ERROR_SERVER)) {
+    if (rows == NULL && !td_error_is_refusal(problem)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
@@ -265,7 +275,7 @@ static gboolean read_sma(const TdCapture *capture, TdTable *table, GError **erro
 
     td_append_table(sql, table->database, table->name);
     rows = td_ask(capture->client, sql->str, 1, capture->cancellable, &problem);
-    if (rows == NULL && !error_is(problem, ERROR_SERVER)) {
+    if (rows == NULL && !td_error_is_refusal(problem)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }

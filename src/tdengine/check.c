@@ -127,9 +127,16 @@ static void check_database(const Check *check, const json_t *row)
         fact_error(check, subject, error);
         return;
     }
-    fact(check, FACT_OK, subject, NULL, "%s tables in %s vgroups, precision %s, file sets of %s",
-         td_row_text(row, "ntables"), td_row_text(row, "vgroups"), td_row_text(row, "precision"),
-         td_row_text(row, "duration"));
+    if (td_row_text(row, "vgroups") == NULL || td_row_text(row, "duration") == NULL)
+        fact(check, FACT_WARNING, subject, "ALTER USER … SYSINFO 1",
+             "%" G_GINT64_FORMAT " tables, precision %s; the server does not show its options and "
+             "vgroups to this user: they will not be in the backup",
+             td_row_number(row, "ntables", 0), json_get_string(row, "precision", "?"));
+    else
+        fact(check, FACT_OK, subject, NULL,
+             "%" G_GINT64_FORMAT " tables in %s vgroups, precision %s, file sets of %s",
+             td_row_number(row, "ntables", 0), td_row_text(row, "vgroups"),
+             json_get_string(row, "precision", "?"), td_row_text(row, "duration"));
     check_topics(check, name, subject);
 }
 

@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 
 #define NO_SUPER G_MAXUINT32
 
-enum { NAME, SUPER, UID, VGROUP, TTL, COMMENT, TYPE, COLUMNS };
+/* The last is shown only to users who may see how the server is laid out (SYSINFO 1). */
+enum { NAME, SUPER, UID, TTL, COMMENT, TYPE, VGROUP, COLUMNS };
 
 struct TdChildren {
     TdNames *names;
@@ -89,11 +91,13 @@ static void take_comment(TdChildren *children, const TdBlockColumn *column, guin
     g_string_append_c(children->comments, '\0');
 }
 
-static void take_row(TdChildren *children, const TdBlockColumn *columns, guint32 row)
+static void take_row(TdChildren *children, const TdBlock *block, guint32 row)
 {
+    const TdBlockColumn *columns = block->columns;
     TdChild child = {.uid = number_at(&columns[UID], row),
                      .super = NO_SUPER,
-                     .vgroup = (gint32)number_at(&columns[VGROUP], row),
+                     .vgroup =
+                         block->n_columns > VGROUP ? (gint32)number_at(&columns[VGROUP], row) : 0,
                      .ttl = (gint32)number_at(&columns[TTL], row),
                      .kind = kind_at(&columns[TYPE], row)};
     guint32 length, count = td_names_count(children->names);
@@ -112,30 +116,44 @@ static void take_row(TdChildren *children, const TdBlockColumn *columns, guint32
 
 static gboolean check_block(const TdBlock *block, GError **error)
 {
-    gboolean good = block->n_columns == COLUMNS;
+    gboolean good = block->n_columns == COLUMNS || block->n_columns == VGROUP;
 
-    for (guint i = 0; good && i < COLUMNS; i++)
+    for (guint i = 0; good && i < block->n_columns; i++)
         good = (i == UID || i == VGROUP || i == TTL) == (block->columns[i].width != 0);
     if (!good)
         error_set(error, ERROR_FORMAT, "the server lists tables in a form that is not known");
     return good;
 }
 
+static TdResult *ask(TdClient *client, const char *database, gboolean layout,
+                     GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GString) sql =
+        g_string_new("SELECT table_name, stable_name, uid, `ttl`, table_comment, `type`");
+
+    if (layout)
+        g_string_append(sql, ", vgroup_id");
+    g_string_append(sql, " FROM information_schema.ins_tables WHERE db_name = ");
+    td_append_text(sql, database);
+    return td_client_query(client, sql->str, cancellable, error);
+}
+
 TdChildren *td_children_read(TdClient *client, const char *database, GCancellable *cancellable,
                              GError **error)
 {
-    g_autoptr(GString) sql = g_string_new("SELECT table_name, stable_name, uid, vgroup_id, `ttl`, "
-                                          "table_comment, `type` FROM information_schema.ins_tables "
-                                          "WHERE db_name = ");
     g_autoptr(TdChildren) children = children_new();
-    g_autoptr(TdResult) result = NULL;
     g_autoptr(GError) problem = NULL;
+    g_autoptr(TdResult) result = ask(client, database, TRUE, cancellable, &problem);
     const TdBlock *block;
 
-    td_append_text(sql, database);
-    result = td_client_query(client, sql->str, cancellable, error);
-    if (result == NULL)
+    if (result == NULL && td_error_is_refusal(problem)) {
+        g_clear_error(&problem);
+        result = ask(client, database, FALSE, cancellable, &problem);
+    }
+    if (result == NULL) {
+        g_propagate_error(error, g_steal_pointer(&problem));
         return NULL;
+    }
     while ((block = td_result_next(result, &problem)) != NULL) {
         if (!check_block(block, error))
             return NULL;
@@ -145,7 +163,7 @@ TdChildren *td_children_read(TdClient *client, const char *database, GCancellabl
         }
         for (guint32 row = 0; row < block->rows; row++)
             if (!td_block_is_null(&block->columns[NAME], row))
-                take_row(children, block->columns, row);
+                take_row(children, block, row);
     }
     if (problem != NULL) {
         g_propagate_error(error, g_steal_pointer(&problem));

@@ -181,6 +181,12 @@ gint64 td_row_number(const json_t *row, const char *column, gint64 fallback)
     return text != NULL && text[0] != '\0' ? g_ascii_strtoll(text, NULL, 10) : fallback;
 }
 
+gboolean td_error_is_refusal(const GError *error)
+{
+    return error_is(error, ERROR_SERVER) || error_is(error, ERROR_PERMISSION) ||
+           error_is(error, ERROR_PRIVILEGE);
+}
+
 gboolean td_error_is_gone(const GError *error)
 {
     guint code = td_error_code(error);

@@ -27,6 +27,8 @@ gboolean td_ask_number(TdClient *client, const char *sql, gint64 *ret_number,
 const char *td_row_text(const json_t *row, const char *column);
 gint64 td_row_number(const json_t *row, const char *column, gint64 fallback);
 
+/* The server has answered, and says no: it does not know the question, or not this user. */
+gboolean td_error_is_refusal(const GError *error);
 /* The object that was asked for is not there (any more). */
 gboolean td_error_is_gone(const GError *error);
 /* A column that was asked for is not there (any more). */

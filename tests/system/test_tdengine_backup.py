@@ -325,6 +325,28 @@ def test_many_child_tables(server, holdfast):
     assert len(holdfast.slices(manifest)) <= 2
 
 
+def test_user_who_may_not_see_everything(server, tmp_path, meters):
+    """What the server refuses is named; the rows come all the same."""
+    if not server.real:
+        pytest.skip("the stand-in has one user")
+    server.sql("CREATE USER looker PASS 'Abcd@1234' SYSINFO 0")
+    server.sql("GRANT READ ON market.* TO looker")
+    secret = tmp_path / "password"
+    secret.write_text("Abcd@1234\n")
+    secret.chmod(0o600)
+    try:
+        limited = tdserver.Holdfast(tmp_path / "limited", server, pgcluster.PROGRAM,
+                                    f"user = looker\npassword_file = {secret}\ndatabases = market\n")
+        manifest = limited.backup()
+    finally:
+        server.sql("DROP USER looker")
+        server.drop_all()
+    text = json.dumps(manifest["warnings"])
+    assert "vgroups" in text and "users are not in the backup" in text and "127.0.0.1" not in text
+    assert manifest["row_count"] == 2403 and manifest["partial"] is False
+    assert len(limited.tags(manifest, "ticks")) == 61
+
+
 def test_refusals(server, tmp_path):
     secret = tmp_path / "password"
     secret.write_text("wrong\n")
