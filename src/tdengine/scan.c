@@ -18,6 +18,8 @@
 #define WORKER_MEMORY (16u * 1024 * 1024)
 /* Small file sets are scanned together up to about so many bytes. */
 #define PASS_BYTES (64u * 1024 * 1024)
+/* A scan that the server's going away cuts is begun so many times. */
+#define PASS_TRIES 4u
 /* Counts by file set: a century of hours. */
 #define COUNT_LIMIT 1000000u
 /* Names in a list of a query: beyond that everything is read and the others are left out here. */
@@ -377,13 +379,15 @@ static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *resul
     return TRUE;
 }
 
-static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task,
-                          GCancellable *cancellable, GError **error)
+/* One try. *ret_cut: rows were coming when the server went away. */
+static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
+                         GCancellable *cancellable, gboolean *ret_cut, GError **error)
 {
     g_autofree char *sql = scan_sql(task->scan, &task->pass);
     g_autoptr(GError) problem = NULL;
     g_autoptr(TdResult) result = td_client_query(client, sql, cancellable, &problem);
 
+    *ret_cut = FALSE;
     if (result != NULL && !columns_fit(task->scan, result)) {
         set_outcome(task->scan, TD_SCAN_ALTERED, -1);
         return TRUE;
@@ -398,10 +402,29 @@ static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task
         set_outcome(task->scan, TD_SCAN_ALTERED, -1);
         return TRUE;
     }
+    *ret_cut = result != NULL && error_is(problem, ERROR_UNREACHABLE);
     g_propagate_prefixed_error(error, g_steal_pointer(&problem),
                                "table %s.%s: ", task->scan->table->database,
                                task->scan->table->name);
     return FALSE;
+}
+
+/* A scan that was cut is made again from its start: what it had written is forgotten. The query
+ * waits for the server as long as the source's timeout says, so that one that stays away ends it. */
+static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task,
+                          GCancellable *cancellable, GError **error)
+{
+    for (guint tries = 1;; tries++) {
+        g_autoptr(GError) problem = NULL;
+        gboolean cut;
+
+        if (try_pass(scanner, client, task, cancellable, &cut, &problem))
+            return TRUE;
+        if (!cut || tries == PASS_TRIES) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+    }
 }
 
 static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancellable,

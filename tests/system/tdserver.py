@@ -93,9 +93,18 @@ class Server:
         adapter = self.root / "cfg" / "taosadapter.toml"
         adapter.write_text(ADAPTER_TOML.format(root=self.root, http=self.http))
         self.url = f"http://127.0.0.1:{self.http}"
-        self.spawn("taosd", "-c", str(self.root / "cfg"))
+        self.spawn_taosd()
         self.spawn("taosadapter", "-c", str(adapter))
         self.wait()
+
+    def spawn_taosd(self):
+        self.taosd = self.spawn("taosd", "-c", str(self.root / "cfg"))
+
+    def kill_taosd(self):
+        """SIGKILL: what was acknowledged stands in its log."""
+        self.processes.remove(self.taosd)
+        self.taosd.kill()
+        self.taosd.wait()
 
     def start_standin(self):
         process = self.spawn(sys.executable, str(STANDIN), stdin=subprocess.PIPE, stdout=subprocess.PIPE)

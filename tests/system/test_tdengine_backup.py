@@ -295,6 +295,20 @@ def test_kill(holdfast, slow):
     assert holdfast.run("verify", "--all")
 
 
+def test_server_that_comes_back(holdfast, server, slow):
+    if not server.real:
+        pytest.skip("the stand-in cannot be started again")
+    process = holdfast.begin(*slow)
+    server.kill_taosd()
+    server.spawn_taosd()
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    manifest = json.loads(output)
+    server.wait()
+    assert manifest["row_count"] == 30002
+    assert holdfast.run("verify", "--all")
+
+
 def test_server_that_ends(holdfast, slow):
     lost = tdserver.Server()
     try:
