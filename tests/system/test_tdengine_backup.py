@@ -171,6 +171,18 @@ def test_bytes_that_are_no_text(server, holdfast):
     assert [column.get("binary", False) for column in table["columns"]] == [False, True, False]
 
 
+def test_names_that_meet(server, holdfast):
+    """Columns and tags that are called as columns of ours are."""
+    server.sql("CREATE DATABASE odd VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE STABLE odd.st (ts TIMESTAMP, `tbname` INT, `rows` INT) "
+               "TAGS (`uid` INT, `comment` VARCHAR(5), `ttl` INT, `TTL` INT)")
+    server.sql("INSERT INTO odd.c USING odd.st TAGS (1, 'x', 3, 4) VALUES (1700000000000, 5, 6)")
+    manifest = holdfast.backup()
+    assert holdfast.rows(manifest, "st") == [{"tbname": "c", "ts": "2023-11-14T22:13:20.000Z", "tbname_": 5, "rows": 6}]
+    [row] = holdfast.tags(manifest, "st")
+    assert (row["uid"], row["comment"], row["ttl"], row["TTL"], row["ttl_"], row["comment_"]) == (1, "x", 3, 4, 0, None)
+
+
 def test_partial_backups(server, holdfast, meters):
     manifest = holdfast.backup("--tables", "t7,market.t1*")
     wanted = {"t7", "t1"} | {f"t{number}" for number in range(10, 20)}
