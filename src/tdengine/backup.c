@@ -335,18 +335,15 @@ static gboolean write_all_tags(Run *run, GError **error)
 
 static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
 {
-    *ret_rows = 0;
+    g_autoptr(GPtrArray) scans = g_ptr_array_new();
+
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
-        guint64 rows;
 
-        if (scan->outcome != TD_SCAN_DONE || scan->table->kind == TD_TABLE_VIRTUAL_SUPER)
-            continue;
-        if (!td_scan_plan(run->scanner, run->client, scan, &rows, error))
-            return FALSE;
-        *ret_rows += rows;
+        if (scan->outcome == TD_SCAN_DONE && scan->table->kind != TD_TABLE_VIRTUAL_SUPER)
+            g_ptr_array_add(scans, scan);
     }
-    return TRUE;
+    return td_scan_plan(run->scanner, scans, ret_rows, error);
 }
 
 /* A table whose columns changed is described anew, its tags too. */
@@ -466,29 +463,43 @@ static gboolean compare_lists(Run *run, GError **error)
 }
 
 /* A count that differs at the end: the table was written to while it was read. */
-static gboolean recount(Run *run, TdScanTable *scan, GError **error)
+static gboolean recount(TdClient *client, TdScanTable *scan, gpointer data,
+                        GCancellable *cancellable, GError **error)
 {
+    const Run *run = data;
     const TdTable *table = scan->table;
     TdPrecision precision = scan->database->precision;
     g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");
     g_autoptr(GError) problem = NULL;
     gint64 rows;
 
-    if (scan->only != NULL || scan->table->plan == NULL || scan->outcome != TD_SCAN_DONE)
+    if (scan->only != NULL || table->plan == NULL)
         return TRUE;
     td_append_table(sql, table->database, table->name);
     td_append_range(sql, table, td_border_ticks(run->request->time_from, precision),
                     td_border_ticks(run->request->time_to, precision));
-    if (!td_ask_number(run->client, sql->str, &rows, run->request->cancellable, &problem)) {
-        if (td_error_is_gone(problem)) {
-            g_ptr_array_add(scan->database->dropped, g_strdup(table->name));
-            return TRUE;
-        }
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
+    if (td_ask_number(client, sql->str, &rows, cancellable, &problem)) {
+        scan->recounted = (guint64)rows != table->rows;
+        return TRUE;
     }
-    if ((guint64)rows != table->rows)
-        g_ptr_array_add(scan->database->recounted, g_strdup(table->name));
+    if (td_error_is_gone(problem)) {
+        scan->recounted = TRUE;
+        return TRUE;
+    }
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+static gboolean recount_all(Run *run, GError **error)
+{
+    if (!td_scan_each(run->scanner, run->scans, recount, run, error))
+        return FALSE;
+    for (guint i = 0; i < run->scans->len; i++) {
+        const TdScanTable *scan = g_ptr_array_index(run->scans, i);
+
+        if (scan->recounted)
+            g_ptr_array_add(scan->database->recounted, g_strdup(scan->table->name));
+    }
     return TRUE;
 }
 
@@ -573,7 +584,7 @@ static gboolean sum_up(Run *run, GError **error)
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
 
         /* Scans and tables stand in the same order. */
-        if (!enter_slices(run, scan, i, error) || !recount(run, scan, error))
+        if (!enter_slices(run, scan, i, error))
             return FALSE;
         rows += scan->table->rows;
         tables += scan->table->kind == TD_TABLE_NORMAL ? 1 : scan->table->child_tables;
@@ -630,5 +641,6 @@ gboolean td_backup(const EngineBackup *request, GError **error)
     if (!read_rows(&run, error))
         return FALSE;
     progress_begin(request->progress, "writing details", 0, 0);
-    return compare_lists(&run, error) && sum_up(&run, error) && write_details(&run, error);
+    return compare_lists(&run, error) && sum_up(&run, error) && recount_all(&run, error) &&
+           write_details(&run, error);
 }

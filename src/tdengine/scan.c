@@ -100,6 +100,46 @@ void td_scanner_free(TdScanner *scanner)
     g_free(scanner);
 }
 
+/* A connection that nobody uses, or a new one. To be given back with g_async_queue_push(). */
+static TdClient *take_client(TdScanner *scanner, GCancellable *cancellable, GError **error)
+{
+    TdClient *client = g_async_queue_try_pop(scanner->clients);
+
+    return client != NULL ? client : td_connect(scanner->options.source, cancellable, error);
+}
+
+typedef struct {
+    TdScanner *scanner;
+    TdScanFunc func;
+    gpointer data;
+} Each;
+
+static gboolean run_each(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
+{
+    const Each *each = data;
+    TdClient *client = take_client(each->scanner, cancellable, error);
+    gboolean done;
+
+    if (client == NULL)
+        return FALSE;
+    done = each->func(client, task, each->data, cancellable, error);
+    g_async_queue_push(each->scanner->clients, client);
+    return done;
+}
+
+gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpointer data,
+                      GError **error)
+{
+    Each each = {scanner, func, data};
+    g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_each,
+                                             &each, NULL, scanner->options.cancellable);
+
+    for (guint i = 0; i < scans->len; i++)
+        if (!workers_push(workers, g_ptr_array_index(scans, i)))
+            break;
+    return workers_wait(workers, error);
+}
+
 /* --- Ranges ----------------------------------------------------------------------------------- */
 
 gint64 td_border_ticks(gint64 microseconds, TdPrecision precision)
@@ -170,7 +210,7 @@ static int compare_counts(gconstpointer a, gconstpointer b)
 }
 
 static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *scan, gint64 unit,
-                            GError **error)
+                            GCancellable *cancellable, GError **error)
 {
     gint64 minutes = unit / td_ticks(scan->database->precision) / 60;
     g_autoptr(GString) sql = g_string_new("SELECT _wstart, COUNT(*) AS n FROM ");
@@ -180,7 +220,7 @@ static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *s
     td_append_table(sql, scan->table->database, scan->table->name);
     td_append_range(sql, scan->table, first_tick(scanner, scan), last_tick(scanner, scan));
     g_string_append_printf(sql, " INTERVAL(%" G_GINT64_FORMAT "m)", MAX(minutes, 1));
-    rows = td_ask(client, sql->str, COUNT_LIMIT, scanner->options.cancellable, &problem);
+    rows = td_ask(client, sql->str, COUNT_LIMIT, cancellable, &problem);
     if (rows == NULL && td_error_is_gone(problem)) {
         scan->outcome = TD_SCAN_GONE;
         return TRUE;
@@ -199,9 +239,10 @@ static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *s
     return TRUE;
 }
 
-gboolean td_scan_plan(TdScanner *scanner, TdClient *client, TdScanTable *scan, guint64 *ret_rows,
-                      GError **error)
+static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
+                           GCancellable *cancellable, GError **error)
 {
+    TdScanner *scanner = data;
     const char *duration = json_get_string(scan->database->options, "duration", "10d");
     gint64 unit = td_duration_ticks(duration, scan->database->precision);
 
@@ -211,14 +252,27 @@ gboolean td_scan_plan(TdScanner *scanner, TdClient *client, TdScanTable *scan, g
         return FALSE;
     }
     g_array_set_size(scan->counts, 0);
-    if (!read_counts(scanner, client, scan, unit, error))
+    if (!read_counts(scanner, client, scan, unit, cancellable, error))
         return FALSE;
     g_clear_pointer(&scan->table->plan, td_plan_free);
     scan->table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
                                      scan->counts->len, row_bytes(scan->table), TD_SLICE_BYTES);
-    *ret_rows = 0;
-    for (guint i = 0; i < scan->counts->len; i++)
-        *ret_rows += g_array_index(scan->counts, TdCount, i).rows;
+    return TRUE;
+}
+
+gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows, GError **error)
+{
+    guint64 rows = 0;
+
+    if (!td_scan_each(scanner, scans, plan_table, scanner, error))
+        return FALSE;
+    for (guint i = 0; i < scans->len; i++) {
+        const TdScanTable *scan = g_ptr_array_index(scans, i);
+
+        for (guint j = 0; j < scan->counts->len; j++)
+            rows += g_array_index(scan->counts, TdCount, j).rows;
+    }
+    *ret_rows = rows;
     return TRUE;
 }
 
@@ -437,9 +491,7 @@ static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancel
 
     if (is_over(task->scan))
         return TRUE;
-    client = g_async_queue_try_pop(scanner->clients);
-    if (client == NULL)
-        client = td_connect(scanner->options.source, cancellable, error);
+    client = take_client(scanner, cancellable, error);
     if (client == NULL)
         return FALSE;
     done = scan_pass(scanner, client, task, cancellable, error);

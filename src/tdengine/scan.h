@@ -30,6 +30,7 @@ typedef struct {
     const TdChildren *children; /* of a super table, a virtual one too: those that are known */
     const TdNames *only;        /* names of child tables to take; NULL: all */
     GArray *counts;             /* TdCount, from td_scan_plan() */
+    gboolean recounted;         /* the server counts other rows than were read */
     TdScanOutcome outcome;
     GArray *binary;   /* guint: columns that turned out to be no text */
     GArray *slices;   /* TdSlice, `table` left 0 */
@@ -60,9 +61,18 @@ TdScanner *td_scanner_new(const TdScanOptions *options, TdClient *client);
 void td_scanner_free(TdScanner *scanner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdScanner, td_scanner_free)
 
-/* Counts a table's rows by file set and plans its slices (table->plan). *ret_rows: how many there
- * are. */
-gboolean td_scan_plan(TdScanner *scanner, TdClient *client, TdScanTable *scan, guint64 *ret_rows,
+/* Something that is asked of one table: from several threads, each table once. What it writes is
+ * the table's own. */
+typedef gboolean (*TdScanFunc)(TdClient *client, TdScanTable *scan, gpointer data,
+                               GCancellable *cancellable, GError **error);
+
+/* Has it asked of all tables (an array of TdScanTable), on all connections. */
+gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpointer data,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Counts the tables' rows by file set and plans their slices (table->plan). *ret_rows: how many rows
+ * there are. */
+gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reads tables (an array of TdScanTable that were planned); each says how it came out. */
