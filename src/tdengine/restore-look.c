@@ -14,6 +14,9 @@
 #include "tdengine/restore-database.h"
 
 #define ANSWER_LIMIT 1000000
+/* For a database that is being made or dropped. */
+#define READY_WAIT  (30 * TIME_SECOND)
+#define READY_PAUSE (TIME_SECOND / 5)
 /* Topics of which the name begins so are ours. */
 #define OWN_TOPIC "holdfast_"
 
@@ -392,31 +395,57 @@ static gboolean look_at_database(TdRestorePlan *plan, TdDatabasePlan *database,
     return look_into(plan, database, error);
 }
 
-static void find_databases(TdRestorePlan *plan, const GPtrArray *rows)
+/* *ret_busy: one of them is being made or dropped. */
+static void find_databases(TdRestorePlan *plan, const GPtrArray *rows, gboolean *ret_busy)
 {
+    *ret_busy = FALSE;
     for (guint i = 0; i < plan->databases->len; i++) {
         TdDatabasePlan *database = g_ptr_array_index(plan->databases, i);
 
+        database->exists = FALSE;
         for (guint k = 0; k < rows->len; k++) {
             const json_t *row = g_ptr_array_index(rows, k);
+            const char *status = td_row_text(row, "status");
 
             if (g_strcmp0(td_row_text(row, "name"), database->target) != 0)
                 continue;
             database->exists = TRUE;
+            g_free(database->there_keep);
             database->there_keep = g_strdup(td_row_text(row, "keep"));
+            *ret_busy = *ret_busy || (status != NULL && strcmp(status, "ready") != 0);
         }
+    }
+}
+
+/* A server that was ended in the middle of it goes on with making or dropping a database when it is
+ * back. */
+static GPtrArray *list_databases(TdRestorePlan *plan, GError **error)
+{
+    const gint64 end = time_monotonic() + READY_WAIT;
+
+    for (;;) {
+        GPtrArray *rows = ask(plan, "SELECT * FROM information_schema.ins_databases", error);
+        gboolean busy;
+
+        if (rows == NULL)
+            return NULL;
+        find_databases(plan, rows, &busy);
+        if (!busy || time_monotonic() > end ||
+            g_cancellable_is_cancelled(plan->request->cancellable))
+            return rows;
+        g_ptr_array_unref(rows);
+        g_usleep(READY_PAUSE);
     }
 }
 
 gboolean td_restore_look(TdRestorePlan *plan, GError **error)
 {
-    g_autoptr(GPtrArray) rows = ask(plan, "SELECT * FROM information_schema.ins_databases", error);
+    g_autoptr(GPtrArray) rows = list_databases(plan, error);
     g_autoptr(GHashTable) options = NULL;
     TdTargetServer server = {0};
 
     if (rows == NULL)
         return FALSE;
-    find_databases(plan, rows);
     if (rows->len > 0)
         take_options(&server, g_ptr_array_index(rows, 0));
     options = server.options;

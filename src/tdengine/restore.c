@@ -179,7 +179,9 @@ static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *datab
 
     drop_clients(restoring);
     if (database->keep != NULL &&
-        !execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, keep))
+        (!execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, keep) ||
+         /* The gateway shows the old options for a while otherwise. */
+         !execute(restoring, error, "RESET QUERY CACHE")))
         return FALSE;
     return td_marker_drop(plan->client, database->target, plan->request->cancellable, error);
 }

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Restores of TDengine: what comes back is what was there, bit for bit; what is in the way is refused; a restore that
+was interrupted is run again."""
+import json
+import struct
+import subprocess
+import time
+
+import pytest
+
+import pgcluster
+import tdblock
+import tdserver
+
+MARKER = "holdfast_restore_in_progress"
+
+
+@pytest.fixture(scope="module")
+def server():
+    if tdserver.missing():
+        pytest.skip(tdserver.missing())
+    made = tdserver.Server()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def holdfast(server, tmp_path):
+    yield tdserver.Holdfast(tmp_path, server, pgcluster.PROGRAM)
+    server.drop_all()
+
+
+@pytest.fixture
+def market(server):
+    """A super table with 40 child tables, one of them empty, and two normal tables."""
+    server.sql("CREATE DATABASE market VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 10d")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, price DOUBLE, size INT, note VARCHAR(20)) "
+               "TAGS (symbol NCHAR(10), kind TINYINT)")
+    for table in range(40):
+        rows = " ".join(f"({1700000000000 + day * 86400000 + table}, {table + day / 4}, "
+                        f"{'NULL' if day % 5 == 0 else day}, 'n{day}')" for day in range(30))
+        server.sql(f"INSERT INTO market.t{table} USING market.ticks TAGS ('号{table}', {table % 7}) VALUES {rows}")
+    server.sql("CREATE TABLE market.empty USING market.ticks TAGS ('', NULL)")
+    server.sql("INSERT INTO market.t3 VALUES (-1000, -1, -1, 'before 1970')")
+    server.sql("CREATE TABLE market.plain (ts TIMESTAMP, v INT)")
+    server.sql("INSERT INTO market.plain VALUES (1700000000000, 1) (1700000000001, NULL)")
+    server.sql("CREATE TABLE market.bare (ts TIMESTAMP, v INT)")
+
+
+def databases(server):
+    return {row[0] for row in server.sql("SELECT name FROM information_schema.ins_databases")} - \
+        {"information_schema", "performance_schema"}
+
+
+def tables(server, database):
+    return {row[0] for row in server.sql("SELECT table_name FROM information_schema.ins_tables "
+                                         f"WHERE db_name = '{database}'")}
+
+
+def ticks(server, database):
+    return (sorted(server.sql(f"SELECT tbname, ts, price, size, note FROM `{database}`.ticks"), key=str),
+            sorted(server.sql(f"SELECT TAGS tbname, symbol, kind FROM `{database}`.ticks"), key=str),
+            sorted(server.sql(f"SELECT * FROM `{database}`.plain"), key=str))
+
+
+def restore(holdfast, manifest, *arguments, status=0):
+    done = holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--json", *arguments,
+                        status=status)
+    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+def same_backups(holdfast, one, other):
+    """Two backups hold the same rows and tags, told by what stands in their Parquet files."""
+    tables_of = lambda manifest: {table["name"]: table for table in holdfast.details(manifest)["tables"]}
+    first, second = tables_of(one), tables_of(other)
+    assert first.keys() == second.keys()
+    order = lambda row: json.dumps(row, sort_keys=True)
+    without_ids = lambda rows: sorted(({k: v for k, v in row.items() if k not in ("uid", "vgroup")} for row in rows),
+                                      key=order)
+    for name, table in first.items():
+        assert table["columns"] == second[name]["columns"] and table["tags"] == second[name]["tags"], name
+        assert sorted(holdfast.rows(one, name), key=order) == sorted(holdfast.rows(other, name), key=order), name
+        assert without_ids(holdfast.tags(one, name)) == without_ids(holdfast.tags(other, name)), name
+
+
+def test_another_name(server, holdfast, market):
+    manifest = holdfast.backup()
+    report = restore(holdfast, manifest, "--to-database", "copy", "--deep")
+    assert report["summary"]["rows"] == 1203 and report["summary"]["differences"] == []
+    assert ticks(server, "copy") == ticks(server, "market")
+    assert tables(server, "copy") == tables(server, "market")
+    assert server.sql("SHOW CREATE DATABASE copy")[0][1].replace("copy", "market") == \
+        server.sql("SHOW CREATE DATABASE market")[0][1]
+
+
+def test_every_type_and_precision(server, holdfast):
+    columns = [("ts", "TIMESTAMP"), ("b", "BOOL"), ("i1", "TINYINT"), ("i2", "SMALLINT"), ("i4", "INT"),
+               ("i8", "BIGINT"), ("u1", "TINYINT UNSIGNED"), ("u2", "SMALLINT UNSIGNED"), ("u4", "INT UNSIGNED"),
+               ("u8", "BIGINT UNSIGNED"), ("f4", "FLOAT"), ("f8", "DOUBLE"), ("t", "TIMESTAMP"), ("s", "VARCHAR(20)"),
+               ("n", "NCHAR(10)"), ("x", "VARBINARY(20)"), ("d9", "DECIMAL(18,4)"), ("d38", "DECIMAL(38,10)")]
+    ucs4 = lambda text: text.encode("utf-32-le")
+    decimal = lambda value, width: value.to_bytes(width, "little", signed=True)
+    f4 = [struct.pack("<I", bits) for bits in (0x7fc00001, 0x7f800000, 0xff800000, 0x80000000, 1)]
+    f8 = [struct.pack("<Q", bits) for bits in (0x7ff8000000000abc, 0x7ff0000000000000, 0xfff0000000000000, 1 << 63, 1)]
+    for precision, unit in (("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+        name = f"all_{precision}"
+        server.sql(f"CREATE DATABASE {name} VGROUPS 1 BUFFER 8 PRECISION '{precision}' KEEP 36500d")
+        declared = ", ".join(f"{field} {kind}" for field, kind in columns)
+        server.sql(f"CREATE TABLE {name}.plain ({declared})")
+        server.sql(f"CREATE STABLE {name}.st ({declared}) TAGS (tf FLOAT, td DOUBLE, tn NCHAR(20), tx VARBINARY(8))")
+        server.sql(f"CREATE TABLE {name}.`child` USING {name}.st TAGS (0.1, 1e300, '中😀', '\\x00ff')")
+        times = [-5 * 365 * 86400 * unit + 1, -1, 0, 1700000000 * unit + 7, 1700000001 * unit]
+        data = [tdblock.column("TIMESTAMP", times), tdblock.column("BOOL", [0, 1, None, 1, 0])]
+        for kind, bits, signed in (("TINYINT", 8, 1), ("SMALLINT", 16, 1), ("INT", 32, 1), ("BIGINT", 64, 1),
+                                   ("TINYINT UNSIGNED", 8, 0), ("SMALLINT UNSIGNED", 16, 0),
+                                   ("INT UNSIGNED", 32, 0), ("BIGINT UNSIGNED", 64, 0)):
+            least, most = (-2**(bits - 1), 2**(bits - 1) - 1) if signed else (0, 2**bits - 1)
+            data.append(tdblock.column(kind, [least, most, None, 0, 1]))
+        data += [tdblock.column("FLOAT", f4), tdblock.column("DOUBLE", f8),
+                 tdblock.column("TIMESTAMP", [-2**63 + 1, 2**63 - 1, None, 0, -1]),
+                 tdblock.column("VARCHAR", [b"", b"a\0b", None, b"\xff\xfe", "é😀".encode()], 20),
+                 tdblock.column("NCHAR", [b"", ucs4("a\0b"), None, ucs4("中文😀"), ucs4("x'\"\\`")], 10),
+                 tdblock.column("VARBINARY", [b"", b"\0\0", None, b"\xff" * 20, b"'"], 20),
+                 tdblock.column("DECIMAL", [decimal(v, 8) if v is not None else None for v in
+                                            (-10**18 + 1, 10**18 - 1, None, 0, -1)], precision=18, scale=4),
+                 tdblock.column("DECIMAL", [decimal(v, 16) if v is not None else None for v in
+                                            (-10**38 + 1, 10**38 - 1, None, 0, -1)], precision=38, scale=10)]
+        wire = tdblock.Socket(server.url, name)
+        for table in ("plain", "child"):
+            wire.write(table, data, len(times))
+        wire.close()
+    manifest = holdfast.backup()
+    names = {f"all_{precision}": f"back_{precision}" for precision in ("ms", "us", "ns")}
+    restore(holdfast, manifest, "--to-database", ",".join(f"{a}={b}" for a, b in names.items()), "--deep")
+    for name, copy in names.items():
+        same_backups(holdfast, holdfast.backup("--databases", name), holdfast.backup("--databases", copy))
+
+
+def test_hostile_names_keys_and_tables_without_rows(server, holdfast):
+    server.sql("CREATE DATABASE `Ma rkét` VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE STABLE `Ma rkét`.`st ``able` (`t s` TIMESTAMP, `k` INT COMPOSITE KEY, `select` VARCHAR(20)) "
+               "TAGS (`tag 'one'` DOUBLE, `群` NCHAR(20), g GEOMETRY(100), x VARBINARY(8)) COMMENT 'it''s \"quoted\"'")
+    server.sql("CREATE TABLE `Ma rkét`.`ch ild😀` USING `Ma rkét`.`st ``able` TAGS (0.1, 'a\\'b\\\\c', 'POINT(1 2)', '') "
+               "TTL 30 COMMENT 'child ''c'''")
+    server.sql("CREATE TABLE `Ma rkét`.`no``rows` USING `Ma rkét`.`st ``able` TAGS (1e-300, '中😀', 'POINT(3 4)', NULL) "
+               "TTL 12")
+    server.sql("CREATE TABLE `Ma rkét`.nothing USING `Ma rkét`.`st ``able` TAGS (-1.5, '\"', NULL, '\\x00ff') COMMENT 'x'")
+    server.sql("CREATE TABLE `Ma rkét`.`select` (`from` TIMESTAMP, `order` VARCHAR(4) COMPOSITE KEY, v INT) TTL 7")
+    server.sql("INSERT INTO `Ma rkét`.`ch ild😀` VALUES (1700000000000, 1, 'a')(1700000000000, 2, NULL)")
+    server.sql("INSERT INTO `Ma rkét`.`select` VALUES (1700000000000, 'a', 1)(1700000000000, 'b', 2)")
+    manifest = holdfast.backup()
+    restore(holdfast, manifest, "--to-database", "Other Näme", "--deep")
+    again = holdfast.backup("--databases", "Other Näme")
+    same_backups(holdfast, manifest, again)
+    options = lambda database: sorted(server.sql("SELECT table_name, `ttl`, table_comment FROM "
+                                                 f"information_schema.ins_tables WHERE db_name = '{database}'"))
+    assert options("Other Näme") == options("Ma rkét")
+
+
+def test_json_tags_blobs_and_encodings(server, holdfast):
+    server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE STABLE d.j (ts TIMESTAMP ENCODE 'delta-i' COMPRESS 'zstd' LEVEL 'high', b BLOB) TAGS (j JSON)")
+    server.sql("INSERT INTO d.j1 USING d.j TAGS ('{\"k\":\"中\\\\n\",\"n\":1.5}') VALUES (1700000000000, 'abc')"
+               "(1700000000001, NULL)(1700000000002, '')")
+    server.sql("CREATE TABLE d.j2 USING d.j TAGS ('{\"a\":null}')")
+    server.sql("CREATE TABLE d.j3 USING d.j TAGS (NULL)")
+    manifest = holdfast.backup()
+    restore(holdfast, manifest, "--to-database", "e", "--deep")
+    same_backups(holdfast, manifest, holdfast.backup("--databases", "e"))
+
+
+def test_refused_and_replaced(server, holdfast, market):
+    manifest = holdfast.backup()
+    server.sql("INSERT INTO market.plain VALUES (1700000000002, 3)")
+    before = ticks(server, "market")
+    assert "exists" in restore(holdfast, manifest, status=1)["problems"][0]
+    assert ticks(server, "market") == before
+    report = restore(holdfast, manifest, "--replace", "--dry-run")
+    assert any("cannot rename" in step for step in report["steps"])
+    assert ticks(server, "market") == before and databases(server) == {"market"}
+    restore(holdfast, manifest, "--replace", "--deep")
+    assert server.sql("SELECT COUNT(*) FROM market.plain") == [[2]]
+    assert ticks(server, "market")[0] == before[0]
+
+
+def test_topics_stand_in_the_way(server, holdfast, market):
+    manifest = holdfast.backup()
+    server.sql("CREATE TOPIC theirs AS DATABASE market")
+    assert "topic theirs" in restore(holdfast, manifest, "--replace", status=1)["problems"][0]
+    server.sql("DROP TOPIC theirs")
+    server.sql("CREATE TOPIC holdfast_market AS DATABASE market")
+    restore(holdfast, manifest, "--replace")
+    assert server.sql("SELECT COUNT(*) FROM market.ticks") == [[1201]]
+
+
+def test_chosen_tables(server, holdfast, market):
+    manifest = holdfast.backup()
+    everything = ticks(server, "market")
+    restore(holdfast, manifest, "--tables", "nosuch*", status=2)
+    # A dropped super table comes back beside the others.
+    server.sql("DROP STABLE market.ticks")
+    restore(holdfast, manifest, "--tables", "ticks", "--deep")
+    assert ticks(server, "market") == everything
+    # Single child tables, while the super table stays.
+    server.sql("DROP TABLE market.t3")
+    server.sql("DROP TABLE market.empty")
+    restore(holdfast, manifest, "--tables", "t3,market.empt*")
+    assert ticks(server, "market") == everything
+    assert "t3 exists" in restore(holdfast, manifest, "--tables", "t3", status=1)["problems"][0]
+    server.sql("INSERT INTO market.t3 VALUES (1, 1, 1, 'more')")
+    restore(holdfast, manifest, "--tables", "t3", "--replace")
+    assert ticks(server, "market") == everything
+    # Into a database that is not there.
+    restore(holdfast, manifest, "--tables", "plain", "--to-database", "only")
+    assert tables(server, "only") == {"plain"}
+
+
+def test_merge(server, holdfast, market):
+    manifest = holdfast.backup()
+    everything = ticks(server, "market")
+    server.sql("DELETE FROM market.ticks WHERE ts > 1701000000000")
+    server.sql("INSERT INTO market.plain VALUES (1700000000000, 5) (1800000000000, 6)")
+    restore(holdfast, manifest, "--tables", "ticks,plain", "--merge")
+    assert ticks(server, "market")[:2] == everything[:2]
+    assert server.sql("SELECT v FROM market.plain ORDER BY ts") == [[1], [None], [6]]
+    server.sql("ALTER STABLE market.ticks DROP COLUMN size")
+    assert "size" in restore(holdfast, manifest, "--tables", "ticks", "--merge", status=1)["problems"][0]
+
+
+def test_a_range_of_time(server, holdfast, market):
+    manifest = holdfast.backup()
+    restore(holdfast, manifest, "--to-database", "part", "--start", "2023-11-20T00:00:00Z", "--end",
+            "2023-11-30T00:00:00Z")
+    condition = "ts >= '2023-11-20T00:00:00Z' AND ts < '2023-11-30T00:00:00Z'"
+    expected = sorted(server.sql(f"SELECT tbname, ts, price FROM market.ticks WHERE {condition}"), key=str)
+    assert len(expected) == 400
+    assert sorted(server.sql("SELECT tbname, ts, price FROM part.ticks"), key=str) == expected
+    assert tables(server, "part") == tables(server, "market")
+
+
+def test_rows_older_than_keep(server, holdfast):
+    server.sql("CREATE DATABASE old VGROUPS 1 BUFFER 8 KEEP 36500d DURATION 1d")
+    server.sql("CREATE TABLE old.t (ts TIMESTAMP, v INT)")
+    server.sql("INSERT INTO old.t VALUES (1000, 1) (NOW, 2)")
+    manifest = holdfast.backup()
+    # Into a database whose KEEP would refuse them.
+    server.sql("CREATE DATABASE young VGROUPS 1 BUFFER 8 KEEP 10d DURATION 1d")
+    report = restore(holdfast, manifest, "--tables", "t", "--to-database", "young")
+    assert any("older than KEEP" in warning for warning in report["warnings"])
+    [[keep]] = server.sql("SELECT `keep` FROM information_schema.ins_databases WHERE name = 'young'")
+    assert keep == "10d,10d,10d"
+    assert server.sql("SELECT v FROM young.t") == [[2]]
+    assert tables(server, "young") == {"t"}
+
+
+def test_damage_is_found_first(server, holdfast, market):
+    manifest = holdfast.backup()
+    before = ticks(server, "market")
+    name = holdfast.slices(manifest)[-1]["data"]["sha256"]
+    path = holdfast.repository / "pool" / name[:2] / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    assert "damaged" in restore(holdfast, manifest, "--replace", status=3)["problems"][0]
+    assert ticks(server, "market") == before
+    path.unlink()
+    restore(holdfast, manifest, "--to-database", "copy", status=3)
+    assert databases(server) == {"market"}
+
+
+def start(holdfast, manifest, *arguments):
+    return subprocess.Popen([holdfast.program, "restore", "tdengine", "full", "--backup-id", manifest["id"], "--config",
+                             str(holdfast.config), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_killed_at_any_moment(server, holdfast, market):
+    """kill -9: the database is whole, or the next run makes it so; nothing half made passes for whole."""
+    manifest = holdfast.backup()
+    expected = ticks(server, "market")
+    for step in range(20):
+        process = start(holdfast, manifest, "--to-database", "copy")
+        time.sleep(0.02 * step)
+        process.kill()
+        process.wait()
+    done = start(holdfast, manifest, "--to-database", "copy", "--deep")
+    _, problem = done.communicate(timeout=120)
+    # One of them may have got through, or was killed behind its last statement: then it is whole.
+    assert done.returncode == 0 or b"database copy exists" in problem, problem
+    assert ticks(server, "copy") == expected and MARKER not in tables(server, "copy")
+
+
+def test_killed_while_tables_are_restored(server, holdfast, market):
+    manifest = holdfast.backup()
+    expected = ticks(server, "market")
+    server.sql("DROP STABLE market.ticks")
+    server.sql("DROP TABLE market.plain")
+    # Just so far that the mark is there: a run that was killed then.
+    server.sql(f"CREATE TABLE market.{MARKER} (ts TIMESTAMP, kind VARCHAR(16), name VARCHAR(400), backup VARCHAR(200), "
+               "holder VARCHAR(400))")
+    server.sql(f"INSERT INTO market.{MARKER} VALUES (NOW, 'table', 'ticks', 'x', 'elsewhere 1 1')"
+               "(NOW + 1a, 'table', 'plain', 'x', 'elsewhere 1 1')")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, other INT) TAGS (g INT)")
+    server.sql("CREATE TABLE market.t1 USING market.ticks TAGS (1)")
+    server.sql("CREATE TABLE market.plain (ts TIMESTAMP, v INT)")
+    assert "half made" in restore(holdfast, manifest, "--tables", "ticks", status=1)["problems"][0]
+    restore(holdfast, manifest, "--tables", "ticks,plain")
+    assert ticks(server, "market") == expected and MARKER not in tables(server, "market")
+
+
+def test_server_killed_during_a_restore(holdfast, server, market):
+    if not server.real:
+        pytest.skip("the stand-in cannot be killed and come back with its rows")
+    manifest = holdfast.backup()
+    expected = ticks(server, "market")
+    process = start(holdfast, manifest, "--to-database", "copy")
+    while process.poll() is None and "copy" not in databases(server):
+        time.sleep(0.01)
+    server.kill_taosd()
+    server.spawn_taosd()
+    server.wait()
+    _, problem = process.communicate(timeout=120)
+    assert process.returncode in (0, 1, 5), problem
+    if process.returncode != 0:
+        restore(holdfast, manifest, "--to-database", "copy")
+    assert ticks(server, "copy") == expected and MARKER not in tables(server, "copy")
+
+
+def test_virtual_tables_follow_the_name(server, holdfast):
+    if not server.real:
+        pytest.skip("the stand-in has no virtual tables")
+    server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE TABLE d.src (ts TIMESTAMP, a INT, b DOUBLE)")
+    server.sql("INSERT INTO d.src VALUES (1700000000000, 1, 1.5)")
+    server.sql("CREATE STABLE d.vst (ts TIMESTAMP, a INT, b DOUBLE) TAGS (g INT) VIRTUAL 1")
+    server.sql("CREATE VTABLE d.vc (d.src.a, d.src.b) USING d.vst TAGS (1)", "d")
+    server.sql("CREATE VTABLE d.vn (ts TIMESTAMP, x INT FROM d.src.a)", "d")
+    manifest = holdfast.backup()
+    restore(holdfast, manifest, "--to-database", "e")
+    server.sql("DROP DATABASE d")
+    assert server.sql("SELECT a, b FROM e.vc") == [[1, 1.5]]
+    assert [row[1] for row in server.sql("SELECT * FROM e.vn")] == [1]
+
+
+def test_many_child_tables(server, holdfast):
+    server.sql("CREATE DATABASE many VGROUPS 1 BUFFER 16 KEEP 36500d")
+    server.sql("CREATE STABLE many.st (ts TIMESTAMP, v INT) TAGS (g INT)")
+    for first in range(0, 3000, 1000):
+        server.sql("CREATE TABLE " + " ".join(f"many.e{n} USING many.st TAGS ({n})" for n in range(first, first + 1000)))
+        server.sql("INSERT INTO " + " ".join(f"many.r{n} USING many.st TAGS ({n}) VALUES (1700000000000, {n})"
+                                             for n in range(first, first + 1000)))
+    manifest = holdfast.backup()
+    report = restore(holdfast, manifest, "--to-database", "again", "--deep")
+    assert report["summary"]["child_tables"] == 6000 and report["summary"]["rows"] == 3000
+    assert server.sql("SELECT COUNT(*), SUM(v) FROM again.st") == [[3000, 4498500]]
+    assert len(tables(server, "again")) == 6000
