@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "operation/cleanup-private.h"
+#include "operation/clear.h"
 #include "repo/record.h"
 
 static json_t *logs_json(const CleanupResult *result)
@@ -78,7 +79,7 @@ void cleanup_record_end(OperationContext *context, const CleanupResult *result, 
                         const GError *problem)
 {
     g_autoptr(json_t) body = json_object();
-    g_autofree char *message = problem != NULL ? error_text(problem) : NULL;
+    g_autofree char *message = clear_text(context->repository, problem);
     const SweepResult *remains = &result->remains;
 
     json_object_set_new(body, "state", json_string(problem == NULL ? "done" : "failed"));
