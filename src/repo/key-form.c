@@ -122,8 +122,11 @@ static void take_as_config(GError *problem, GError **error)
 Secret *key_form_read(const KeyForm *form, GError **error)
 {
     GError *problem = NULL;
-    g_autoptr(Secret) secret = form->kind == KEY_COMMAND ? run_command(form->value, &problem)
-                                                         : read_file(form->value, &problem);
+    g_autoptr(Secret) secret = NULL;
+
+    secret_protect_process();
+    secret = form->kind == KEY_COMMAND ? run_command(form->value, &problem)
+                                       : read_file(form->value, &problem);
 
     if (secret == NULL) {
         take_as_config(problem, error);

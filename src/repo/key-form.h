@@ -30,7 +30,7 @@ const char *key_kind_name(KeyKind kind);
 
 /* The secret: of a passphrase file and of a command's output the first line, of a key file all
  * bytes (at least 32). Files must be private: ERROR_INSECURE_FILE. Whatever else is wrong with them
- * or the command is ERROR_CONFIG. */
+ * or the command is ERROR_CONFIG. From here on the process leaves no core dump. */
 Secret *key_form_read(const KeyForm *form, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif
