@@ -316,6 +316,14 @@ gboolean operation_verify_archives(OperationContext *context, const VerifyFollow
 {
     const Engine *engine;
 
+    /* What no backup lists has no checksum in the clear. */
+    if (!repository_has_key(context->repository)) {
+        log_write(LOG_WARNING, "the repository is encrypted and no key was named: archived WAL is "
+                               "not checked, but for what backups list");
+        return TRUE;
+    }
+    if (!repository_unlock(context->repository, error))
+        return FALSE;
     for (guint i = 0; (engine = engine_at(i)) != NULL; i++) {
         g_autoptr(GPtrArray) names = NULL;
 

@@ -155,6 +155,8 @@ def test_wrong_missing_and_open_keys(server, site):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     done = bare("verify", backup["id"])
     assert done.returncode == 0 and "no key was named" in done.stderr
+    done = bare("verify", "--all")
+    assert done.returncode == 0 and "archived WAL is not checked" in done.stderr
     done = bare("show", backup["id"])
     assert done.returncode == 0 and "no key was named" in done.stderr
     site.ok("cleanup")
