@@ -292,3 +292,18 @@ def test_plain_repositories_stay_plain(server, tmp_path):
     site.fails(1, "key", "list")
     site.config.write_text(site.config.read_text().replace("[repository]\n", f"[repository]\nkey = key-file={key}\n"))
     assert "not encrypted" in site.fails(2, "list", "backups").err
+
+
+def test_a_bare_machine_names_the_key(server, site, closing):
+    """No configuration: the restored server's restore_command names repository and key."""
+    restored = closing(Restored(site))
+    full(site)
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 3000) g")
+    wanted = server.value("postgres", SUM)
+    archive_now(site)
+    command = [str(PROGRAM), "restore", "postgresql", "pitr", "--source", "main", "--target-latest", "--target-directory",
+               str(restored.data), "--repository", str(site.repository), "--key", f"key-file={site.key_file}"]
+    environment = dict(os.environ, XDG_RUNTIME_DIR=str(site.directory / "runtime"))
+    subprocess.run(as_server_user(command), check=True, cwd="/", env=environment, stdout=subprocess.DEVNULL)
+    restored.promoted()
+    assert restored.value(SUM) == wanted
