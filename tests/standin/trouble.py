@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Misbehaving on demand: what a test wants to go wrong, set on the command line or by POST /standin/trouble."""
+import threading
+
+KNOWN = {
+    "cut_after_blocks": "the connection ends in the middle of a reply, after so many blocks of it",
+    "error_after_blocks": "a fetch is answered with an error, after so many blocks of the connection",
+    "error_code": "the code of that error (24 where none is told)",
+    "delay": "seconds that pass before every reply",
+    "refuse_rows": "every write of rows is refused as too old (0x060B)",
+    "refuse_login": "every login is refused (0x0357)",
+    "times": "how often the connection is cut or an error sent, before all is well again",
+}
+
+
+class Trouble:
+    def __init__(self, settings=None):
+        self.lock = threading.Lock()
+        self.settings = {}
+        self.set(settings or {})
+
+    def set(self, settings):
+        unknown = set(settings) - set(KNOWN)
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(KNOWN)}")
+        with self.lock:
+            self.settings = dict(settings)
+
+    def get(self, name, fallback=None):
+        return self.settings.get(name, fallback)
+
+    def due(self, name, blocks):
+        """Whether this is to happen now, with so many blocks sent; it is counted."""
+        with self.lock:
+            if name not in self.settings or blocks < self.settings[name]:
+                return False
+            times = self.settings.get("times")
+            if times is not None:
+                self.settings["times"] = times - 1
+                if times <= 1:
+                    self.settings.clear()
+            return True
