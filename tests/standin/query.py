@@ -128,10 +128,10 @@ class Where:
         return True
 
     def range_of(self, table):
-        first = table.find(max(self.first, -2 ** 63)) if self.first > -2 ** 63 else 0
-        last = table.find(self.last) if self.last < 2 ** 63 else len(table)
         # Rows older than KEEP are there, but nobody gets to see them.
-        return max(first, 0), last
+        first = table.find(min(max(self.first, self.database.oldest(), -2 ** 63), 2 ** 63 - 1))
+        last = table.find(max(self.last, -2 ** 63)) if self.last < 2 ** 63 else len(table)
+        return first, max(first, last)
 
     def runs_of(self, table):
         """Runs of row numbers of a table."""

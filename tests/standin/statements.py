@@ -99,10 +99,10 @@ def alter_database(session, words):
         if name in ("precision", "vgroups", "duration"):
             words.at = start
             words.refuse()
-    check_options(dict(options, duration=database.options["duration"], keep=options.get("keep", database.options["keep"])))
-    if "keep" in options:
-        check_options(options)
-        database.set_keep(options.pop("keep"))
+    whole = dict(database.options, **options)
+    check_options(whole)
+    database.set_keep(whole["keep"])
+    options.pop("keep", None)
     database.options.update(options)
     database.touch_all()
     return 0

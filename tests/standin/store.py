@@ -55,7 +55,7 @@ class Table:
         return int.from_bytes(self.columns[0].data[8 * row:8 * row + 8], "little", signed=True)
 
     def check_times(self, times):
-        if times and min(times) < self.database.oldest():
+        if times and (self.database.store.refuse_rows or min(times) < self.database.oldest()):
             raise errors.out_of_range()
 
     def write(self, given):
@@ -158,9 +158,7 @@ class Database:
         return PRECISIONS[self.precision]
 
     def oldest(self):
-        """The oldest time that is taken, in the database's unit."""
-        if self.store.refuse_rows:
-            return 1 << 62
+        """The oldest time that is taken and shown, in the database's unit."""
         return (time.time_ns() // 10 ** 9 - self.keep_seconds) * self.ticks
 
     def touch(self, vgroup):
