@@ -346,20 +346,18 @@ static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
     return td_scan_plan(run->scanner, scans, ret_rows, error);
 }
 
-/* A table whose columns changed is described anew, its tags too. */
-static gboolean describe_again(Run *run, TdScanTable *scan, GError **error)
+/* A table whose columns changed is described anew, its tags too. One that was gone and is there
+ * again was made anew meanwhile. */
+static gboolean describe_again(Run *run, TdScanTable *scan, gboolean *ret_gone, GError **error)
 {
     TdTable *table = scan->table;
-    gboolean gone;
 
+    if (!td_capture_fields(&run->capture, table, ret_gone, error))
+        return FALSE;
+    if (*ret_gone)
+        return TRUE;
     if (!g_ptr_array_find_with_equal_func(scan->database->altered, table->name, g_str_equal, NULL))
         g_ptr_array_add(scan->database->altered, g_strdup(table->name));
-    if (!td_capture_fields(&run->capture, table, &gone, error))
-        return FALSE;
-    if (gone) {
-        scan->outcome = TD_SCAN_GONE;
-        return TRUE;
-    }
     if (table->kind != TD_TABLE_SUPER)
         return TRUE;
     g_ptr_array_set_size(table->tag_objects, 0);
@@ -367,26 +365,44 @@ static gboolean describe_again(Run *run, TdScanTable *scan, GError **error)
     return write_tags(run, scan, scan->children, scan->only, error);
 }
 
+/* Whether a table is to be read again, and makes it ready for that. */
+static gboolean prepare_again(Run *run, TdScanTable *scan, guint tries, gboolean *ret_again,
+                              GError **error)
+{
+    const TdScanOutcome outcome = scan->outcome;
+    gboolean gone = FALSE;
+
+    *ret_again = FALSE;
+    if (outcome == TD_SCAN_DONE || scan->table->plan == NULL)
+        return TRUE;
+    td_scan_table_reset(scan);
+    if (outcome != TD_SCAN_BINARY && !describe_again(run, scan, &gone, error))
+        return FALSE;
+    if (gone) {
+        scan->outcome = TD_SCAN_GONE;
+        return TRUE;
+    }
+    if (outcome != TD_SCAN_BINARY && tries >= TRIES) {
+        error_set(error, ERROR_VANISHED, "table %s.%s changes again and again while it is read",
+                  scan->table->database, scan->table->name);
+        error_add_hint(error, "run the backup again when its columns rest");
+        return FALSE;
+    }
+    *ret_again = scan->outcome == TD_SCAN_DONE;
+    return TRUE;
+}
+
 /* What has to be read again; the others stay as they are. */
-static gboolean collect_again(Run *run, GPtrArray *again, guint altered, GError **error)
+static gboolean collect_again(Run *run, GPtrArray *again, guint tries, GError **error)
 {
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
-        TdScanOutcome outcome = scan->outcome;
+        gboolean wanted;
 
-        if (outcome != TD_SCAN_ALTERED && outcome != TD_SCAN_BINARY)
-            continue;
-        if (outcome == TD_SCAN_ALTERED && altered >= TRIES) {
-            error_set(error, ERROR_VANISHED,
-                      "table %s.%s is altered again and again while it is read",
-                      scan->table->database, scan->table->name);
-            error_add_hint(error, "run the backup again when its columns rest");
+        if (!prepare_again(run, scan, tries, &wanted, error))
             return FALSE;
-        }
-        td_scan_table_reset(scan);
-        if (outcome == TD_SCAN_ALTERED && !describe_again(run, scan, error))
-            return FALSE;
-        g_ptr_array_add(again, scan);
+        if (wanted)
+            g_ptr_array_add(again, scan);
     }
     return TRUE;
 }
@@ -525,6 +541,23 @@ static void warn_of_changes(const Run *run)
     manifest_add_warning(run->request->manifest, text);
 }
 
+/* The count at the end tells where such rows were of tables that are still there. */
+static void warn_of_nameless(const Run *run)
+{
+    g_autofree char *text = NULL;
+    guint64 rows = 0;
+
+    for (guint i = 0; i < run->scans->len; i++)
+        rows += ((TdScanTable *)g_ptr_array_index(run->scans, i))->nameless;
+    if (rows == 0)
+        return;
+    text = g_strdup_printf("%" G_GUINT64_FORMAT " rows came without the name of their table, as "
+                           "those of tables that are dropped meanwhile do: they are not in the "
+                           "backup",
+                           rows);
+    manifest_add_warning(run->request->manifest, text);
+}
+
 /* --- Totals ----------------------------------------------------------------------------------- */
 
 static void add_window(guint64 *rows, gint64 *first, gint64 *last, guint64 more_rows,
@@ -604,6 +637,7 @@ static gboolean write_details(Run *run, GError **error)
     manifest_set_field(request->manifest, "databases", json_integer(run->details->databases->len));
     manifest_set_field(request->manifest, "slices", json_integer(run->details->slices->len));
     warn_of_changes(run);
+    warn_of_nameless(run);
     return td_schema_sql_write(run->details, request->writer, error) &&
            td_details_write(run->details, request->writer, request->compression, error);
 }

@@ -41,7 +41,7 @@ struct TdRegroup {
     gsize kept;         /* bytes */
     GArray *runs;
     GArray *slices;
-    guint32 last_slice;
+    guint64 nameless; /* rows */
 };
 
 static void kept_block_free(KeptBlock *block)
@@ -171,8 +171,7 @@ static guint32 slice_of(TdRegroup *regroup, gint64 time, guint32 name)
                    regroup->has_names ? g_array_index(regroup->hashes, guint64, name) : 0, &place);
     place.from = MAX(place.from, regroup->options.from);
     place.to = MIN(place.to, regroup->options.to);
-    regroup->last_slice = find_slice(regroup, &place);
-    return regroup->last_slice;
+    return find_slice(regroup, &place);
 }
 
 static guint32 name_of(TdRegroup *regroup, const char *name, gsize length)
@@ -213,8 +212,11 @@ static guint32 rows_of_table(TdRegroup *regroup, const TdBlock *block, guint32 r
     *ret_name = name_of(regroup, (const char *)name, length);
     for (; end < block->rows; end++) {
         guint32 other_length;
-        const guint8 *other = td_block_value(&block->columns[0], end, &other_length);
+        const guint8 *other;
 
+        if (td_block_is_null(&block->columns[0], end))
+            break;
+        other = td_block_value(&block->columns[0], end, &other_length);
         if (other_length != length || memcmp(other, name, length) != 0)
             break;
     }
@@ -250,35 +252,47 @@ static void add_runs(TdRegroup *regroup, const TdBlockColumn *times, guint32 fro
     }
 }
 
-/* A row outside of what was asked for would go to a slice that is not its own. */
-static gboolean check_row(const TdRegroup *regroup, const TdBlock *block, guint32 row,
-                          GError **error)
+static gboolean check_times(const TdRegroup *regroup, const TdBlockColumn *times, guint32 rows,
+                            GError **error)
 {
-    const TdBlockColumn *times = &block->columns[regroup->has_names ? 1 : 0];
-
-    if ((!regroup->has_names || !td_block_is_null(&block->columns[0], row)) &&
-        !td_block_is_null(times, row))
-        return TRUE;
-    error_set(error, ERROR_FORMAT, "table %s: a row without a name or a time came",
-              regroup->options.table->name);
-    return FALSE;
+    for (guint32 row = 0; row < rows; row++) {
+        if (!td_block_is_null(times, row))
+            continue;
+        error_set(error, ERROR_FORMAT, "table %s: a row without a time came",
+                  regroup->options.table->name);
+        return FALSE;
+    }
+    return TRUE;
 }
 
+/* A table that is dropped while it is read has no name any more: its rows come without one (seen),
+ * and cannot be told from those of others. */
 static gboolean find_runs(TdRegroup *regroup, const TdBlock *block, GError **error)
 {
+    const TdBlockColumn *times = &block->columns[regroup->has_names ? 1 : 0];
     guint32 row = 0;
 
-    for (guint32 i = 0; i < block->rows; i++)
-        if (!check_row(regroup, block, i, error))
-            return FALSE;
+    if (!check_times(regroup, times, block->rows, error))
+        return FALSE;
     while (row < block->rows) {
-        guint32 name, count = rows_of_table(regroup, block, row, &name);
+        guint32 name, count;
 
+        if (regroup->has_names && td_block_is_null(&block->columns[0], row)) {
+            regroup->nameless++;
+            row++;
+            continue;
+        }
+        count = rows_of_table(regroup, block, row, &name);
         if (!regroup->has_names || regroup->wanted->data[name])
-            add_runs(regroup, &block->columns[regroup->has_names ? 1 : 0], row, count, name);
+            add_runs(regroup, times, row, count, name);
         row += count;
     }
     return TRUE;
+}
+
+guint64 td_regroup_nameless(const TdRegroup *regroup)
+{
+    return regroup->nameless;
 }
 
 /* --- Writing runs ----------------------------------------------------------------------------- */

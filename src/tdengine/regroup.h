@@ -40,6 +40,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdRegroup, td_regroup_free)
 gboolean td_regroup_add(TdRegroup *regroup, const TdBlock *block, gint *ret_binary,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Rows that came without the name of their table, as those of a table do that was dropped while it
+ * was read: they were left out. */
+guint64 td_regroup_nameless(const TdRegroup *regroup);
+
 /* Writes what is left and finishes the slices: appended to an array of TdSlice, `table` left 0. */
 gboolean td_regroup_finish(TdRegroup *regroup, GArray *slices, gint *ret_binary,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/throttle.h"
+#include "base/time.h"
 #include "base/workers.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
@@ -19,7 +20,7 @@
 /* Small file sets are scanned together up to about so many bytes. */
 #define PASS_BYTES (64u * 1024 * 1024)
 /* A scan that the server's going away cuts is begun so many times. */
-#define PASS_TRIES 4u
+#define PASS_TRIES 10u
 /* Counts by file set: a century of hours. */
 #define COUNT_LIMIT 1000000u
 /* Names in a list of a query: beyond that everything is read and the others are left out here. */
@@ -65,6 +66,7 @@ void td_scan_table_reset(TdScanTable *scan)
     }
     g_array_set_size(scan->binary, 0);
     g_array_set_size(scan->slices, 0);
+    scan->nameless = 0;
     scan->outcome = TD_SCAN_DONE;
 }
 
@@ -429,11 +431,12 @@ static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *resul
     }
     g_mutex_lock(&scan->mutex);
     g_array_append_vals(scan->slices, slices->data, slices->len);
+    scan->nameless += td_regroup_nameless(regroup);
     g_mutex_unlock(&scan->mutex);
     return TRUE;
 }
 
-/* One try. *ret_cut: rows were coming when the server went away. */
+/* One try. *ret_cut: rows were coming when the server failed. */
 static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
                          GCancellable *cancellable, gboolean *ret_cut, GError **error)
 {
@@ -456,7 +459,8 @@ static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
         set_outcome(task->scan, TD_SCAN_ALTERED, -1);
         return TRUE;
     }
-    *ret_cut = result != NULL && error_is(problem, ERROR_UNREACHABLE);
+    *ret_cut =
+        result != NULL && (error_is(problem, ERROR_UNREACHABLE) || error_is(problem, ERROR_SERVER));
     g_propagate_prefixed_error(error, g_steal_pointer(&problem),
                                "table %s.%s: ", task->scan->table->database,
                                task->scan->table->name);
@@ -464,20 +468,26 @@ static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
 }
 
 /* A scan that was cut is made again from its start: what it had written is forgotten. The query
- * waits for the server as long as the source's timeout says, so that one that stays away ends it. */
+ * waits for the server as long as the source's timeout says, so that one that stays away ends it; one
+ * that has just come back may answer with errors for a while. */
 static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task,
                           GCancellable *cancellable, GError **error)
 {
+    gboolean cut_before = FALSE;
+
     for (guint tries = 1;; tries++) {
         g_autoptr(GError) problem = NULL;
         gboolean cut;
 
         if (try_pass(scanner, client, task, cancellable, &cut, &problem))
             return TRUE;
-        if (!cut || tries == PASS_TRIES) {
+        if (tries == PASS_TRIES || (!cut && !(cut_before && error_is(problem, ERROR_SERVER)))) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
         }
+        cut_before = TRUE;
+        if (!throttle_pause(TIME_SECOND, cancellable, error))
+            return FALSE;
     }
 }
 

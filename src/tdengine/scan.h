@@ -34,8 +34,9 @@ typedef struct {
     TdScanOutcome outcome;
     GArray *binary;   /* guint: columns that turned out to be no text */
     GArray *slices;   /* TdSlice, `table` left 0 */
+    guint64 nameless; /* rows that were left out: see td_regroup_nameless() */
     TdNames *unknown; /* child tables that had rows and were not known */
-    GMutex mutex;     /* of the last four */
+    GMutex mutex;     /* of the last five */
 } TdScanTable;
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,

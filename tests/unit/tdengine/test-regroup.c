@@ -52,13 +52,13 @@ static guint32 put_text(GByteArray *bytes, const char *text)
     return offset;
 }
 
-/* A number below zero: NULL. */
+/* No table: its name is NULL. A number below zero: NULL. */
 static void add_row(Rows *rows, const char *table, gint64 time, gint32 number, const char *text)
 {
     guint32 row = rows->rows++;
 
     g_assert_cmpuint(row, <, ROWS_MAX);
-    rows->name_offsets[row] = put_text(rows->names, table);
+    rows->name_offsets[row] = table != NULL ? put_text(rows->names, table) : G_MAXUINT32;
     rows->times[row] = time;
     rows->numbers[row] = number;
     if (number < 0)
@@ -363,6 +363,27 @@ static void test_chosen_tables(void)
     expect_rows(&world, "b 50 2 -\nb 150 3 -\n");
 }
 
+/* Rows of a table that was dropped while it was read. */
+static void test_nameless(void)
+{
+    g_auto(World) world = {0};
+    g_autoptr(TdRegroup) regroup = NULL;
+    g_autoptr(Rows) rows = rows_new();
+    gint binary;
+
+    world_init(&world);
+    regroup = begin(&world, 1 << 20);
+    add_row(rows, NULL, 1, 1, NULL);
+    add_row(rows, "a", 2, 2, NULL);
+    add_row(rows, NULL, 3, 3, NULL);
+    add_row(rows, "a", 4, 4, NULL);
+    add_row(rows, NULL, 5, 5, NULL);
+    feed(regroup, rows, &binary);
+    finish(&world, regroup);
+    g_assert_cmpuint(td_regroup_nameless(regroup), ==, 3);
+    expect_rows(&world, "a 2 2 -\na 4 4 -\n");
+}
+
 static void test_names(void)
 {
     g_autoptr(TdNames) names = td_names_new();
@@ -389,6 +410,7 @@ int main(int argc, char **argv)
     g_test_add_func("/regroup/bounded-memory", test_bounded_memory);
     g_test_add_func("/regroup/no-text", test_no_text);
     g_test_add_func("/regroup/chosen-tables", test_chosen_tables);
+    g_test_add_func("/regroup/nameless", test_nameless);
     g_test_add_func("/regroup/names", test_names);
     return g_test_run();
 }
