@@ -17,6 +17,7 @@ const Command *const command_table[] = {
     &command_restore_postgresql_full,
     &command_restore_postgresql_pitr,
     &command_restore_tdengine_full,
+    &command_restore_tdengine_pitr,
     &command_list_recoveries,
     &command_delete,
     &command_pin,

@@ -20,6 +20,7 @@ extern const Command command_delete;
 extern const Command command_restore_postgresql_full;
 extern const Command command_restore_postgresql_pitr;
 extern const Command command_restore_tdengine_full;
+extern const Command command_restore_tdengine_pitr;
 extern const Command command_cleanup;
 extern const Command command_objectives;
 extern const Command command_pin;

@@ -116,9 +116,10 @@ typedef struct {
     gboolean require_rows;        /* --require-rows: a table without rows is a failure */
     gboolean merge;               /* TDengine: rows go into chosen tables that exist */
     gboolean deep;                /* TDengine: what was restored is read back and fingerprinted */
-    gboolean fill;                /* TDengine, RECOVER_TIME: rows of the next backup as well */
-    gint64 fill_until;            /* TDengine: their end; G_MININT64: the target */
-    double tolerance;             /* fraction of rows that may differ */
+    Backup *following; /* TDengine, RECOVER_TIME: rows behind the backup's state come from
+                                     here, or NULL */
+    gint64 fill_until; /* TDengine: their end; G_MININT64: the target */
+    double tolerance;  /* fraction of rows that may differ */
     guint jobs;
     const char *scratch_directory;
     Progress *progress;
@@ -245,6 +246,11 @@ typedef struct {
 
     /* Removes logs that nobody needs, or says which it would. NULL: the engine has none. */
     gboolean (*trim)(const EngineTrim *request, EngineTrimResult *ret_result, GError **error);
+
+    /* The backup behind this one, from which a restore to a point in time takes rows besides;
+     * *ret_following is NULL where there is none. The member is NULL where no engine's restore does
+     * so. */
+    gboolean (*follow)(Backup *backup, Backup **ret_following, GError **error);
 
     /* A plan with problems is no error; an error means that planning itself failed (server
      * unreachable, usage, damage). The request must outlive the plan. */

@@ -31,6 +31,7 @@ typedef struct {
     OperationContext *context;
     const RestoreRequest *request;
     Backup *backup;
+    Backup *following; /* or NULL */
     const Engine *engine;
     char *reason;       /* why that backup, where none was named */
     const char *method; /* the plan's, and its bytes: for the record */
@@ -94,8 +95,12 @@ static gboolean choose_backup(Restoring *restoring, GError **error)
         return FALSE;
     }
     if (request->source == NULL || config_source_count(config) > 0) {
-        source = config_find_source(config, request->source, request->engine,
-                                    request->source == NULL ? "physical" : NULL, error);
+        source =
+            config_find_source(config, request->source, request->engine,
+                               request->source == NULL && strcmp(engine->name, "postgresql") == 0
+                                   ? "physical"
+                                   : NULL,
+                               error);
         if (source == NULL)
             return FALSE;
     }
@@ -124,7 +129,10 @@ static gboolean open_backup(Restoring *restoring, GError **error)
         return FALSE;
     }
     restoring->engine = engine_find(engine, error);
-    return restoring->engine != NULL;
+    if (restoring->engine == NULL)
+        return FALSE;
+    return !request->fill || restoring->engine->follow == NULL ||
+           restoring->engine->follow(restoring->backup, &restoring->following, error);
 }
 
 /* This program, and the repository as this run has found it. A server runs the command in a
@@ -180,7 +188,7 @@ static void fill_work(Restoring *restoring, Progress *progress, GCancellable *ca
     work->time_to = takes_all_times(request) ? G_MAXINT64 : request->time_to;
     work->merge = request->merge;
     work->deep = request->deep;
-    work->fill = request->fill;
+    work->following = restoring->following;
     work->fill_until = request->fill_until;
     work->replace = request->replace;
     work->globals = request->globals;
@@ -195,7 +203,10 @@ static void fill_work(Restoring *restoring, Progress *progress, GCancellable *ca
 
 static Lease *take_lease(Restoring *restoring)
 {
-    const char *const uses[] = {backup_id(restoring->backup), NULL};
+    const char *const uses[] = {backup_id(restoring->backup),
+                                restoring->following != NULL ? backup_id(restoring->following)
+                                                             : NULL,
+                                NULL};
     const LeaseRequest request = {.operation = "restore",
                                   .source = manifest_source(backup_manifest(restoring->backup)),
                                   .uses = uses,
@@ -298,6 +309,8 @@ static json_t *options_json(const RestoreRequest *request)
     json_object_set_new(options, "target_directory", json_text(request->place.directory));
     json_object_set_new(options, "delta", json_boolean(request->place.delta));
     json_object_set_new(options, "merge", json_boolean(request->merge));
+    json_object_set_new(options, "deep", json_boolean(request->deep));
+    json_object_set_new(options, "fill", json_boolean(request->fill));
     json_object_set_new(options, "replace", json_boolean(request->replace));
     json_object_set_new(options, "globals", json_boolean(request->globals));
     json_object_set_new(options, "no_owner", json_boolean(request->no_owner));
@@ -393,6 +406,7 @@ gboolean operation_restore(OperationContext *context, const RestoreRequest *requ
         done = plan_and_restore(&restoring, ret_report, error);
     }
     backup_unref(restoring.backup);
+    backup_unref(restoring.following);
     g_free(restoring.reason);
     g_strfreev(restoring.wal_get);
     return done;

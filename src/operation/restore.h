@@ -22,7 +22,7 @@ typedef struct {
     const char *const *tables;
     gint64 time_from, time_to; /* TDengine: --start and --end in microseconds; both 0: all */
     gboolean merge, deep;      /* TDengine */
-    gboolean fill;             /* TDengine, to a point in time */
+    gboolean fill;             /* TDengine, to a point in time: rows of the next backup besides */
     gint64 fill_until;         /* G_MININT64: the target */
     gboolean replace, globals, no_owner, require_rows, dry_run;
     double tolerance; /* negative: the source's */

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "tdengine/backup.h"
+#include "tdengine/restore-choose.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore.h"
 
@@ -17,6 +18,8 @@ const Engine tdengine_engine = {
     .backup = td_backup,
     .check_object = td_check_object,
     .describe = td_describe,
+    .choose = td_restore_choose,
+    .follow = td_restore_follow,
     .plan = td_restore_plan,
     .restore = td_restore_run,
     .plan_free = td_restore_plan_free,

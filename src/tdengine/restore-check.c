@@ -161,6 +161,17 @@ gboolean td_restore_count(const TdRestorePlan *plan, const TdTablePlan *table, c
     return TRUE;
 }
 
+void td_restore_check_fill(TdRestoreCheck *check, const char *name, guint64 before, guint64 filled,
+                           guint64 after)
+{
+    if (after < MAX(before, filled) || after > before + filled)
+        add_bad(check,
+                "%s has %" G_GUINT64_FORMAT " rows where %" G_GUINT64_FORMAT
+                " were filled in beside %" G_GUINT64_FORMAT,
+                name, after, filled, before);
+    check->rows += after - MIN(before, after);
+}
+
 /* --- fingerprints ----------------------------------------------------------------------------- */
 
 typedef struct {

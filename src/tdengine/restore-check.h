@@ -34,4 +34,8 @@ gboolean td_restore_fingerprint(const TdRestorePlan *plan, const TdTablePlan *ta
                                 const TdTagSet *set, TdRestoreCheck *check, gboolean *ret_compared,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Rows of a stretch of time before and after rows were filled in there: some may have been there. */
+void td_restore_check_fill(TdRestoreCheck *check, const char *name, guint64 before, guint64 filled,
+                           guint64 after);
+
 #endif

@@ -15,10 +15,6 @@
 #include "tdengine/pattern.h"
 #include "tdengine/restore-database.h"
 
-/* Measured on two cores that the server shares: what plans tell of the time it will take. */
-#define ROWS_A_SECOND   700000
-#define TABLES_A_SECOND 20000
-
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static void database_free(gpointer data)
@@ -56,6 +52,7 @@ void td_restore_plan_free(EnginePlan *made)
     g_clear_pointer(&plan->topics, g_hash_table_unref);
     td_client_free(plan->client);
     td_details_free(plan->details);
+    td_details_free(plan->following);
     engine_plan_clear(&plan->base);
     g_free(plan);
 }
@@ -63,7 +60,7 @@ void td_restore_plan_free(EnginePlan *made)
 /* --- time ------------------------------------------------------------------------------------- */
 
 /* Microseconds in ticks; borders between two ticks of milliseconds belong to the later one. */
-static gint64 to_ticks(gint64 microseconds, TdPrecision precision)
+gint64 td_restore_ticks(gint64 microseconds, TdPrecision precision)
 {
     gint64 ticks;
 
@@ -83,8 +80,16 @@ void td_restore_range(const TdRestorePlan *plan, const TdTablePlan *table, gint6
 {
     TdPrecision precision = table->database->source->precision;
 
-    *ret_from = to_ticks(plan->request->time_from, precision);
-    *ret_to = to_ticks(plan->request->time_to, precision);
+    *ret_from = td_restore_ticks(plan->request->time_from, precision);
+    *ret_to = td_restore_ticks(plan->request->time_to, precision);
+}
+
+TdShare td_slice_share(const TdSlice *slice, gint64 from, gint64 to)
+{
+    if (slice->rows == 0 || slice->last < from || (slice->first >= to && to != G_MAXINT64))
+        return TD_SHARE_NONE;
+    return slice->first >= from && (slice->last < to || to == G_MAXINT64) ? TD_SHARE_ALL
+                                                                          : TD_SHARE_PART;
 }
 
 TdShare td_restore_share(const TdRestorePlan *plan, const TdTablePlan *table, const TdSlice *slice)
@@ -92,10 +97,19 @@ TdShare td_restore_share(const TdRestorePlan *plan, const TdTablePlan *table, co
     gint64 from, to;
 
     td_restore_range(plan, table, &from, &to);
-    if (slice->rows == 0 || slice->last < from || (slice->first >= to && to != G_MAXINT64))
-        return TD_SHARE_NONE;
-    return slice->first >= from && (slice->last < to || to == G_MAXINT64) ? TD_SHARE_ALL
-                                                                          : TD_SHARE_PART;
+    return td_slice_share(slice, from, to);
+}
+
+TdTablePlan *td_restore_find_table(const TdRestorePlan *plan, const char *database,
+                                   const char *name)
+{
+    for (guint i = 0; i < plan->tables->len; i++) {
+        TdTablePlan *table = g_ptr_array_index(plan->tables, i);
+
+        if (strcmp(table->table->database, database) == 0 && strcmp(table->table->name, name) == 0)
+            return table;
+    }
+    return NULL;
 }
 
 /* --- choosing --------------------------------------------------------------------------------- */
@@ -134,7 +148,8 @@ static gboolean choose_databases(TdRestorePlan *plan, GError **error)
 static gboolean choose_children(TdRestorePlan *plan, TdTablePlan *table, TdPatterns *patterns,
                                 gboolean *ret_any, GError **error)
 {
-    g_autoptr(TdTagSet) set = td_tag_set_read(plan->request->backup, table->table, error);
+    g_autoptr(TdTagSet) set =
+        td_tag_set_read(plan->request->backup, table->table, table->table->tag_objects, error);
     guint32 count;
 
     if (set == NULL)
@@ -444,7 +459,6 @@ static void describe(TdRestorePlan *plan)
 static void summarize(TdRestorePlan *plan)
 {
     json_t *databases = json_array();
-    guint64 seconds = 1 + plan->rows / ROWS_A_SECOND + plan->child_tables / TABLES_A_SECOND;
 
     for (guint i = 0; i < plan->databases->len; i++) {
         const TdDatabasePlan *database = g_ptr_array_index(plan->databases, i);
@@ -457,12 +471,37 @@ static void summarize(TdRestorePlan *plan)
     }
     json_decref(plan->base.summary);
     plan->base.summary =
-        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "databases", databases, "tables",
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "databases", databases, "tables",
                   (json_int_t)plan->tables->len, "child_tables", (json_int_t)plan->child_tables,
                   "rows", (json_int_t)plan->rows, "bytes", (json_int_t)plan->bytes,
-                  "rows_beyond_keep", (json_int_t)rows_beyond_keep(plan), "seconds_expected",
-                  (json_int_t)seconds);
-    engine_plan_step(&plan->base, "expected to take about %" G_GUINT64_FORMAT " s", seconds);
+                  "rows_beyond_keep", (json_int_t)rows_beyond_keep(plan));
+    plan->base.bytes = plan->bytes;
+}
+
+/* Rows behind the backup's state: those of the next one whose event time lies up to the target. */
+static gboolean plan_fill(TdRestorePlan *plan, GError **error)
+{
+    const EngineRestore *request = plan->request;
+    g_autofree char *state = time_format(manifest_stop(backup_manifest(request->backup)));
+    g_autofree char *until = NULL;
+
+    if (request->recovery->to != RECOVER_TIME)
+        return TRUE;
+    engine_plan_step(&plan->base, "take the state of %s: backup %s%s%s", state,
+                     backup_id(request->backup), request->reason != NULL ? ", " : "",
+                     request->reason != NULL ? request->reason : "");
+    plan->fill_from = manifest_stop(backup_manifest(request->backup));
+    plan->fill_to =
+        (request->fill_until != G_MININT64 ? request->fill_until : request->recovery->time) + 1;
+    if (request->following == NULL || plan->fill_from >= plan->fill_to) {
+        engine_plan_step(&plan->base, "no rows are filled in behind that state");
+        return TRUE;
+    }
+    until = time_format(plan->fill_to - 1);
+    engine_plan_step(&plan->base,
+                     "fill in the rows of backup %s whose event time lies between %s and %s",
+                     backup_id(request->following), state, until);
+    return td_details_read(request->following, &plan->following, error);
 }
 
 EnginePlan *td_restore_plan(const EngineRestore *request, GError **error)
@@ -475,7 +514,7 @@ EnginePlan *td_restore_plan(const EngineRestore *request, GError **error)
     plan->databases = g_ptr_array_new_with_free_func(database_free);
     plan->tables = g_ptr_array_new_with_free_func(table_free);
     if (!td_details_read(request->backup, &plan->details, error) ||
-        !choose_databases(plan, error) || !choose_tables(plan, error)) {
+        !choose_databases(plan, error) || !choose_tables(plan, error) || !plan_fill(plan, error)) {
         td_restore_plan_free(&plan->base);
         return NULL;
     }

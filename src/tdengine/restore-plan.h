@@ -47,10 +47,12 @@ typedef struct {
     const EngineRestore *request;
     TdDetails *details;
     TdClient *client;
-    GPtrArray *databases; /* TdDatabasePlan */
-    GPtrArray *tables;    /* TdTablePlan */
-    GHashTable *topics;   /* char *: all that the server has */
-    gboolean chosen;      /* tables were named: nothing but them is restored */
+    GPtrArray *databases;      /* TdDatabasePlan */
+    GPtrArray *tables;         /* TdTablePlan */
+    TdDetails *following;      /* of the backup that rows are taken from besides, or NULL */
+    gint64 fill_from, fill_to; /* microseconds: fill_from <= time < fill_to */
+    GHashTable *topics;        /* char *: all that the server has */
+    gboolean chosen;           /* tables were named: nothing but them is restored */
     guint64 rows, bytes, child_tables;
 } TdRestorePlan;
 
@@ -64,6 +66,12 @@ typedef enum { TD_SHARE_NONE, TD_SHARE_PART, TD_SHARE_ALL } TdShare;
 void td_restore_range(const TdRestorePlan *plan, const TdTablePlan *table, gint64 *ret_from,
                       gint64 *ret_to);
 TdShare td_restore_share(const TdRestorePlan *plan, const TdTablePlan *table, const TdSlice *slice);
+TdShare td_slice_share(const TdSlice *slice, gint64 from, gint64 to);
+/* Microseconds in ticks; G_MININT64 and G_MAXINT64 stay what they are. */
+gint64 td_restore_ticks(gint64 microseconds, TdPrecision precision);
+/* NULL where it is not among what is restored. */
+TdTablePlan *td_restore_find_table(const TdRestorePlan *plan, const char *database,
+                                   const char *name);
 
 /* Whether an object of the backup is made again, and what its statement is under the new names:
  * free with g_free(). *ret_elsewhere (free it) is another database that it names. */

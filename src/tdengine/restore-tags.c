@@ -170,12 +170,13 @@ static gboolean read_object(TdTagSet *set, Backup *backup, const TdObjectRef *ob
     return TRUE;
 }
 
-TdTagSet *td_tag_set_read(Backup *backup, const TdTable *table, GError **error)
+TdTagSet *td_tag_set_read(Backup *backup, const TdTable *table, const GPtrArray *objects,
+                          GError **error)
 {
     g_autoptr(TdTagSet) set = tag_set_new(table);
 
-    for (guint i = 0; i < table->tag_objects->len; i++) {
-        const TdObjectRef *object = g_ptr_array_index(table->tag_objects, i);
+    for (guint i = 0; i < objects->len; i++) {
+        const TdObjectRef *object = g_ptr_array_index(objects, i);
 
         if (object->sha256[0] != '\0' && !read_object(set, backup, object, error))
             return NULL;

@@ -25,8 +25,9 @@ typedef struct {
     guint64 *written; /* rows that this restore wrote */
 } TdTagSet;
 
-/* Reads the tag objects of a super table. `wanted` is filled in by the caller. */
-TdTagSet *td_tag_set_read(Backup *backup, const TdTable *table,
+/* Reads tag objects of a super table (TdObjectRef: mostly the table's own). `wanted` is filled in by
+ * the caller. */
+TdTagSet *td_tag_set_read(Backup *backup, const TdTable *table, const GPtrArray *objects,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void td_tag_set_free(TdTagSet *set);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdTagSet, td_tag_set_free)

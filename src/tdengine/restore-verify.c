@@ -4,7 +4,7 @@
  */
 #include "base/error.h"
 #include "base/workers.h"
-#include "tdengine/restore-plan.h"
+#include "tdengine/restore-fill.h"
 
 #include <string.h>
 
@@ -97,21 +97,16 @@ static void report_damage(TdRestorePlan *plan, Verifying *verifying)
     engine_plan_problem(&plan->base, problem);
 }
 
-gboolean td_restore_verify(TdRestorePlan *plan, GError **error)
+static gboolean verify_set(TdRestorePlan *plan, Backup *backup, GHashTable *paths, GError **error)
 {
     const EngineRestore *request = plan->request;
-    g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Verifying verifying = {.backup = request->backup, .progress = request->progress};
+    Verifying verifying = {.backup = backup, .progress = request->progress};
     g_autoptr(Workers) workers = workers_new(MAX(request->jobs, 1), 0, verify_object, &verifying,
                                              NULL, request->cancellable);
     GHashTableIter iter;
     gpointer path;
     gboolean done;
 
-    add_needed(plan, paths);
-    if (drops_database(plan))
-        add_all(plan, paths);
-    progress_begin(request->progress, "verifying", 0, 0);
     g_mutex_init(&verifying.lock);
     g_hash_table_iter_init(&iter, paths);
     while (g_hash_table_iter_next(&iter, &path, NULL) && workers_push(workers, path))
@@ -122,4 +117,36 @@ gboolean td_restore_verify(TdRestorePlan *plan, GError **error)
     g_clear_error(&verifying.first);
     g_mutex_clear(&verifying.lock);
     return done;
+}
+
+/* Of the following backup: what is filled in. */
+static void add_filled(const TdRestorePlan *plan, GHashTable *paths)
+{
+    for (guint i = 0; i < plan->following->slices->len; i++) {
+        const TdSlice *slice = &g_array_index(plan->following->slices, TdSlice, i);
+        const TdTable *table = g_ptr_array_index(plan->following->tables, slice->table);
+
+        if (!td_restore_fills(plan, slice))
+            continue;
+        add_object(paths, &slice->data);
+        for (guint k = 0; k < table->tag_objects->len; k++)
+            add_object(paths, g_ptr_array_index(table->tag_objects, k));
+    }
+}
+
+gboolean td_restore_verify(TdRestorePlan *plan, GError **error)
+{
+    g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) filled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    add_needed(plan, paths);
+    if (drops_database(plan))
+        add_all(plan, paths);
+    progress_begin(plan->request->progress, "verifying", 0, 0);
+    if (!verify_set(plan, plan->request->backup, paths, error))
+        return FALSE;
+    if (plan->following == NULL)
+        return TRUE;
+    add_filled(plan, filled);
+    return verify_set(plan, plan->request->following, filled, error);
 }

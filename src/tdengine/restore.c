@@ -13,6 +13,7 @@
 #include "tdengine/restore-check.h"
 #include "tdengine/restore-children.h"
 #include "tdengine/restore-database.h"
+#include "tdengine/restore-fill.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore-rows.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     TdRestoreCheck check;
     GAsyncQueue *clients; /* TdClient, all in the database that is being written */
     const char *database; /* its name */
+    guint64 filled;       /* rows of the following backup */
     guint64 made;         /* child tables without rows */
     guint unmade;         /* statements that the server refused */
 } Restoring;
@@ -313,7 +315,8 @@ static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError *
     guint64 made = 0;
 
     if (set == NULL) {
-        own = td_tag_set_read(plan->request->backup, table->table, error);
+        own =
+            td_tag_set_read(plan->request->backup, table->table, table->table->tag_objects, error);
         set = own;
     }
     if (set == NULL || !make_table(restoring, table, error))
@@ -416,10 +419,11 @@ static void summarize(Restoring *restoring)
     }
     json_decref(restoring->result->summary);
     restoring->result->summary =
-        json_pack("{s:o, s:I, s:I, s:I, s:O, s:O}", "databases", databases, "tables",
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:O, s:O}", "databases", databases, "tables",
                   (json_int_t)plan->tables->len, "child_tables", (json_int_t)plan->child_tables,
-                  "rows", (json_int_t)restoring->check.rows, "differences",
-                  restoring->check.differences, "empty", restoring->check.empty);
+                  "rows", (json_int_t)restoring->check.rows, "filled",
+                  (json_int_t)restoring->filled, "differences", restoring->check.differences,
+                  "empty", restoring->check.empty);
 }
 
 /* Differences leave the mark in the database: nobody takes it for a whole one. */
@@ -448,7 +452,10 @@ static gboolean restore_database(Restoring *restoring, const TdDatabasePlan *dat
 {
     return enter_database(restoring, database, error) &&
            restore_tables(restoring, database, error) && judge(restoring, error) &&
-           make_objects(restoring, database, error) && leave_database(restoring, database, error);
+           td_restore_fill(restoring->plan, database, restoring->result->warnings,
+                           &restoring->check, &restoring->filled, error) &&
+           judge(restoring, error) && make_objects(restoring, database, error) &&
+           leave_database(restoring, database, error);
 }
 
 static gboolean restore_all(Restoring *restoring, GError **error)

@@ -354,3 +354,48 @@ def test_many_child_tables(server, holdfast):
     assert report["summary"]["child_tables"] == 6000 and report["summary"]["rows"] == 3000
     assert server.sql("SELECT COUNT(*), SUM(v) FROM again.st") == [[3000, 4498500]]
     assert len(tables(server, "again")) == 6000
+
+
+def pitr(holdfast, target, *arguments, status=0):
+    done = holdfast.run("restore", "tdengine", "pitr", "--target-time", target, "--to-database", "earlier", "--json",
+                        *arguments, status=status)
+    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+def iso(moment):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
+
+
+def test_point_in_time(server, holdfast, market):
+    """A state and, behind it, the rows of the next backup up to the target; what lies outside is refused."""
+    first = holdfast.backup()
+    before = ticks(server, "market")
+    time.sleep(0.05)
+    server.sql("INSERT INTO market.t1 VALUES (NOW, 100, 1, 'soon')")
+    server.sql("INSERT INTO market.fresh USING market.ticks TAGS ('新', 1) VALUES (NOW, 101, 1, 'soon')")
+    server.sql("CREATE TABLE market.later (ts TIMESTAMP, v INT)")
+    server.sql("INSERT INTO market.later VALUES (NOW, 1)")
+    time.sleep(0.05)
+    target = time.time()
+    time.sleep(0.05)
+    server.sql("INSERT INTO market.t1 VALUES (NOW, 200, 1, 'late')")
+    server.sql("DELETE FROM market.t2")
+    second = holdfast.backup()
+    plan = pitr(holdfast, iso(target), "--dry-run")
+    assert any(first["id"] in step for step in plan["steps"]) and any(second["id"] in step for step in plan["steps"])
+    assert "earlier" not in databases(server)
+    report = pitr(holdfast, iso(target), "--deep")
+    assert report["summary"]["filled"] == 3
+    assert sorted(row[4] for row in ticks(server, "earlier")[0] if row[2] >= 100) == ["soon", "soon"]
+    assert [row for row in ticks(server, "earlier")[0] if row[2] < 100] == before[0]
+    assert server.sql("SELECT v FROM earlier.later") == [[1]]
+    # The state alone, and another end of the fill.
+    pitr(holdfast, iso(target), "--fill", "none", "--replace")
+    assert ticks(server, "earlier") == before
+    assert pitr(holdfast, iso(target), "--event-until", iso(target + 3600), "--replace")["summary"]["filled"] == 4
+    # Only one table.
+    server.sql("DROP DATABASE earlier")
+    pitr(holdfast, iso(target), "--tables", "plain,t1")
+    assert tables(server, "earlier") == {"plain", "t1"}
+    for outside in (iso(target - 3600), iso(target + 3600)):
+        assert "outside of what can be restored" in pitr(holdfast, outside, status=1)
