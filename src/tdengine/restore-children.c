@@ -191,6 +191,14 @@ static gboolean append_child(Maker *maker, const char *name, guint32 id)
     return TRUE;
 }
 
+/* A statement that is long enough goes. */
+static gboolean end_child(Maker *maker, GError **error)
+{
+    maker->tables++;
+    return (maker->tables < STATEMENT_TABLES && maker->sql->len < STATEMENT_BYTES) ||
+           send(maker, error);
+}
+
 static gint64 now_ticks(TdPrecision precision)
 {
     return time_now() / TIME_SECOND * td_ticks(precision);
@@ -258,13 +266,36 @@ static gboolean make_child(Maker *maker, guint32 id, GError **error)
     gsize length;
     const char *name = td_names_get(maker->set->names, id, &length);
 
+    if (maker->set->made[id] != 0)
+        return TRUE;
     if (maker->set->written[id] > 0)
         return set_options(maker, name, id, error);
     if (!append_child(maker, name, id))
         return make_with_row(maker, name, id, error) && set_options(maker, name, id, error);
-    maker->tables++;
-    return (maker->tables < STATEMENT_TABLES && maker->sql->len < STATEMENT_BYTES) ||
-           send(maker, error);
+    return end_child(maker, error);
+}
+
+gboolean td_restore_children_first(TdClient *client, const char *database, const TdTagSet *set,
+                                   GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GString) sql = g_string_new("CREATE TABLE");
+    Maker maker = {
+        .client = client, .database = database, .set = set, .cancellable = cancellable, .sql = sql};
+
+    for (guint32 id = 0; id < td_names_count(set->names); id++) {
+        gsize length;
+        const char *name = td_names_get(set->names, id, &length);
+
+        if (!td_tag_set_wants(set, id) ||
+            (g_array_index(set->ttl, guint32, id) == 0 &&
+             g_ptr_array_index(set->comments, id) == NULL) ||
+            !append_child(&maker, name, id))
+            continue;
+        set->made[id] = 1;
+        if (!end_child(&maker, error))
+            return FALSE;
+    }
+    return send(&maker, error);
 }
 
 gboolean td_restore_children(TdClient *client, const char *database, TdPrecision precision,

@@ -131,20 +131,14 @@ static gboolean list_tables(TdRestorePlan *plan, TdDatabasePlan *database, GErro
     return database->children != NULL;
 }
 
-static const json_t *find_field(const GPtrArray *rows, const char *name)
-{
-    for (guint i = 0; i < rows->len; i++)
-        if (g_strcmp0(td_row_text(g_ptr_array_index(rows, i), "field"), name) == 0)
-            return g_ptr_array_index(rows, i);
-    return NULL;
-}
-
 static gboolean is_same_field(const json_t *row, const TdField *field, gboolean tag)
 {
     TdType type;
     guint precision, scale;
 
-    return row != NULL && td_row_text(row, "type") != NULL &&
+    return strcmp(td_row_text(row, "field") != NULL ? td_row_text(row, "field") : "",
+                  field->name) == 0 &&
+           td_row_text(row, "type") != NULL &&
            td_type_parse(td_row_text(row, "type"), &type, &precision, &scale) &&
            type == field->type && precision == field->precision && scale == field->scale &&
            (g_strcmp0(td_row_text(row, "note"), "TAG") == 0) == tag &&
@@ -152,24 +146,30 @@ static gboolean is_same_field(const json_t *row, const TdField *field, gboolean 
             td_row_number(row, "length", 0) >= field->length);
 }
 
-static void compare_fields(TdRestorePlan *plan, const TdTablePlan *table, const GPtrArray *rows,
-                           gboolean tags)
+/* Values are bound by their places: the order counts as well as the names. Columns come before
+ * tags. */
+static void compare_fields(TdRestorePlan *plan, const TdTablePlan *table, const GPtrArray *rows)
 {
-    const GPtrArray *fields = tags ? table->table->tags : table->table->columns;
+    const GPtrArray *columns = table->table->columns, *tags = table->table->tags;
+    const char *target = table->database->target, *name = table->table->name;
+    static const char hint[] = "--replace drops the table and makes it again";
 
-    for (guint i = 0; i < fields->len; i++) {
-        const TdField *field = g_ptr_array_index(fields, i);
+    if (rows->len != columns->len + tags->len) {
+        add_problem(plan, ERROR_REFUSED, hint, "%s.%s has %u columns and tags, in the backup %u",
+                    target, name, rows->len, columns->len + tags->len);
+        return;
+    }
+    for (guint i = 0; i < rows->len; i++) {
+        const gboolean tag = i >= columns->len;
+        const TdField *field = g_ptr_array_index(tag ? tags : columns, tag ? i - columns->len : i);
+        const json_t *row = g_ptr_array_index(rows, i);
 
-        if (!is_same_field(find_field(rows, field->name), field, tags))
-            add_problem(plan, ERROR_REFUSED, "--replace drops the table and makes it again",
-                        "%s.%s has no %s %s of the type that the backup has",
-                        table->database->target, table->table->name, tags ? "tag" : "column",
+        if (!is_same_field(row, field, tag))
+            add_problem(plan, ERROR_REFUSED, hint,
+                        "%s.%s has %s %s where the backup has %s, of another name or type", target,
+                        name, tag ? "the tag" : "the column", td_row_text(row, "field"),
                         field->name);
     }
-    if (tags && rows->len != fields->len + table->table->columns->len)
-        add_problem(plan, ERROR_REFUSED, "--replace drops the table and makes it again",
-                    "%s.%s has other columns or tags than the backup", table->database->target,
-                    table->table->name);
 }
 
 /* A table that is written into must have the columns of the backup. */
@@ -182,8 +182,7 @@ static gboolean compare_schema(TdRestorePlan *plan, const TdTablePlan *table, GE
     rows = ask(plan, sql->str, error);
     if (rows == NULL)
         return FALSE;
-    compare_fields(plan, table, rows, FALSE);
-    compare_fields(plan, table, rows, TRUE);
+    compare_fields(plan, table, rows);
     return TRUE;
 }
 
@@ -305,6 +304,14 @@ static void look_at_keep(const TdRestorePlan *plan, TdDatabasePlan *database)
 
 static gboolean look_into(TdRestorePlan *plan, TdDatabasePlan *database, GError **error)
 {
+    TdPrecision precision;
+
+    /* Times would be taken for others. */
+    if (!td_precision_parse(database->there_precision, &precision) ||
+        precision != database->source->precision)
+        add_problem(plan, ERROR_REFUSED, "restore into another database with --to-database",
+                    "database %s has times in %s, unlike the backup", database->target,
+                    database->there_precision);
     if (!list_tables(plan, database, error))
         return FALSE;
     for (guint i = 0; i < plan->tables->len; i++) {
@@ -412,6 +419,8 @@ static void find_databases(TdRestorePlan *plan, const GPtrArray *rows, gboolean 
             database->exists = TRUE;
             g_free(database->there_keep);
             database->there_keep = g_strdup(td_row_text(row, "keep"));
+            g_free(database->there_precision);
+            database->there_precision = g_strdup(td_row_text(row, "precision"));
             *ret_busy = *ret_busy || (status != NULL && strcmp(status, "ready") != 0);
         }
     }

@@ -25,6 +25,7 @@ static void database_free(gpointer data)
     g_free(database->create);
     g_free(database->keep);
     g_free(database->there_keep);
+    g_free(database->there_precision);
     g_ptr_array_unref(database->topics);
     td_children_free(database->children);
     g_clear_pointer(&database->supers, g_hash_table_unref);

@@ -16,12 +16,13 @@
 typedef struct {
     TdDatabase *source; /* of the details */
     char *target;
-    gboolean exists;      /* it is there */
-    gboolean drop;        /* and goes: --replace, or what an interrupted restore left */
-    gboolean left;        /* by an interrupted restore */
-    char *create;         /* NULL: it stays as it is */
-    char *keep;           /* set back at the end; NULL: it is not touched */
-    char *there_keep;     /* of a database that stays: what it has now */
+    gboolean exists;  /* it is there */
+    gboolean drop;    /* and goes: --replace, or what an interrupted restore left */
+    gboolean left;    /* by an interrupted restore */
+    char *create;     /* NULL: it stays as it is */
+    char *keep;       /* set back at the end; NULL: it is not touched */
+    char *there_keep; /* of a database that stays: what it has now */
+    char *there_precision;
     GPtrArray *topics;    /* char *: our own, dropped before the database */
     TdChildren *children; /* of a database that stays: what it has */
     GHashTable *supers;   /* of a database that stays: char * */

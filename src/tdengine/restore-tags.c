@@ -53,6 +53,7 @@ void td_tag_set_free(TdTagSet *set)
     g_ptr_array_unref(set->comments);
     g_free(set->wanted);
     g_free(set->written);
+    g_free(set->made);
     g_free(set);
 }
 
@@ -183,6 +184,7 @@ TdTagSet *td_tag_set_read(Backup *backup, const TdTable *table, const GPtrArray 
     }
     set->n_wanted = td_names_count(set->names);
     set->written = g_new0(guint64, set->n_wanted);
+    set->made = g_new0(guint8, set->n_wanted);
     return g_steal_pointer(&set);
 }
 

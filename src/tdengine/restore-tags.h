@@ -23,6 +23,7 @@ typedef struct {
     guint8 *wanted;      /* a byte a child table: 0 is left out; NULL: all are wanted */
     guint32 n_wanted;
     guint64 *written; /* rows that this restore wrote */
+    guint8 *made;     /* a byte a child table: it was made by a statement, with TTL and comment */
 } TdTagSet;
 
 /* Reads tag objects of a super table (TdObjectRef: mostly the table's own). `wanted` is filled in by

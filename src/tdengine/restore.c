@@ -319,7 +319,9 @@ static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError *
             td_tag_set_read(plan->request->backup, table->table, table->table->tag_objects, error);
         set = own;
     }
-    if (set == NULL || !make_table(restoring, table, error))
+    if (set == NULL || !make_table(restoring, table, error) ||
+        !td_restore_children_first(plan->client, table->database->target, set,
+                                   plan->request->cancellable, error))
         return FALSE;
     push_slices(restoring, table, set, workers);
     if (!workers_wait(workers, error) ||

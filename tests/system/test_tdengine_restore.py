@@ -224,7 +224,22 @@ def test_merge(server, holdfast, market):
     assert ticks(server, "market")[:2] == everything[:2]
     assert server.sql("SELECT v FROM market.plain ORDER BY ts") == [[1], [None], [6]]
     server.sql("ALTER STABLE market.ticks DROP COLUMN size")
-    assert "size" in restore(holdfast, manifest, "--tables", "ticks", "--merge", status=1)["problems"][0]
+    assert "ticks has 5 columns" in restore(holdfast, manifest, "--tables", "ticks", "--merge", status=1)["problems"][0]
+
+
+def test_merge_where_columns_or_times_are_others(server, holdfast):
+    """Values are bound by place: a table with the same columns in another order is not the same."""
+    server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE TABLE d.t (ts TIMESTAMP, a INT, b INT)")
+    server.sql("INSERT INTO d.t VALUES (1700000000000, 1, 2)")
+    manifest = holdfast.backup()
+    server.sql("CREATE DATABASE swapped VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE TABLE swapped.t (ts TIMESTAMP, b INT, a INT)")
+    report = restore(holdfast, manifest, "--tables", "t", "--to-database", "swapped", "--merge", status=1)
+    assert "the column b where the backup has a" in report["problems"][0]
+    server.sql("CREATE DATABASE finer VGROUPS 1 BUFFER 8 KEEP 36500d PRECISION 'us'")
+    assert "times in us" in restore(holdfast, manifest, "--tables", "t", "--to-database", "finer", status=1)["problems"][0]
+    assert server.sql("SELECT COUNT(*) FROM swapped.t") == [[0]] and tables(server, "finer") == set()
 
 
 def test_a_range_of_time(server, holdfast, market):
