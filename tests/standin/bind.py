@@ -6,7 +6,7 @@ import columns as c
 import errors
 import statements
 import values
-from columns import Column, Field
+from columns import Column
 from lexer import Words
 from store import SuperTable, Table
 
@@ -19,12 +19,17 @@ class GatewayError(Exception):
     """What the gateway itself refuses: its code is 65535."""
 
 
+class GatewayEnds(Exception):
+    """What ends the process of a real gateway."""
+
+
 class Statement:
     """A prepared INSERT: what was prepared, what was bound and not yet executed."""
 
     def __init__(self):
         self.sql, self.stable, self.name = None, None, None
         self.tag_places, self.places = [], None
+        self.names, self.marks = None, 0
         self.bound, self.problem = None, None
 
     def prepare(self, session, sql, get_fields):
@@ -35,14 +40,15 @@ class Statement:
             self.name = session.read_place(words)[1]
         if words.accept("using"):
             self.read_using(session, words)
-        elif get_fields and self.name is None:
-            raise errors.ServerError(555, "Table does not exist")
         names = words.names() if words.peek("(") else None
         words.expect("values")
         marks = read_marks(words)
         words.end()
         self.read_places(session, names, marks)
         self.sql = sql
+        # It can be bound all the same.
+        if get_fields and self.stable is None and self.name is None:
+            raise errors.ServerError(555, "Table does not exist")
         return self.told_fields() if get_fields else None
 
     def read_using(self, session, words):
@@ -87,6 +93,8 @@ class Statement:
         self.bound, self.problem = bound, None
 
     def read_bind(self, session, data):
+        if self.sql is None:
+            raise errors.ServerError(554, "Stmt API usage error")
         if len(data) < HEAD or struct.unpack_from("<I", data)[0] != len(data):
             told = struct.unpack_from("<I", data)[0] if len(data) >= 4 else 0
             raise GatewayError(f"total length not match, expect {len(data)}, but get {told}")
@@ -250,6 +258,8 @@ def write_block(session, payload, with_fields):
         raise errors.misfit() from problem
     if session.database is None:
         raise errors.unspecified()
+    if any(field.type in c.BLOBS for field in fields):
+        raise GatewayEnds
     table = session.current().find(name)
     if table is None:
         raise errors.no_table()
@@ -263,7 +273,7 @@ def write_block(session, payload, with_fields):
         places = named_places(payload[at + size:], own, len(made))
     given = {}
     for place, field, column in zip(places, fields, made):
-        if not fits(own[place], field):
+        if not fits(own[place], field, column):
             raise errors.misfit()
         given[place] = column
     if 0 not in given or 49 in given[0].flags:
@@ -271,26 +281,25 @@ def write_block(session, payload, with_fields):
     table.write(given)
 
 
-def fits(own, field):
+def fits(own, field, column):
     """Longer values may come in a wider column of the block, as long as they fit."""
     if own.type != field.type:
         return False
-    return own.block_bytes == field.block_bytes if own.width else True
+    if own.width:
+        return own.block_bytes == field.block_bytes
+    limit = own.block_bytes - 2
+    return all(len(column.get(row) or b"") <= limit for row in range(len(column)))
 
 
 def named_places(data, own, count):
-    """72 bytes a column: name[65], type, padding, bytes. A real server shifts the data of the columns behind a name that
-    it does not know; the stand-in refuses, for nobody may rely on that."""
+    """72 bytes a column: name[65], type, padding, bytes. As on a real server a name that is not known is passed over, and
+    the names behind it get the data of the columns before theirs."""
     if len(data) != 72 * count:
         raise errors.misfit()
     places = []
     for index in range(count):
         name = data[72 * index:72 * index + 65].split(b"\0")[0].decode("utf-8", "surrogateescape")
         place = next((at for at, field in enumerate(own) if field.name == name), None)
-        if place is None:
-            raise errors.misfit()
-        places.append(place)
+        if place is not None:
+            places.append(place)
     return places
-
-
-__all__ = ["Field", "GatewayError", "Statement", "write_block"]

@@ -219,7 +219,7 @@ def block_field(kind, size):
         return Field("", kind, size - 2)
     if kind in BLOBS:
         return Field("", kind, BLOB_LENGTH)
-    return Field("", kind, WIDTHS[kind])
+    return Field("", kind, 4095 if kind == JSON else WIDTHS[kind])
 
 
 def decode_fixed(column, block, at, rows, size):

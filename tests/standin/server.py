@@ -27,6 +27,7 @@ import errors
 import information
 import statements
 import values
+from bind import GatewayEnds
 from execute import execute
 from gateway import Conversation, Cut
 from query import Result
@@ -130,6 +131,8 @@ class Connection(socketserver.StreamRequestHandler):
                     talk.text(data)
                 else:
                     talk.binary(data)
+        except GatewayEnds:
+            return
         except Cut as cut:
             whole = frame(BINARY, cut.args[0])
             self.wfile.write(whole[:len(whole) // 2])
@@ -244,13 +247,17 @@ class Rest:
         self.send_chunked(text)
 
     def affected(self, count):
-        return f'{{"code":0,"column_meta":[["affected_rows","INT",4]],"data":[[{count}]],"rows":1}}'
+        row = f'{{"affected_rows":{count}}}' if self.with_names() else f"[{count}]"
+        return f'{{"code":0,"column_meta":[["affected_rows","INT",4]],"data":[{row}],"rows":1}}'
+
+    def with_names(self):
+        return self.query.get("row_with_meta") == ["true"]
 
     def rows(self, result):
         meta = json.dumps([[field.name, field.type_text(), field.length] for field in result.fields],
                           separators=(",", ":"), ensure_ascii=False)
         rows = list(result.json_rows())
-        if self.query.get("row_with_meta") == ["true"]:
+        if self.with_names():
             names = [json.dumps(field.name, ensure_ascii=False) for field in result.fields]
             data = ",".join("{" + ",".join(f"{name}:{value}" for name, value in zip(names, row)) + "}" for row in rows)
         else:

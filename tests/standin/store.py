@@ -7,6 +7,7 @@ import time
 import zlib
 
 import errors
+import values
 from columns import BIGINT, Column, Field, VARCHAR
 
 DEFAULTS = {
@@ -17,7 +18,6 @@ DEFAULTS = {
     "keep_time_offset": "0", "encrypt_algorithm": "'none'", "ss_chunkpages": "131072", "ss_keeplocal": "525600m",
     "ss_compact": "1", "compact_interval": "0d", "compact_time_range": "0d,0d", "compact_time_offset": "0h"}
 UNITS = {"m": 60, "h": 3600, "d": 86400}
-PRECISIONS = {"ms": 1000, "us": 10 ** 6, "ns": 10 ** 9}
 TBNAME = Field("tbname", VARCHAR, 270)
 
 
@@ -155,7 +155,7 @@ class Database:
 
     @property
     def ticks(self):
-        return PRECISIONS[self.precision]
+        return values.PRECISIONS[self.precision]
 
     def oldest(self):
         """The oldest time that is taken and shown, in the database's unit."""

@@ -9,7 +9,8 @@ import time
 
 import columns as c
 import errors
-from store import PRECISIONS
+
+PRECISIONS = {"ms": 1000, "us": 10 ** 6, "ns": 10 ** 9}
 
 RANGES = {c.TINYINT: (-128, 127), c.UTINYINT: (0, 255), c.SMALLINT: (-32768, 32767), c.USMALLINT: (0, 65535),
           c.INT: (-2 ** 31, 2 ** 31 - 1), c.UINT: (0, 2 ** 32 - 1), c.BIGINT: (-2 ** 63, 2 ** 63 - 1),
@@ -168,7 +169,7 @@ def shortest_float(number):
     """The shortest decimal that gives the same 4 bytes."""
     for digits in range(1, 10):
         text = f"{number:.{digits}g}"
-        if struct.pack("<f", float(text)) == struct.pack("<f", number):
+        if abs(float(text)) < 3.402823567e38 and struct.pack("<f", float(text)) == struct.pack("<f", number):
             return text
     return repr(number)
 
@@ -217,6 +218,3 @@ def to_json(field, value, ticks):
     if isinstance(plain, int):
         return str(plain)
     return json.dumps(plain, ensure_ascii=False)
-
-
-__all__ = ["PRECISIONS", "Unfit", "from_number", "from_text", "now", "parse_time", "to_json", "to_python"]
