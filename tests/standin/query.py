@@ -93,13 +93,14 @@ class Where:
     def condition(self, words):
         if words.kind() == "end":
             raise errors.incomplete()
+        isa_table_name = words.kind() == "word" and words.text().lower() == "tbname"
         name = words.name()
+        if isa_table_name:
+            self.tables.append((None, read_test(words, TBNAME, self.database.ticks)))
+            return
         index = next((at for at, field in enumerate(self.fields) if field.name == name), None)
         if index == 0:
             self.time_condition(words)
-            return
-        if name == "tbname":
-            self.tables.append((None, read_test(words, TBNAME, self.database.ticks)))
             return
         if index is not None:
             self.rows.append((index, read_test(words, self.fields[index], self.database.ticks)))
@@ -194,6 +195,8 @@ class Item:
 
     def __init__(self, words):
         self.function, start = None, words.places[words.at]
+        # Between backticks it is a column like any other.
+        self.isa_table_name = words.kind() == "word" and words.text().lower() == "tbname"
         if words.accept("*"):
             self.name = self.title = "*"
             return
@@ -327,8 +330,9 @@ def select_tags(where, table, items):
         raise errors.no_column(items[0].name)
     places = []
     for item in items:
-        found = next((at for at, tag in enumerate(table.tags) if tag.name == item.name), None)
-        if found is None and item.name != "tbname":
+        found = None if item.isa_table_name else next((at for at, tag in enumerate(table.tags) if tag.name == item.name),
+                                                      None)
+        if found is None and not item.isa_table_name:
             raise errors.no_column(item.name)
         places.append(found)
     fields = [TBNAME if place is None else table.tags[place] for place in places]
@@ -377,7 +381,7 @@ def chosen_columns(table, items):
         if item.name == "*":
             places += [("column", at) for at in range(len(own))]
             places += [("tag", at) for at in range(len(tags))] if isa_super else []
-        elif item.name == "tbname":
+        elif item.isa_table_name:
             places.append(("name", 0))
         else:
             places.append(find_place(own, tags, item.name))
@@ -466,7 +470,7 @@ def aggregate(where, database, table, items, words, partition):
     rows = []
     for group in groups:
         runs = [(child, start, end) for child in group for start, end in where.runs_of(child)]
-        rows.append([values.raw_bytes(group[0].name) if item.name == "tbname" and not item.function else
+        rows.append([values.raw_bytes(group[0].name) if item.isa_table_name else
                      one_value(item, table, runs, field) for item, field in zip(items, fields)])
     return made_of(fields, rows, database.precision)
 
@@ -477,7 +481,7 @@ def column_of(table, name):
 
 
 def result_field(item, table):
-    if item.name == "tbname" and not item.function:
+    if item.isa_table_name:
         return TBNAME
     at = 0 if item.name == "*" else column_of(table, item.name)
     fields = table.fields if isinstance(table, SuperTable) else table.schema()

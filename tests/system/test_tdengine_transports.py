@@ -51,6 +51,7 @@ def content(holdfast, manifest):
             sorted(holdfast.tags(manifest, "ticks"), key=lambda row: row["tbname"]))
 
 
+@pytest.mark.skipif(not tdserver.real(), reason="the stand-in speaks WebSocket only")
 @pytest.mark.skipif(vendor_library() is None, reason="no libtaos.so beside taosd")
 def test_native_reads_and_writes_the_same(server, tmp_path):
     holdfast = tdserver.Holdfast(tmp_path, server, pgcluster.PROGRAM)
