@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/restore-report.h"
+#include "cli/restore-command.h"
 #include "cli/words.h"
 
 static struct {
@@ -29,18 +28,11 @@ static struct {
 
 static gboolean fill_request(RestoreRequest *request, GError **error)
 {
-    request->tolerance = -1;
-    if (options.tolerance != NULL &&
-        !percent_parse(options.tolerance, &request->tolerance, error)) {
-        g_prefix_error(error, "--tolerance: ");
-        return FALSE;
-    }
     if (options.replace && options.merge) {
         error_set(error, ERROR_USAGE, "--replace drops tables, --merge keeps them: choose one");
         return FALSE;
     }
     request->engine = "tdengine";
-    request->backup_id = options.backup_id;
     request->source = options.source;
     request->to_source = options.to_source;
     request->to_database = options.to_database;
@@ -50,8 +42,13 @@ static gboolean fill_request(RestoreRequest *request, GError **error)
     request->globals = options.globals;
     request->require_rows = options.require_rows;
     request->dry_run = options.dry_run;
-    request->jobs = (guint)options.jobs;
-    return words_check_jobs(options.jobs, error);
+    return TRUE;
+}
+
+static gboolean fill_range(const Config *config, RestoreRequest *request, GError **error)
+{
+    return words_time_range(config, options.start, options.end, &request->time_from,
+                            &request->time_to, error);
 }
 
 static gboolean fill_target(const Config *config, RestoreRequest *request, GError **error)
@@ -77,49 +74,27 @@ static gboolean fill_target(const Config *config, RestoreRequest *request, GErro
            (options.until == NULL || time_parse(options.until, zone, &request->fill_until, error));
 }
 
-static gboolean run_request(CommandRun *run, gboolean pitr, GError **error)
+static gboolean run_request(CommandRun *run, RestoreFill fill, GError **error)
 {
-    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
-    g_autoptr(OperationContext) context = NULL;
-    g_auto(GStrv) databases = NULL, tables = NULL;
+    const RestoreWords words = {.backup_id = options.backup_id,
+                                .tolerance = options.tolerance,
+                                .databases = options.databases,
+                                .tables = options.tables,
+                                .jobs = options.jobs};
     RestoreRequest request = {0};
-    RestoreReport report = {0};
-    const RestoreShown shown = {options.dry_run, FALSE};
-    gboolean done;
 
-    if (!fill_request(&request, error) ||
-        !words_split("--databases", options.databases, &databases, error) ||
-        !words_split_patterns("--tables", options.tables, &tables, error))
-        return FALSE;
-    request.databases = (const char *const *)databases;
-    request.tables = (const char *const *)tables;
-    context = command_open(run, error);
-    if (context == NULL ||
-        !words_time_range(context->config, options.start, options.end, &request.time_from,
-                          &request.time_to, error) ||
-        (pitr && !fill_target(context->config, &request, error)))
-        return FALSE;
-    done = operation_restore(context, &request, progress, run->cancellable, &report, error);
-    /* Nothing was planned where it failed before that: the error says all. */
-    if (report.summary != NULL)
-        restore_report_print(run->output, &report, &shown, done);
-    restore_report_clear(&report);
-    return done;
+    return fill_request(&request, error) && restore_command_run(run, &words, &request, fill, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
 {
-    if (options.backup_id == NULL) {
-        error_set(error, ERROR_USAGE, "which backup shall be restored?");
-        error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
-        return FALSE;
-    }
-    return run_request(run, FALSE, error);
+    return restore_command_need_backup(options.backup_id, error) &&
+           run_request(run, fill_range, error);
 }
 
 static gboolean run_pitr(CommandRun *run, GError **error)
 {
-    return run_request(run, TRUE, error);
+    return run_request(run, fill_target, error);
 }
 
 /* What both commands take. */

@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/restore-report.h"
+#include "cli/restore-command.h"
 #include "cli/words.h"
-#include "operation/restore.h"
 
 static struct {
     char *backup_id;
@@ -32,8 +30,9 @@ static struct {
 } options;
 
 /* Exactly one of them says where the recovery ends. */
-static gboolean fill_target(const Config *config, EngineTarget *target, GError **error)
+static gboolean fill_target(const Config *config, RestoreRequest *request, GError **error)
 {
+    EngineTarget *target = &request->recovery;
     const struct {
         gboolean given;
         RecoverTo to;
@@ -101,14 +100,7 @@ static void fill_place(EnginePlace *place)
 
 static gboolean fill_request(RestoreRequest *request, GError **error)
 {
-    request->tolerance = -1;
-    if (options.tolerance != NULL &&
-        !percent_parse(options.tolerance, &request->tolerance, error)) {
-        g_prefix_error(error, "--tolerance: ");
-        return FALSE;
-    }
     request->engine = "postgresql";
-    request->backup_id = options.backup_id;
     request->source = options.source;
     fill_place(&request->place);
     request->to_source = options.to_source;
@@ -118,51 +110,29 @@ static gboolean fill_request(RestoreRequest *request, GError **error)
     request->no_owner = options.no_owner;
     request->require_rows = options.require_rows;
     request->dry_run = options.dry_run;
-    request->jobs = (guint)options.jobs;
-    return words_check_jobs(options.jobs, error) && fill_action(&request->recovery, error);
+    return fill_action(&request->recovery, error);
 }
 
-static gboolean run_request(CommandRun *run, gboolean pitr, GError **error)
+static gboolean run_request(CommandRun *run, RestoreFill fill, GError **error)
 {
-    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
-    g_autoptr(OperationContext) context = NULL;
-    g_auto(GStrv) databases = NULL;
-    g_auto(GStrv) tables = NULL;
+    const RestoreWords words = {.backup_id = options.backup_id,
+                                .tolerance = options.tolerance,
+                                .databases = options.databases,
+                                .tables = options.tables,
+                                .jobs = options.jobs};
     RestoreRequest request = {0};
-    RestoreReport report = {0};
-    const RestoreShown shown = {options.dry_run, options.directory != NULL};
-    gboolean done;
 
-    if (!fill_request(&request, error) ||
-        !words_split("--databases", options.databases, &databases, error) ||
-        !words_split_patterns("--tables", options.tables, &tables, error))
-        return FALSE;
-    request.databases = (const char *const *)databases;
-    request.tables = (const char *const *)tables;
-    context = command_open(run, error);
-    if (context == NULL || (pitr && !fill_target(context->config, &request.recovery, error)))
-        return FALSE;
-    done = operation_restore(context, &request, progress, run->cancellable, &report, error);
-    /* Nothing was planned where it failed before that: the error says all. */
-    if (report.summary != NULL)
-        restore_report_print(run->output, &report, &shown, done);
-    restore_report_clear(&report);
-    return done;
+    return fill_request(&request, error) && restore_command_run(run, &words, &request, fill, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
 {
-    if (options.backup_id == NULL) {
-        error_set(error, ERROR_USAGE, "which backup shall be restored?");
-        error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
-        return FALSE;
-    }
-    return run_request(run, FALSE, error);
+    return restore_command_need_backup(options.backup_id, error) && run_request(run, NULL, error);
 }
 
 static gboolean run_pitr(CommandRun *run, GError **error)
 {
-    return run_request(run, TRUE, error);
+    return run_request(run, fill_target, error);
 }
 
 /* What both commands take. */

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plans and results of restores, for people and as JSON.
+ * From words to a restore, and its plan and result for people and as JSON.
  */
-#include "cli/restore-report.h"
+#include "cli/restore-command.h"
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/describe.h"
+#include "cli/words.h"
 
-static json_t *report_json(const RestoreReport *report, const RestoreShown *shown)
+static json_t *report_json(const RestoreReport *report, const RestoreRequest *request)
 {
     json_t *object = json_object();
 
-    json_object_set_new(object, "dry_run", json_boolean(shown->dry_run));
+    json_object_set_new(object, "dry_run", json_boolean(request->dry_run));
     json_object_set_new(object, "steps", describe_texts(report->steps));
     json_object_set_new(object, "problems", describe_texts(report->problems));
     json_object_set_new(object, "warnings", describe_texts(report->warnings));
@@ -45,15 +47,15 @@ static void print_directory(Output *output, const RestoreReport *report)
                             "set another target and start it again");
 }
 
-static void print_done(Output *output, const RestoreReport *report, const RestoreShown *shown)
+static void print_done(Output *output, const RestoreReport *report, const RestoreRequest *request)
 {
     g_autofree char *took = duration_format(report->elapsed);
     g_autofree char *tables = count_format(json_get_uint(report->summary, "tables", 0));
     g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
 
-    if (shown->dry_run)
+    if (request->dry_run)
         output_line(output, "dry run: it can be done; nothing was changed");
-    else if (shown->directory)
+    else if (request->place.directory != NULL)
         print_directory(output, report);
     else
         output_line(output,
@@ -63,11 +65,11 @@ static void print_done(Output *output, const RestoreReport *report, const Restor
 }
 
 /* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */
-void restore_report_print(Output *output, const RestoreReport *report, const RestoreShown *shown,
-                          gboolean done)
+static void print_report(Output *output, const RestoreReport *report, const RestoreRequest *request,
+                         gboolean done)
 {
-    output_json(output, report_json(report, shown));
-    if (shown->dry_run || output_is_verbose(output)) {
+    output_json(output, report_json(report, request));
+    if (request->dry_run || output_is_verbose(output)) {
         for (guint i = 0; i < report->steps->len; i++)
             output_line(output, "%2u. %s", i + 1, (const char *)report->steps->pdata[i]);
     }
@@ -77,5 +79,52 @@ void restore_report_print(Output *output, const RestoreReport *report, const Res
     for (guint i = 1; i < report->problems->len && !output_is_json(output); i++)
         output_warning(output, "%s", (const char *)report->problems->pdata[i]);
     if (done)
-        print_done(output, report, shown);
+        print_done(output, report, request);
+}
+
+static gboolean take_words(const RestoreWords *words, RestoreRequest *request, GError **error)
+{
+    request->backup_id = words->backup_id;
+    request->jobs = (guint)words->jobs;
+    request->tolerance = -1;
+    if (words->tolerance != NULL && !percent_parse(words->tolerance, &request->tolerance, error)) {
+        g_prefix_error(error, "--tolerance: ");
+        return FALSE;
+    }
+    return words_check_jobs(words->jobs, error);
+}
+
+gboolean restore_command_run(CommandRun *run, const RestoreWords *words, RestoreRequest *request,
+                             RestoreFill fill, GError **error)
+{
+    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
+    g_autoptr(OperationContext) context = NULL;
+    g_auto(GStrv) databases = NULL, tables = NULL;
+    RestoreReport report = {0};
+    gboolean done;
+
+    if (!take_words(words, request, error) ||
+        !words_split("--databases", words->databases, &databases, error) ||
+        !words_split_patterns("--tables", words->tables, &tables, error))
+        return FALSE;
+    request->databases = (const char *const *)databases;
+    request->tables = (const char *const *)tables;
+    context = command_open(run, error);
+    if (context == NULL || (fill != NULL && !fill(context->config, request, error)))
+        return FALSE;
+    done = operation_restore(context, request, progress, run->cancellable, &report, error);
+    /* Nothing was planned where it failed before that: the error says all. */
+    if (report.summary != NULL)
+        print_report(run->output, &report, request, done);
+    restore_report_clear(&report);
+    return done;
+}
+
+gboolean restore_command_need_backup(const char *backup_id, GError **error)
+{
+    if (backup_id != NULL)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "which backup shall be restored?");
+    error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
+    return FALSE;
 }
