@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The demo: a made-up market database is backed up, broken and brought back, every command shown before it runs.
+# The demo: a made-up market database is backed up, broken and brought back, every command shown before it runs; first
+# on PostgreSQL, then on TDengine (tdengine.sh).
 #
-# It works on a PostgreSQL cluster of its own, in a temporary directory and behind a unix socket in it; no other server
-# is touched. At the end, at a failure or at Ctrl-C everything is stopped and removed.
+# It works on a PostgreSQL cluster of its own, in a temporary directory and behind a unix socket in it, and on a TDengine
+# server of its own; no other server is touched. At the end, at a failure or at Ctrl-C everything is stopped and removed.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -59,6 +60,7 @@ place=${TMPDIR:-/tmp}
 [ "${#place}" -le 60 ] || place=/tmp
 work=$(mktemp -d "$place/holdfast-demo.XXXXXX")
 started=
+tdengine=
 doing=
 
 clean_up() {
@@ -70,6 +72,8 @@ clean_up() {
     [ ! -e "$work/server/restored/postmaster.pid" ] ||
         as_owner "$bin/pg_ctl" -D "$work/server/restored" -m immediate -w stop >/dev/null 2>&1 || true
     [ -z "$started" ] || as_owner "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
+    [ -z "$tdengine" ] || kill "$tdengine" 2>/dev/null || true
+    [ -z "$tdengine" ] || wait "$tdengine" || true
     rm -rf "$work"
     exit "$status"
 }
@@ -281,5 +285,7 @@ tell "15. Who restored what" \
     "Every restore, dry or not, leaves a record in the repository."
 run 'holdfast list recoveries'
 
+. demo/tdengine.sh
+
 tell "Done in $(($(date +%s) - begun)) seconds." \
-    "The cluster and the repository are removed now. Your own database in five minutes: see README.md."
+    "The servers and the repositories are removed now. Your own database in five minutes: see README.md."

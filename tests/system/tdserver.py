@@ -144,7 +144,7 @@ class Server:
         return answer.get("data", [])
 
     def drop_all(self):
-        for [topic] in self.sql("SHOW TOPICS") if self.real else []:
+        for [topic] in self.sql("SHOW TOPICS"):
             self.sql(f"DROP TOPIC `{topic}`")
         for [name, *_] in self.sql("SELECT name FROM information_schema.ins_databases"):
             if name not in ("information_schema", "performance_schema"):
