@@ -25,6 +25,7 @@ typedef struct {
     CompressSpec compression;
     KeyForm *key; /* NULL: not encrypted */
     gboolean config_made, repository_made, key_added;
+    gboolean has_source; /* the configuration describes a server already */
 } Setup;
 
 static void setup_clear(Setup *setup)
@@ -79,6 +80,7 @@ static gboolean use_config(Setup *setup, GError **error)
 
     if (config == NULL)
         return FALSE;
+    setup->has_source = config_source_count(config) > 0;
     path = config_repository_path(config);
     if (path != NULL && setup->repository_path != NULL &&
         strcmp(path, setup->repository_path) != 0) {
@@ -218,6 +220,8 @@ static void print_setup(Output *output, const Setup *setup)
                             "and print a recovery code with: holdfast key export");
     if (!setup->config_made && !setup->repository_made && !setup->key_added)
         output_line(output, "everything was there already; nothing was changed");
+    else if (setup->has_source)
+        output_line(output, "next: holdfast check");
     else
         output_line(output,
                     "next: describe your server in a [source NAME] section of %s, then "
