@@ -25,25 +25,49 @@ void catalog_backup_free(CatalogBackup *backup)
     g_free(backup);
 }
 
-/* Whether a backup is pinned is said by the newest of its pin and unpin records, whether it is
- * damaged by its newest verify. "time, name" is the order of records everywhere. */
+/* How much a verify says, higher is more: a sample, or a look at what one backup wrote, proves
+ * nothing about the rest. */
+#define RANK(record)                                                                               \
+    "(CASE WHEN coalesce(json_extract(" record ".body, '$.sample'), 1) < 1"                        \
+    "  OR coalesce(json_extract(" record ".body, '$.scope'), 'all') <> 'all' THEN 0"               \
+    "  ELSE CASE json_extract(" record ".body, '$.level') WHEN 'deep' THEN 3"                      \
+    "  WHEN 'structure' THEN 2 ELSE 1 END END)"
+#define FOUND_RANK                                                                                 \
+    "(CASE json_extract(record.body, '$.level') WHEN 'deep' THEN 3 WHEN 'structure' THEN 2"        \
+    "  ELSE 1 END)"
+
+/* Whether a backup is pinned is said by the newest of its pin and unpin records; whether it is
+ * damaged by its newest verify that found damage, until a later one has looked at least as closely
+ * at all of it. "time, name" is the order of records everywhere. */
 static const char select_backups[] =
     "WITH state AS (SELECT backup.*,"
     "  coalesce((SELECT kind FROM record WHERE record.backup = backup.id"
     "    AND kind IN ('pin', 'unpin') ORDER BY time DESC, name DESC LIMIT 1), '') = 'pin'"
     "    AS pinned,"
-    "  (SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
-    "    ORDER BY time DESC, name DESC LIMIT 1) AS verify FROM backup)"
-    ", judged AS (SELECT state.*, unreadable IS NOT NULL OR coalesce(record.damaged, 0) AS bad,"
-    "  coalesce(unreadable, record.problem) AS reason, coalesce(record.time, 0) AS verified"
-    " FROM state LEFT JOIN record ON record.name = state.verify)"
-    "SELECT id, source, engine, type, method, base, server_version, start, stop, plain_size,"
-    "  stored_size, tables, rows, partial, warnings, pinned, bad, reason, verified FROM judged"
-    " WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
-    "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start < ?5)"
-    "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
-    "    WHEN 'pinned' THEN pinned ELSE 1 END"
-    " ORDER BY start DESC, id DESC";
+    "  coalesce((SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
+    "    AND damaged AND NOT EXISTS (SELECT 1 FROM record AS later"
+    "      WHERE later.backup = backup.id AND later.kind = 'verify' AND NOT later.damaged"
+    "      AND (later.time, later.name) > (record.time, record.name)"
+    "      AND " RANK(
+        "later") " >= " FOUND_RANK ")"
+                 "    ORDER BY time DESC, name DESC LIMIT 1),"
+                 "  (SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
+                 "    ORDER BY time DESC, name DESC LIMIT 1)) AS verify FROM backup)"
+                 ", judged AS (SELECT state.*, unreadable IS NOT NULL OR coalesce(record.damaged, "
+                 "0) AS bad,"
+                 "  coalesce(unreadable, record.problem) AS reason, coalesce(record.time, 0) AS "
+                 "verified"
+                 " FROM state LEFT JOIN record ON record.name = state.verify)"
+                 "SELECT id, source, engine, type, method, base, server_version, start, stop, "
+                 "plain_size,"
+                 "  stored_size, tables, rows, partial, warnings, pinned, bad, reason, verified "
+                 "FROM judged"
+                 " WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
+                 "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start "
+                 "< ?5)"
+                 "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
+                 "    WHEN 'pinned' THEN pinned ELSE 1 END"
+                 " ORDER BY start DESC, id DESC";
 
 static CatalogBackup *read_backup(Statement *row)
 {

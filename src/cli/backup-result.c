@@ -4,7 +4,11 @@
  */
 #include "cli/backup-result.h"
 
+#include <string.h>
+
+#include "base/error.h"
 #include "base/size.h"
+#include "cli/verify-result.h"
 
 static void print_resumed(Output *output, const Manifest *manifest)
 {
@@ -20,7 +24,7 @@ static void print_resumed(Output *output, const Manifest *manifest)
                 json_get_string(resumed, "run", ""));
 }
 
-void backup_result_print(Output *output, const Manifest *manifest)
+static void print_backup(Output *output, const Manifest *manifest)
 {
     g_autofree char *written = size_format(manifest_pool(manifest).written_bytes);
     gboolean counted = g_strcmp0(manifest_method(manifest), "physical") != 0;
@@ -31,7 +35,6 @@ void backup_result_print(Output *output, const Manifest *manifest)
     g_autofree char *plain = size_format(manifest_plain_size(manifest));
     g_autofree char *took = duration_format(manifest_stop(manifest) - manifest_start(manifest));
 
-    output_json(output, manifest_json(manifest));
     output_line(output, "backup %s", manifest_id(manifest));
     if (manifest_base(manifest) != NULL)
         output_line(output, "incremental, against %s: %s of it are new", manifest_base(manifest),
@@ -41,4 +44,54 @@ void backup_result_print(Output *output, const Manifest *manifest)
                 stored, plain, took);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         output_warning(output, "%s", manifest_warning(manifest, i));
+}
+
+/* --- verify ----------------------------------------------------------------------------------- */
+
+/* FALSE: off. A source that the configuration does not have takes the default. */
+static gboolean wanted_level(const Config *config, const Manifest *manifest, ProofLevel *ret_level)
+{
+    const ConfigSource *source = config_find_source(config, manifest_source(manifest),
+                                                    manifest_engine(manifest), NULL, NULL);
+
+    *ret_level = PROOF_STRUCTURE;
+    if (source == NULL || source->verify == NULL)
+        return TRUE;
+    for (ProofLevel level = PROOF_OBJECTS; level <= PROOF_DEEP; level++) {
+        if (strcmp(source->verify, proof_level_name(level)) == 0)
+            *ret_level = level;
+    }
+    return strcmp(source->verify, "off") != 0;
+}
+
+gboolean backup_result_finish(CommandRun *run, OperationContext *context, const Manifest *manifest,
+                              GError **error)
+{
+    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
+    g_autoptr(VerifyReport) report = NULL;
+    g_autoptr(GError) problem = NULL;
+    json_t *json = manifest_json(manifest);
+    VerifyRequest request = {.backup_id = manifest_id(manifest),
+                             .written = TRUE,
+                             .sample = 1,
+                             .progress = progress,
+                             .cancellable = run->cancellable};
+    gboolean wanted = wanted_level(context->config, manifest, &request.level);
+    gboolean looked = !wanted || operation_verify(context, &request, &report, &problem);
+
+    json_object_set_new(json, "verify",
+                        report != NULL ? verify_report_json(report, NULL) : json_null());
+    output_json(run->output, json);
+    print_backup(run->output, manifest);
+    if (!wanted)
+        output_line(run->output, "not verified: verify = off");
+    if (report != NULL)
+        verify_result_print(run->output, report);
+    if (report != NULL && report->damage->len > 0)
+        run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
+    if (looked)
+        return TRUE;
+    g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                               "the backup is made, but could not be verified: ");
+    return FALSE;
 }

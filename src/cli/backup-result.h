@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the backup commands print at their end.
+ * What the backup commands do at their end.
  */
 #ifndef HOLDFAST_CLI_BACKUP_RESULT_H
 #define HOLDFAST_CLI_BACKUP_RESULT_H
 
-#include "cli/output.h"
-#include "repo/manifest.h"
+#include "cli/command.h"
+#include "operation/context.h"
 
-void backup_result_print(Output *output, const Manifest *manifest);
+/* Verifies what the backup wrote, as the source's `verify` says, and tells of both. Damage becomes
+ * the exit status; FALSE when verify could not look: the backup is there all the same. */
+gboolean backup_result_finish(CommandRun *run, OperationContext *context, const Manifest *manifest,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

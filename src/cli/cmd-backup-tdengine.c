@@ -50,8 +50,7 @@ static gboolean run_full(CommandRun *run, GError **error)
     request.jobs = (guint)options.jobs;
     if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
         return FALSE;
-    backup_result_print(run->output, manifest);
-    return TRUE;
+    return backup_result_finish(run, context, manifest, error);
 }
 
 static const GOptionEntry full_entries[] = {

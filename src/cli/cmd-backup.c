@@ -79,8 +79,7 @@ static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
     request.nice = options.nice;
     if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
         return FALSE;
-    backup_result_print(run->output, manifest);
-    return TRUE;
+    return backup_result_finish(run, context, manifest, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)

@@ -5,66 +5,17 @@
 #include "operation/verify.h"
 
 #include "base/error.h"
-#include "base/size.h"
-#include "base/time.h"
 #include "cli/commands.h"
+#include "cli/verify-result.h"
 #include "cli/words.h"
-
-#define DEFAULT_JOBS 2
 
 static struct {
     gboolean all;
+    gboolean objects, structure, deep;
+    char *sample;
+    char *source;
     int jobs;
 } options;
-
-static json_t *report_json(const VerifyReport *report)
-{
-    json_t *object = json_object();
-    json_t *damage = json_array(), *warnings = json_array();
-
-    for (guint i = 0; i < report->warnings->len; i++)
-        json_array_append_new(warnings, json_text(report->warnings->pdata[i]));
-    for (guint i = 0; i < report->damage->len; i++) {
-        const VerifyDamage *one = g_ptr_array_index(report->damage, i);
-        json_t *entry = json_object();
-
-        json_object_set_new(entry, "object", json_text(one->object));
-        json_object_set_new(entry, "problem", json_text(one->problem));
-        json_array_append_new(damage, entry);
-    }
-    if (report->backup != NULL)
-        json_object_set_new(object, "backup", json_text(report->backup));
-    else
-        json_object_set_new(object, "archive", json_text(report->archive));
-    json_object_set_new(object, "result",
-                        json_string(report->damage->len > 0 ? "damaged" : "good"));
-    json_object_set_new(object, "level", json_string(report->structure ? "structure" : "objects"));
-    json_object_set_new(object, "objects", json_integer((json_int_t)report->objects));
-    json_object_set_new(object, "bytes", json_integer((json_int_t)report->bytes));
-    json_object_set_new(object, "seconds",
-                        json_real((double)report->elapsed / (double)TIME_SECOND));
-    json_object_set_new(object, "damage", damage);
-    json_object_set_new(object, "warnings", warnings);
-    return object;
-}
-
-static void print_report(Output *output, const VerifyReport *report)
-{
-    g_autofree char *bytes = size_format(report->bytes);
-    g_autofree char *took = duration_format(report->elapsed);
-
-    output_line(output, "%-8s %s  %" G_GUINT64_FORMAT " objects, %s, in %s%s",
-                report->damage->len > 0 ? "damaged" : "good",
-                report->backup != NULL ? report->backup : report->archive, report->objects, bytes,
-                took, report->structure ? "" : "; what is inside them was not checked");
-    for (guint i = 0; i < report->damage->len; i++) {
-        const VerifyDamage *damage = g_ptr_array_index(report->damage, i);
-
-        output_line(output, "         %s: %s", damage->object, damage->problem);
-    }
-    for (guint i = 0; i < report->warnings->len; i++)
-        output_warning(output, "%s: %s", report->archive, (const char *)report->warnings->pdata[i]);
-}
 
 /* What becomes of a report: printed, kept, and the exit status. */
 typedef struct {
@@ -76,15 +27,46 @@ static void keep_report(const VerifyReport *report, gpointer data)
 {
     Keeper *keeper = data;
 
-    print_report(keeper->run->output, report);
-    json_array_append_new(keeper->reports, report_json(report));
+    verify_result_print(keeper->run->output, report);
+    json_array_append_new(keeper->reports, verify_report_json(report, NULL));
     if (report->damage->len > 0)
         keeper->run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
 }
 
-static guint chosen_jobs(void)
+/* "10%" or "0.1". */
+static gboolean parse_sample(double *ret_sample, GError **error)
 {
-    return options.jobs > 0 ? (guint)options.jobs : DEFAULT_JOBS;
+    char *end = NULL;
+    double sample;
+
+    *ret_sample = 1;
+    if (options.sample == NULL)
+        return TRUE;
+    sample = g_ascii_strtod(options.sample, &end);
+    if (end != options.sample && g_str_equal(end, "%"))
+        sample /= 100;
+    else if (end == options.sample || *end != '\0')
+        sample = 0;
+    if (sample > 0 && sample <= 1) {
+        *ret_sample = sample;
+        return TRUE;
+    }
+    error_set(error, ERROR_USAGE, "--sample %s: expected a share such as 10%%", options.sample);
+    return FALSE;
+}
+
+static VerifyRequest make_request(void)
+{
+    VerifyRequest request = {.level = PROOF_STRUCTURE,
+                             .needed = options.structure || options.deep,
+                             .jobs = (guint)MAX(options.jobs, 0)};
+
+    if (options.deep)
+        request.level = PROOF_DEEP;
+    else if (options.objects)
+        request.level = PROOF_OBJECTS;
+    (void)!parse_sample(&request.sample, NULL); /* it was checked before */
+    return request;
 }
 
 /* Verifies one backup, prints, keeps the JSON. */
@@ -94,8 +76,12 @@ static gboolean verify_one(CommandRun *run, OperationContext *context, const cha
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(VerifyReport) report = NULL;
     Keeper keeper = {run, reports};
+    VerifyRequest request = make_request();
 
-    if (!operation_verify(context, id, chosen_jobs(), progress, run->cancellable, &report, error))
+    request.backup_id = id;
+    request.progress = progress;
+    request.cancellable = run->cancellable;
+    if (!operation_verify(context, &request, &report, error))
         return FALSE;
     keep_report(report, &keeper);
     return TRUE;
@@ -107,9 +93,33 @@ static gboolean verify_archives(CommandRun *run, OperationContext *context, json
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     Keeper keeper = {run, reports};
-    const VerifyFollow follow = {chosen_jobs(), progress, keep_report, &keeper};
+    const VerifyFollow follow = {.jobs = (guint)MAX(options.jobs, 0),
+                                 .source = options.source,
+                                 .progress = progress,
+                                 .func = keep_report,
+                                 .data = &keeper};
 
     return operation_verify_archives(context, &follow, run->cancellable, error);
+}
+
+/* The ids to verify, oldest first: all of them, or those of one source. */
+static gboolean list_ids(OperationContext *context, GPtrArray **ret_ids, GError **error)
+{
+    const CatalogFilter filter = {.source = options.source};
+    g_autoptr(GPtrArray) backups = NULL;
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+
+    if (options.source == NULL)
+        return backup_list(context->repository, ret_ids, error);
+    if (!catalog_backups(context->catalog, &filter, &backups, error))
+        return FALSE;
+    if (backups->len == 0 &&
+        config_find_source(context->config, options.source, NULL, NULL, error) == NULL)
+        return FALSE;
+    for (guint i = backups->len; i > 0; i--)
+        g_ptr_array_add(ids, g_strdup(((CatalogBackup *)backups->pdata[i - 1])->id));
+    *ret_ids = g_steal_pointer(&ids);
+    return TRUE;
 }
 
 /* Goes on behind a backup that cannot be looked at, so that damage in the others is found; fails in
@@ -120,7 +130,7 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
     g_autoptr(GPtrArray) ids = NULL;
     g_autoptr(GError) first = NULL;
 
-    if (!backup_list(context->repository, &ids, error))
+    if (!list_ids(context, &ids, error))
         return FALSE;
     if (ids->len == 0)
         output_line(run->output, "no backups");
@@ -151,8 +161,18 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
 
 static gboolean check_options(const CommandRun *run, GError **error)
 {
-    if (!words_check_jobs(options.jobs, error))
+    double sample;
+
+    if (!words_check_jobs(options.jobs, error) || !parse_sample(&sample, error))
         return FALSE;
+    if (options.objects + options.structure + options.deep > 1) {
+        error_set(error, ERROR_USAGE, "--objects, --structure and --deep: one of them, not more");
+        return FALSE;
+    }
+    if (options.source != NULL && !options.all) {
+        error_set(error, ERROR_USAGE, "--source goes with --all");
+        return FALSE;
+    }
     if (options.all == (run->argument_count == 0))
         return TRUE;
     error_set(error, ERROR_USAGE,
@@ -186,7 +206,16 @@ static gboolean run_verify(CommandRun *run, GError **error)
 
 static const GOptionEntry entries[] = {
     {"all", 0, 0, G_OPTION_ARG_NONE, &options.all, "verify every backup", NULL},
-    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "objects at the same time (2)", "N"},
+    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source, "with --all: only those of a source",
+     "NAME"},
+    {"objects", 0, 0, G_OPTION_ARG_NONE, &options.objects, "presence, size and SHA-256 only", NULL},
+    {"structure", 0, 0, G_OPTION_ARG_NONE, &options.structure,
+     "also indexes, footers, archives and checksums of pages (the default)", NULL},
+    {"deep", 0, 0, G_OPTION_ARG_NONE, &options.deep,
+     "also every value: decompressed, decoded, hashed, fingerprinted", NULL},
+    {"sample", 0, 0, G_OPTION_ARG_FILENAME, &options.sample,
+     "read only so many of the objects, others each time; look for the rest", "10%"},
+    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "objects at the same time (all cores)", "N"},
     {NULL},
 };
 
@@ -196,12 +225,19 @@ const Command command_verify = {
     .maximum = 1,
     .summary = "read a backup again and check every byte of it",
     .description =
-        "Checks that every object is there with the size and SHA-256 that the backup recorded,\n"
-        "then the structure inside the archives. --all reads the WAL archives as well and weighs\n"
-        "what is missing there: a hole that a backup or the way on from the newest one needs is\n"
-        "damage, an older one a warning that names what it costs. Exit status 3 names each\n"
-        "damaged object. The result is kept in the repository and shown by list and show.",
-    .example = "holdfast verify --all",
+        "Checks that every object is there with the size and SHA-256 that the backup recorded.\n"
+        "The level says how much further it goes, and is told with the result:\n"
+        "  --objects    no further\n"
+        "  --structure  footers and page checksums of Parquet, the contents of archives, packs\n"
+        "               and the index over them, the WAL that the backup needs (the default)\n"
+        "  --deep       every extent decompressed and hashed, pages of data files, archives run\n"
+        "               through pg_restore, every Parquet value decoded, fingerprints made anew\n"
+        "--all reads the WAL archives as well and weighs what is missing there: a hole that a\n"
+        "backup or the way on from the newest one needs is damage, an older one a warning that\n"
+        "names what it costs. Exit status 3 names each damaged object, what it holds, which\n"
+        "backups need it and which do not. The result is kept in the repository: see\n"
+        "`holdfast report`.",
+    .example = "holdfast verify --all --deep --sample 10%",
     .options = entries,
     .reads_only = TRUE,
     .run = run_verify,

@@ -41,6 +41,13 @@ const Engine *engine_at(guint index)
     return index < engine_count ? engines[index] : NULL;
 }
 
+const char *proof_level_name(ProofLevel level)
+{
+    static const char *const names[] = {"objects", "structure", "deep"};
+
+    return names[level];
+}
+
 gboolean engine_is_damage(const GError *problem)
 {
     return error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_FORMAT) ||

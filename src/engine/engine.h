@@ -206,6 +206,36 @@ typedef struct {
     GPtrArray *warnings;    /* char *: what is missing and promised by nothing */
 } EngineArchiveReport;
 
+/* --- proof: is a backup still what was written? ------------------------------------------------ */
+
+typedef enum {
+    PROOF_OBJECTS,   /* presence, size and SHA-256 of objects: no engine is needed */
+    PROOF_STRUCTURE, /* what they are made of: indexes, footers, checksums of pages */
+    PROOF_DEEP,      /* every value: decompressed, decoded, hashed, fingerprinted */
+} ProofLevel;
+const char *proof_level_name(ProofLevel level); /* "objects", "structure", "deep" */
+
+/* What an engine is to look into. The functions may be called from any thread. */
+typedef struct {
+    Backup *backup;
+    ProofLevel level; /* PROOF_STRUCTURE or PROOF_DEEP */
+    guint jobs;
+    /* Whether an object, by its path in SHA256SUMS, is among those to be looked into. The others
+     * need only be there, of the size that was recorded. */
+    gboolean (*chosen)(const char *path, gpointer data);
+    /* Damage that was found. The object is a path in SHA256SUMS. */
+    void (*damage)(const char *path, const GError *problem, gpointer data);
+    /* Adds to a count of what was looked at: "files", "extents", "pages". */
+    void (*count)(const char *what, guint64 number, gpointer data);
+    /* What is worth telling and no damage. */
+    void (*warn)(const char *text, gpointer data);
+    /* The finding on one table. Takes {"table", "rows", "result", …}. */
+    void (*table)(json_t *finding, gpointer data);
+    gpointer data;
+    Progress *progress;
+    GCancellable *cancellable;
+} EngineProof;
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -224,10 +254,19 @@ typedef struct {
     /* Writes the backup's objects and details, fills in the manifest. */
     gboolean (*backup)(const EngineBackup *request, GError **error);
 
-    /* Checks the structure of one object whose stored bytes are known to be whole; TRUE when there
-     * is nothing to check. */
-    gboolean (*check_object)(Backup *backup, const char *path, GCancellable *cancellable,
-                             GError **error);
+    /* Looks into one object whose stored bytes are known to be whole. *ret_looked is FALSE when
+     * there is nothing in it that could be looked at. Called from many threads at once. */
+    gboolean (*check_object)(const EngineProof *proof, const char *path, gboolean *ret_looked,
+                             GCancellable *cancellable, GError **error);
+
+    /* What only shows when objects are held against each other: an index and what it points to,
+     * fingerprints. Damage goes to proof->damage; FALSE when looking failed. NULL: nothing. */
+    gboolean (*check_backup)(const EngineProof *proof, GError **error);
+
+    /* Says of each of the damaged objects, keys of the table, what is in it: the values are set to
+     * texts, to be freed with g_free(). Those of which nothing is known stay NULL. NULL: the engine
+     * has nothing to say. */
+    gboolean (*owners)(Backup *backup, GHashTable *objects, GError **error);
 
     /* The backup's details as JSON for `show`: one object with "tables" and what else is of
      * interest. New reference. */

@@ -3,74 +3,120 @@
  * The verify operation: every object is read once by a worker and hashed, then the engine looks
  * inside.
  */
-#include "operation/verify.h"
+#include "operation/verify-private.h"
+
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/time.h"
 #include "base/workers.h"
-#include "engine/engine.h"
+#include "codec/hash.h"
 #include "operation/clear.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
 #include "repo/lease.h"
-#include "repo/record.h"
+
+#define SHARED_PREFIX "../../"
+#define SAMPLE_SCALE  1000000
 
 /* What the workers share. */
 typedef struct {
+    OperationContext *context;
+    const VerifyRequest *request;
     Backup *backup;
+    Checksums *base;      /* of the base: what it lists was not written by this backup; or NULL */
+    guint64 seed;         /* of the sample */
     const Engine *engine; /* NULL: only objects */
     VerifyReport *report;
-    Progress *progress;
+    EngineProof proof;
     GMutex mutex; /* over the report */
 } Check;
 
-static void damage_free(VerifyDamage *damage)
+/* --- what the engine tells -------------------------------------------------------------------- */
+
+/* WAL was archived by the server, packs and slices of the base by earlier backups. */
+static gboolean was_written(const Check *check, const char *path)
 {
-    g_free(damage->object);
-    g_free(damage->problem);
-    g_free(damage->recorded);
-    g_free(damage);
+    return !g_str_has_prefix(path, SHARED_PREFIX "wal/") &&
+           (check->base == NULL || !g_str_has_prefix(path, SHARED_PREFIX) ||
+            checksums_find(check->base, path) == NULL);
 }
 
-void verify_report_free(VerifyReport *report)
+/* The same objects throughout one run, others in the next. What a backup cannot be read without is
+ * always among them. */
+static gboolean is_chosen(const char *path, gpointer data)
 {
-    if (report == NULL)
-        return;
-    g_free(report->backup);
-    g_free(report->archive);
-    g_ptr_array_unref(report->damage);
-    g_ptr_array_unref(report->warnings);
-    g_free(report);
+    const Check *check = data;
+    double sample = check->request->sample;
+
+    if (check->request->written && !was_written(check, path))
+        return FALSE;
+    if (sample >= 1 || !(g_str_has_prefix(path, SHARED_PREFIX) || g_str_has_prefix(path, "data/")))
+        return TRUE;
+    return (double)(xxh3_buffer(path, strlen(path), check->seed).low % SAMPLE_SCALE) <
+           sample * SAMPLE_SCALE;
 }
 
-static VerifyReport *report_new(const char *id)
+static void note_damage(const char *path, const GError *problem, gpointer data)
 {
-    VerifyReport *report = g_new0(VerifyReport, 1);
+    Check *check = data;
 
-    report->backup = g_strdup(id);
-    report->damage = g_ptr_array_new_with_free_func((GDestroyNotify)damage_free);
-    report->warnings = g_ptr_array_new_with_free_func(g_free);
-    return report;
+    g_mutex_lock(&check->mutex);
+    verify_report_damage(check->report, path, error_text(problem),
+                         clear_text(check->context->repository, problem));
+    g_mutex_unlock(&check->mutex);
 }
 
-static void add_damage(VerifyReport *report, const Repository *repository, const char *object,
-                       const GError *problem)
+static void note_count(const char *what, guint64 number, gpointer data)
 {
-    VerifyDamage *damage = g_new0(VerifyDamage, 1);
+    Check *check = data;
+    json_t *counts = check->report->counts;
 
-    damage->object = g_strdup(object);
-    damage->problem = error_text(problem);
-    damage->recorded = clear_text(repository, problem);
-    g_ptr_array_add(report->damage, damage);
+    g_mutex_lock(&check->mutex);
+    json_object_set_new(counts, what,
+                        json_integer((json_int_t)(json_get_uint(counts, what, 0) + number)));
+    g_mutex_unlock(&check->mutex);
 }
 
-/* Failures that say something about the object rather than about our looking at it. A disk that
- * cannot read a sector back (io) has lost the object. */
-static gboolean is_damage(const GError *problem)
+static void note_warning(const char *text, gpointer data)
 {
-    return error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_FORMAT) ||
-           error_is(problem, ERROR_NOT_FOUND) || error_is(problem, ERROR_IO);
+    Check *check = data;
+
+    g_mutex_lock(&check->mutex);
+    g_ptr_array_add(check->report->warnings, g_strdup(text));
+    g_mutex_unlock(&check->mutex);
+}
+
+static void note_table(json_t *finding, gpointer data)
+{
+    Check *check = data;
+
+    g_mutex_lock(&check->mutex);
+    json_array_append_new(check->report->tables, finding);
+    g_mutex_unlock(&check->mutex);
+}
+
+/* --- objects ---------------------------------------------------------------------------------- */
+
+/* There, and as long as the manifest says where it does. */
+static gboolean look_for(const Check *check, const char *path, GError **error)
+{
+    const ManifestObject *object = manifest_find_object(backup_manifest(check->backup), path);
+    g_autofree char *name = g_str_has_prefix(path, SHARED_PREFIX)
+                                ? g_strdup(path + strlen(SHARED_PREFIX))
+                                : g_strdup_printf("backups/%s/%s", backup_id(check->backup), path);
+    StoreInfo info;
+
+    if (!store_stat(repository_store(check->context->repository), name, &info, error))
+        return FALSE;
+    if (object == NULL || info.size == object->size)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED,
+              "it has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, info.size,
+              object->size);
+    return FALSE;
 }
 
 /* One object. Damage is a finding, not a failure: the others are looked at all the same. */
@@ -80,38 +126,38 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
     const char *path = task;
     Check *check = data;
     g_autoptr(GError) problem = NULL;
+    gboolean chosen = is_chosen(path, check), inside = FALSE, good;
     guint64 bytes = 0;
-    gboolean good = backup_check_object(check->backup, path, &bytes, cancellable, &problem);
 
-    progress_add(check->progress, bytes, 0);
-    if (good && check->engine != NULL)
-        good = check->engine->check_object(check->backup, path, cancellable, &problem);
+    if (chosen)
+        good = backup_check_object(check->backup, path, &bytes, cancellable, &problem);
+    else
+        good = look_for(check, path, &problem);
+    progress_add(check->request->progress, bytes, 0);
+    if (good && chosen && check->engine != NULL)
+        good = check->engine->check_object(&check->proof, path, &inside, cancellable, &problem);
     g_mutex_lock(&check->mutex);
-    check->report->objects++;
+    check->report->objects += chosen;
+    check->report->present += !chosen;
+    check->report->inside += good && inside;
     check->report->bytes += bytes;
-    if (!good && is_damage(problem))
-        add_damage(check->report, backup_repository(check->backup), path, problem);
     g_mutex_unlock(&check->mutex);
-    if (good || is_damage(problem))
+    if (good)
         return TRUE;
+    if (engine_is_damage(problem)) {
+        note_damage(path, problem, check);
+        return TRUE;
+    }
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
 }
 
-static int compare_damage(gconstpointer a, gconstpointer b)
-{
-    const VerifyDamage *const *first = a;
-    const VerifyDamage *const *second = b;
-
-    return g_strcmp0((*first)->object, (*second)->object);
-}
-
 /* Everything that SHA256SUMS lists: the commit says what the backup needs. */
-static gboolean check_objects(Check *check, guint jobs, GCancellable *cancellable, GError **error)
+static gboolean check_objects(Check *check, GError **error)
 {
     const Checksums *checksums = backup_checksums(check->backup);
-    g_autoptr(Workers) workers =
-        workers_new(MAX(jobs, 1), 0, check_object, check, NULL, cancellable);
+    g_autoptr(Workers) workers = workers_new(verify_jobs(check->request->jobs), 0, check_object,
+                                             check, NULL, check->request->cancellable);
 
     for (guint i = 0; i < checksums_count(checksums); i++) {
         if (!workers_push(workers, checksums_entry(checksums, i)->path))
@@ -120,46 +166,17 @@ static gboolean check_objects(Check *check, guint jobs, GCancellable *cancellabl
     return workers_wait(workers, error);
 }
 
-static void file_record(OperationContext *context, const VerifyReport *report)
+static gboolean check_inside(Check *check, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(json_t) body = json_object();
-    json_t *problems = json_array();
-
-    for (guint i = 0; i < report->damage->len; i++) {
-        const VerifyDamage *damage = g_ptr_array_index(report->damage, i);
-        g_autofree char *line = g_strdup_printf("%s: %s", damage->object, damage->recorded);
-
-        json_array_append_new(problems, json_text(line));
-    }
-    if (report->backup != NULL)
-        json_object_set_new(body, "backup", json_text(report->backup));
-    else
-        json_object_set_new(body, "archive", json_text(report->archive));
-    json_object_set_new(body, "result", json_string(report->damage->len > 0 ? "damaged" : "good"));
-    json_object_set_new(body, "level", json_string(report->structure ? "structure" : "objects"));
-    json_object_set_new(body, "objects", json_integer((json_int_t)report->objects));
-    json_object_set_new(body, "bytes", json_integer((json_int_t)report->bytes));
-    json_object_set_new(body, "seconds", json_real((double)report->elapsed / (double)TIME_SECOND));
-    json_object_set_new(body, "problems", problems);
-    if (!record_write(context->repository, "verify", body, NULL, &problem) ||
-        !catalog_refresh(context->catalog, &problem)) {
-        g_autofree char *text = error_text(problem);
-
-        log_write(LOG_WARNING, "the result of verify is not on record: %s", text);
-    }
+    if (check->engine == NULL || check->engine->check_backup == NULL)
+        return TRUE;
+    progress_begin(check->request->progress,
+                   check->report->level == PROOF_DEEP ? "decoding" : "checking the structure", 0,
+                   0);
+    return check->engine->check_backup(&check->proof, error);
 }
 
-/* A backup whose commit or manifest is damaged: that is the finding. */
-static VerifyReport *report_unreadable(const Repository *repository, const char *id,
-                                       const GError *problem)
-{
-    VerifyReport *report = report_new(id);
-
-    report->objects = 1;
-    add_damage(report, repository, "manifest.json", problem);
-    return report;
-}
+/* --- the backup ------------------------------------------------------------------------------- */
 
 static Lease *take_lease(OperationContext *context, const char *id)
 {
@@ -178,70 +195,125 @@ static Lease *take_lease(OperationContext *context, const char *id)
     return lease;
 }
 
-static const Engine *find_engine(const Backup *backup)
+/* What cannot be looked into lowers the level that the report tells, or fails where that level was
+ * asked for by name. */
+static gboolean find_engine(Check *check, GError **error)
 {
+    const VerifyRequest *request = check->request;
     g_autoptr(GError) problem = NULL;
-    const Engine *engine = engine_find(manifest_engine(backup_manifest(backup)), &problem);
 
-    if (!repository_has_key(backup_repository(backup))) {
-        log_write(LOG_WARNING, "the repository is encrypted and no key was named: objects are "
-                               "checked, not what is inside them");
-        return NULL;
+    check->report->level = PROOF_OBJECTS;
+    if (request->level == PROOF_OBJECTS)
+        return TRUE;
+    if (!repository_has_key(check->context->repository)) {
+        error_set(&problem, ERROR_CONFIG,
+                  "the repository is encrypted and no key was named: "
+                  "what is inside objects cannot be checked");
+        error_add_hint(&problem, "name the key with --key, or verify with --objects");
+    } else {
+        check->engine = engine_find(manifest_engine(backup_manifest(check->backup)), &problem);
     }
-    if (engine == NULL) {
+    if (check->engine != NULL) {
+        check->report->level = request->level;
+    } else if (request->needed) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    } else {
         g_autofree char *text = error_text(problem);
 
-        log_write(LOG_WARNING, "%s: its objects are checked, not what is inside them", text);
+        note_warning(text, check);
     }
-    return engine;
+    return TRUE;
 }
 
-static gboolean verify_backup(OperationContext *context, const char *id, guint jobs,
-                              Progress *progress, GCancellable *cancellable,
-                              VerifyReport **ret_report, GError **error)
+static void find_base(Check *check)
+{
+    const char *base = manifest_base(backup_manifest(check->backup));
+
+    if (check->request->written && base != NULL)
+        check->base = backup_read_checksums(check->context->repository, base, NULL);
+}
+
+static void prepare(Check *check)
+{
+    const Manifest *manifest = backup_manifest(check->backup);
+    VerifyReport *report = check->report;
+
+    report->source = g_strdup(manifest_source(manifest));
+    report->engine = g_strdup(manifest_engine(manifest));
+    report->server_version = g_strdup(manifest_server_version(manifest));
+    report->written = check->request->written;
+    report->sample = check->request->sample;
+    random_fill(&check->seed, sizeof check->seed);
+    check->proof = (EngineProof){.backup = check->backup,
+                                 .level = report->level,
+                                 .jobs = verify_jobs(check->request->jobs),
+                                 .chosen = is_chosen,
+                                 .damage = note_damage,
+                                 .count = note_count,
+                                 .warn = note_warning,
+                                 .table = note_table,
+                                 .data = check,
+                                 .progress = check->request->progress,
+                                 .cancellable = check->request->cancellable};
+    find_base(check);
+}
+
+static gboolean look(Check *check, GError **error)
+{
+    gboolean looked;
+
+    if (!find_engine(check, error))
+        return FALSE;
+    prepare(check);
+    progress_begin(check->request->progress, "verifying",
+                   manifest_stored_size(backup_manifest(check->backup)), 0);
+    looked = check_objects(check, error) && check_inside(check, error);
+    progress_end(check->request->progress);
+    return looked;
+}
+
+static gboolean verify_backup(OperationContext *context, const VerifyRequest *request,
+                              const char *id, VerifyReport **ret_report, GError **error)
 {
     g_autoptr(Lease) lease = take_lease(context, id);
     g_autoptr(GError) problem = NULL;
     g_autoptr(Backup) backup = backup_open(context->repository, id, &problem);
-    g_autoptr(VerifyReport) report = NULL;
+    g_autoptr(VerifyReport) report = verify_report_new(id);
     gint64 began = time_monotonic();
-    gboolean looked;
-    Check check = {.progress = progress};
+    Check check = {.context = context, .request = request, .backup = backup, .report = report};
+    gboolean looked = TRUE;
 
-    if (backup == NULL && !is_damage(problem)) {
+    if (backup == NULL && !engine_is_damage(problem)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    if (backup == NULL) {
-        *ret_report = report_unreadable(context->repository, id, problem);
-        return TRUE;
-    }
-    report = report_new(id);
-    check.backup = backup;
-    check.engine = find_engine(backup);
-    check.report = report;
     g_mutex_init(&check.mutex);
-    progress_begin(progress, "verifying", manifest_stored_size(backup_manifest(backup)), 0);
-    looked = check_objects(&check, jobs, cancellable, error);
-    progress_end(progress);
+    if (backup == NULL) {
+        /* The commit or the manifest is damaged: that is the finding. */
+        report->objects = 1;
+        note_damage(MANIFEST_NAME, problem, &check);
+    } else {
+        looked = look(&check, error);
+    }
     g_mutex_clear(&check.mutex);
+    checksums_free(check.base);
     if (!looked)
         return FALSE;
-    g_ptr_array_sort(report->damage, compare_damage);
-    report->structure = check.engine != NULL;
     report->elapsed = time_monotonic() - began;
+    verify_report_finish(context, report, backup);
     *ret_report = g_steal_pointer(&report);
     return TRUE;
 }
 
-gboolean operation_verify(OperationContext *context, const char *backup_id, guint jobs,
-                          Progress *progress, GCancellable *cancellable, VerifyReport **ret_report,
-                          GError **error)
+gboolean operation_verify(OperationContext *context, const VerifyRequest *request,
+                          VerifyReport **ret_report, GError **error)
 {
-    g_autofree char *id = operation_resolve_backup(context, backup_id, error);
+    g_autofree char *id = operation_resolve_backup(context, request->backup_id, error);
     g_autofree char *job_id = NULL;
     g_autoptr(GError) problem = NULL;
     VerifyReport *report = NULL;
+    gboolean done;
     Job *job;
 
     /* Objects are checked without a key; one that was named must be right. */
@@ -250,91 +322,12 @@ gboolean operation_verify(OperationContext *context, const char *backup_id, guin
         return FALSE;
     job_id = backup_id_make(time_now(), "verify", "full");
     job = job_begin(context, job_id, "verify", NULL);
-    if (verify_backup(context, id, jobs, progress, cancellable, &report, &problem))
-        file_record(context, report);
+    done = verify_backup(context, request, id, &report, &problem);
     job_end(job, problem, NULL);
-    if (report == NULL) {
+    if (!done) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
     *ret_report = report;
-    return TRUE;
-}
-
-/* --- what lies beside the backups ------------------------------------------------------------- */
-
-/* Names of WAL tell of no table: they may stand in a record as they are. */
-static void take_findings(VerifyReport *report, EngineArchiveReport *found)
-{
-    report->objects = found->objects;
-    report->bytes = found->bytes;
-    for (guint i = 0; i < found->damage->len; i++) {
-        const EngineDamage *one = found->damage->pdata[i];
-        VerifyDamage *damage = g_new0(VerifyDamage, 1);
-
-        damage->object = g_strdup(one->object);
-        damage->problem = g_strdup(one->problem);
-        damage->recorded = g_strdup(one->problem);
-        g_ptr_array_add(report->damage, damage);
-    }
-    g_ptr_array_sort(report->damage, compare_damage);
-    for (guint i = 0; i < found->warnings->len; i++)
-        g_ptr_array_add(report->warnings, g_strdup(found->warnings->pdata[i]));
-}
-
-static gboolean verify_archive(OperationContext *context, const Engine *engine, const char *name,
-                               const VerifyFollow *follow, GCancellable *cancellable,
-                               GError **error)
-{
-    g_autoptr(VerifyReport) report = report_new(NULL);
-    gint64 began = time_monotonic();
-    EngineArchiveReport found;
-    const EngineArchive request = {.repository = context->repository,
-                                   .name = name,
-                                   .jobs = follow->jobs,
-                                   .progress = follow->progress,
-                                   .cancellable = cancellable};
-    gboolean looked;
-
-    engine_archive_report_init(&found);
-    looked = engine->check_archive(&request, &found, error);
-    if (looked)
-        take_findings(report, &found);
-    engine_archive_report_clear(&found);
-    if (!looked)
-        return FALSE;
-    report->archive = g_strdup_printf("wal/%s", name);
-    report->structure = TRUE;
-    report->elapsed = time_monotonic() - began;
-    file_record(context, report);
-    follow->func(report, follow->data);
-    return TRUE;
-}
-
-gboolean operation_verify_archives(OperationContext *context, const VerifyFollow *follow,
-                                   GCancellable *cancellable, GError **error)
-{
-    const Engine *engine;
-
-    /* What no backup lists has no checksum in the clear. */
-    if (!repository_has_key(context->repository)) {
-        log_write(LOG_WARNING, "the repository is encrypted and no key was named: archived WAL is "
-                               "not checked, but for what backups list");
-        return TRUE;
-    }
-    if (!repository_unlock(context->repository, error))
-        return FALSE;
-    for (guint i = 0; (engine = engine_at(i)) != NULL; i++) {
-        g_autoptr(GPtrArray) names = NULL;
-
-        if (engine->archives == NULL)
-            continue;
-        if (!engine->archives(context->repository, &names, error))
-            return FALSE;
-        for (guint j = 0; j < names->len; j++) {
-            if (!verify_archive(context, engine, names->pdata[j], follow, cancellable, error))
-                return FALSE;
-        }
-    }
     return TRUE;
 }

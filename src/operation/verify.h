@@ -1,49 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verify operation: presence, size and SHA-256 of every object of a backup, then the structure
- * of each by its engine.
+ * The verify operation, at one of three levels, each of which holds the ones before it:
+ *
+ *   objects    presence, size and SHA-256 of every object that SHA256SUMS lists
+ *   structure  what the engine can say without decoding: footers, indexes, checksums of pages
+ *   deep       every value decompressed, decoded and hashed, fingerprints made anew
+ *
+ * The report says what was done, by counts, and never more than that.
  */
 #ifndef HOLDFAST_OPERATION_VERIFY_H
 #define HOLDFAST_OPERATION_VERIFY_H
 
 #include "base/progress.h"
+#include "engine/engine.h"
 #include "operation/context.h"
 
 typedef struct {
     char *object; /* path within the backup */
     char *problem;
     char *recorded; /* the same for the record, which may be kept in the clear */
+    char *owner;    /* what it belongs to: "table public.trades", or NULL: not known */
+    guint more;     /* further findings on the same object */
 } VerifyDamage;
 
 typedef struct {
-    char *backup;           /* or NULL: of an archive */
-    char *archive;          /* "wal/<source>", or NULL */
-    guint64 objects, bytes; /* checked */
-    gboolean structure;     /* whether the structure inside the objects was checked too */
-    GPtrArray *damage;      /* VerifyDamage *; empty: good */
-    GPtrArray *warnings;    /* char *: what is missing in an archive and promised by nothing */
-    gint64 elapsed;         /* microseconds */
+    char *backup;                           /* or NULL: of an archive */
+    char *archive;                          /* "wal/<source>", or NULL */
+    char *source, *engine, *server_version; /* of the backup; NULL where it cannot be read */
+    ProofLevel level;                       /* that was reached */
+    gboolean written;                       /* only what the backup wrote itself */
+    double sample;                          /* share of the objects that were read; 1: all */
+    guint64 objects, bytes;                 /* read and hashed */
+    guint64 present;                        /* objects that were only looked for */
+    guint64 inside;                         /* objects whose inside was looked at */
+    json_t *counts;                         /* what was looked at: {"parquet_pages": 12, …} */
+    json_t *tables;                         /* [{"table", "rows", "result", …}] */
+    GPtrArray *damage;                      /* VerifyDamage *; empty: nothing was found */
+    GPtrArray *warnings;                    /* char * */
+    GPtrArray *affected;     /* char *: ids of other backups that need a damaged object */
+    GPtrArray *unaffected;   /* char *: ids of backups of the source that need none of them */
+    gint64 started, elapsed; /* microseconds */
+    char *record;            /* id of the record, or NULL: it could not be written */
 } VerifyReport;
 void verify_report_free(VerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifyReport, verify_report_free)
 
-/* Checks one backup, with `jobs` workers, and files a verify record. TRUE when all could be looked
- * at, damaged or not: see the report. FALSE when looking itself failed (unknown backup, repository
- * gone, cancelled). */
-gboolean operation_verify(OperationContext *context, const char *backup_id, guint jobs,
-                          Progress *progress, GCancellable *cancellable, VerifyReport **ret_report,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The report as JSON (docs/formats.md). With `recorded` as it is kept in the repository, without
+ * names where that is encrypted. New reference. */
+json_t *verify_report_json(const VerifyReport *report, const Repository *recorded);
+
+typedef struct {
+    const char *backup_id;
+    ProofLevel level;
+    gboolean needed;  /* the level was asked for: ERROR_CONFIG where there is no key for it */
+    gboolean written; /* only what the backup wrote; the rest by presence and size */
+    double sample;    /* share of the objects to read, more than 0, at most 1 */
+    guint jobs;       /* 0: all cores */
+    Progress *progress;
+    GCancellable *cancellable;
+} VerifyRequest;
+
+/* Checks one backup and files a verify record. TRUE when all could be looked at, damaged or not:
+ * see the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled). */
+gboolean operation_verify(OperationContext *context, const VerifyRequest *request,
+                          VerifyReport **ret_report, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Who is told of each archive when it was read. */
 typedef struct {
-    guint jobs;
+    guint jobs;         /* 0: all cores */
+    const char *source; /* NULL: those of all */
     Progress *progress;
     void (*func)(const VerifyReport *report, gpointer data);
     gpointer data;
 } VerifyFollow;
 
-/* Reads what belongs to no single backup, whatever refers to it: the WAL archives of all sources.
- * Files a verify record for each. FALSE when looking itself failed. */
+/* Reads what belongs to no single backup, whatever refers to it: the WAL archives. Files a verify
+ * record for each. FALSE when looking itself failed. */
 gboolean operation_verify_archives(OperationContext *context, const VerifyFollow *follow,
                                    GCancellable *cancellable,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -616,3 +616,33 @@ gboolean chunk_reader_get(ChunkReader *reader, gsize rows, ParquetArray *ret_arr
     *ret_array = array;
     return TRUE;
 }
+
+/* --- without decoding ------------------------------------------------------------------------- */
+
+gboolean chunk_reader_check(ChunkReader *reader, guint64 *ret_pages, guint64 *ret_bare,
+                            GError **error)
+{
+    guint64 pages = 0, bare = 0;
+
+    while (reader->at < reader->end) {
+        ParquetPageHeader header;
+        gsize header_length;
+        const guint8 *stored;
+
+        if (!read_header(reader, &header, &header_length, error) ||
+            !check_header(reader, &header, header_length, error) ||
+            !read_stored(reader, &header, header_length, &stored, error)) {
+            g_prefix_error(error,
+                           "%s: column %s, page %" G_GUINT64_FORMAT " at byte %" G_GUINT64_FORMAT
+                           ": ",
+                           reader->source->name, reader->column->name, pages, reader->at);
+            return FALSE;
+        }
+        pages++;
+        bare += !header.has_crc;
+        reader->at += header_length + (guint64)header.stored_bytes;
+    }
+    *ret_pages = pages;
+    *ret_bare = bare;
+    return TRUE;
+}

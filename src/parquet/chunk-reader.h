@@ -41,4 +41,10 @@ gboolean chunk_reader_seek(ChunkReader *reader, guint64 row, gsize rows, gsize *
 gboolean chunk_reader_get(ChunkReader *reader, gsize rows, ParquetArray *ret_array,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Reads the chunk from its beginning to its end without decoding: page headers, lengths and
+ * checksums. *ret_pages is how many pages there are, *ret_bare how many of them carry no
+ * checksum. */
+gboolean chunk_reader_check(ChunkReader *reader, guint64 *ret_pages, guint64 *ret_bare,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif

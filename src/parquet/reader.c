@@ -321,3 +321,58 @@ void parquet_scan_free(ParquetScan *scan)
     g_free(scan->rows);
     g_free(scan);
 }
+
+/* --- without decoding ------------------------------------------------------------------------- */
+
+typedef struct {
+    const ParquetReader *reader;
+    ChunkLimits limits;
+    Budget budget;
+    guint64 pages, bare;
+} Checking;
+
+static gboolean check_chunk(Checking *checking, guint group, guint column, GError **error)
+{
+    const ParquetReader *reader = checking->reader;
+    const ParquetRowGroup *info = parquet_metadata_group(reader->metadata, group);
+    g_autoptr(ParquetPageIndex) index = NULL;
+    g_autoptr(ChunkReader) chunk =
+        chunk_reader_new(&reader->source, parquet_schema_column(reader->metadata->schema, column),
+                         &checking->limits, &checking->budget);
+    guint64 pages, bare;
+
+    if (info->rows == 0)
+        return TRUE;
+    if (!parquet_reader_page_index(reader, group, column, &index, error))
+        return FALSE;
+    chunk_reader_begin(chunk, &info->chunks[column], NULL);
+    if (!chunk_reader_check(chunk, &pages, &bare, error))
+        return FALSE;
+    checking->pages += pages;
+    checking->bare += bare;
+    return TRUE;
+}
+
+gboolean parquet_reader_check(const ParquetReader *reader, GCancellable *cancellable,
+                              guint64 *ret_pages, guint64 *ret_bare, GError **error)
+{
+    guint columns = parquet_schema_count(reader->metadata->schema);
+    Checking checking = {.reader = reader,
+                         .limits = {reader->limits.page_bytes, reader->limits.string_bytes,
+                                    READ_AHEAD_MAX},
+                         .budget = {.limit = reader->limits.memory}};
+
+    for (guint group = 0; group < reader->metadata->row_groups->len; group++) {
+        for (guint column = 0; column < columns; column++) {
+            if (g_cancellable_is_cancelled(cancellable)) {
+                error_set(error, ERROR_CANCELLED, "cancelled");
+                return FALSE;
+            }
+            if (!check_chunk(&checking, group, column, error))
+                return FALSE;
+        }
+    }
+    *ret_pages = checking.pages;
+    *ret_bare = checking.bare;
+    return TRUE;
+}

@@ -14,7 +14,7 @@
 #ifndef HOLDFAST_PARQUET_READER_H
 #define HOLDFAST_PARQUET_READER_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #include "parquet/array.h"
 #include "parquet/metadata.h"
@@ -50,6 +50,13 @@ const ParquetMetadata *parquet_reader_metadata(const ParquetReader *reader);
 gboolean parquet_reader_page_index(const ParquetReader *reader, guint group, guint column,
                                    ParquetPageIndex **ret_index,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reads every page of every column without decoding one: headers, lengths, checksums, and the page
+ * indexes. *ret_pages is how many pages there are, *ret_bare how many of them carry no checksum,
+ * and so prove nothing. */
+gboolean parquet_reader_check(const ParquetReader *reader, GCancellable *cancellable,
+                              guint64 *ret_pages, guint64 *ret_bare,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Rows [first, first + count) of a row group. */
 typedef struct {

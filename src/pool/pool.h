@@ -184,6 +184,11 @@ typedef gboolean (*PoolSink)(guint64 offset, const void *bytes, gsize length, gp
 gboolean pool_file_read(PoolReader *reader, const PoolFile *file, PoolSink sink, gpointer data,
                         GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The structure of one pack: header and directory. *ret_extents is how many extents it holds.
+ * ERROR_DAMAGED, ERROR_NOT_FOUND, ERROR_NEWER_FORMAT. */
+gboolean pool_pack_check(Repository *repository, const char *name, guint64 *ret_extents,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 guint32 pool_reader_pack_count(const PoolReader *reader);
 guint64 pool_reader_pack_size(const PoolReader *reader, guint32 pack);
 guint64 pool_reader_pack_alive(const PoolReader *reader, guint32 pack);

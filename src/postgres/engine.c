@@ -10,6 +10,7 @@
 #include "postgres/check.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
+#include "postgres/proof.h"
 #include "postgres/wal-reach.h"
 #include "postgres/wal-trim.h"
 #include "postgres/wal-verify.h"
@@ -23,14 +24,6 @@ static gboolean backup(const EngineBackup *request, GError **error)
 {
     return is_physical(request->method) ? pg_physical_backup(request, error)
                                         : pg_logical_backup(request, error);
-}
-
-static gboolean check_object(Backup *backup_read, const char *path, GCancellable *cancellable,
-                             GError **error)
-{
-    if (is_physical(manifest_method(backup_manifest(backup_read))))
-        return TRUE;
-    return pg_logical_check_object(backup_read, path, cancellable, error);
 }
 
 static json_t *describe(Backup *backup_read, GError **error)
@@ -75,7 +68,9 @@ const Engine postgres_engine = {
     .check = pg_check,
     .base_fits = pg_base_fits,
     .backup = backup,
-    .check_object = check_object,
+    .check_object = pg_check_object,
+    .check_backup = pg_check_backup,
+    .owners = pg_owners,
     .describe = describe,
     .choose = pg_target_choose,
     .reach = pg_reach,

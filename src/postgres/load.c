@@ -333,3 +333,17 @@ PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellab
         return NULL;
     return pg_toc_parse((const char *)text->data, text->len, path, error);
 }
+
+gboolean pg_load_discard(const PgLoad *load, const char *path, GCancellable *cancellable,
+                         GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(Process) process = NULL;
+
+    add_argument(argv, "%s", load->pg_restore);
+    add_argument(argv, "--file=/dev/null");
+    process = start(load, argv, PROCESS_STDIN_PIPE, -1, error);
+    return process != NULL &&
+           feed_process(load->backup, path, process, load->progress, cancellable, error) &&
+           finish(process, path, cancellable, error);
+}

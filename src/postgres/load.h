@@ -59,4 +59,9 @@ gboolean pg_load_text(const PgLoad *load, const char *path, int list_fd, char **
 PgToc *pg_load_toc(const PgLoad *load, const char *path, GCancellable *cancellable,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Runs the whole archive through pg_restore as SQL that nobody reads: every entry's data can be
+ * read then. */
+gboolean pg_load_discard(const PgLoad *load, const char *path, GCancellable *cancellable,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif

@@ -104,33 +104,3 @@ gboolean pg_logical_restore(EnginePlan *base, EngineResult *ret_result, GError *
         engine_result_clear(&result);
     return done || explain(plan, reason, error);
 }
-
-/* --- verify ----------------------------------------------------------------------------------- */
-
-/* The major version of the pg_dump that wrote the archives, times 10000, as the clear manifest has
- * it; 0 where it has none. */
-static int writer_version(Backup *backup)
-{
-    g_autoptr(json_t) manifest = manifest_json(backup_manifest(backup));
-    gint64 major = g_ascii_strtoll(json_get_string(manifest, "pg_dump_version", "0"), NULL, 10);
-
-    return (int)CLAMP(major, 0, 1000) * 10000;
-}
-
-/* pg_restore --list reads an archive's head and table of contents: a second opinion on bytes whose
- * hash is right. */
-gboolean pg_logical_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                                 GError **error)
-{
-    g_autofree char *program = NULL;
-    g_autoptr(PgToc) toc = NULL;
-    PgLoad load = {.backup = backup};
-
-    if (strstr(path, ".dump") == NULL)
-        return TRUE;
-    if (!pg_client_program("pg_restore", writer_version(backup), &program, NULL, error))
-        return FALSE;
-    load.pg_restore = program;
-    toc = pg_load_toc(&load, path, cancellable, error);
-    return toc != NULL;
-}

@@ -21,8 +21,6 @@
 #include "engine/engine.h"
 
 gboolean pg_logical_backup(const EngineBackup *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean pg_logical_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 json_t *pg_logical_describe(Backup *backup, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 EnginePlan *pg_logical_plan(const EngineRestore *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;

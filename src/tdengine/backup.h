@@ -14,10 +14,6 @@
 
 gboolean td_backup(const EngineBackup *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Verify: the structure of one object whose bytes are known to be whole. */
-gboolean td_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 json_t *td_describe(Backup *backup, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 gboolean td_check(const EngineCheck *request, FactFunc func, gpointer data,

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looking at a backup: the details for `show`, the structure of its objects for `verify`.
+ * Looking at a backup: the details for `show`.
  */
-#include "base/error.h"
-#include "parquet/reader.h"
 #include "tdengine/backup.h"
 #include "tdengine/details.h"
-
-#define BATCH_ROWS 65536
 
 static json_t *describe_tables(const TdDetails *details)
 {
@@ -48,55 +44,4 @@ json_t *td_describe(Backup *backup, GError **error)
     json_object_set_new(json, "tables", describe_tables(details));
     json_object_set_new(json, "objects", objects);
     return json;
-}
-
-/* Reads every value of a Parquet file: pages carry checksums, and encodings are checked on the way. */
-static gboolean read_through(const ParquetReader *reader, GCancellable *cancellable, GError **error)
-{
-    const ParquetMetadata *metadata = parquet_reader_metadata(reader);
-    guint count = parquet_schema_count(metadata->schema);
-    g_autofree guint *columns = g_new(guint, count);
-    g_autoptr(ParquetScan) scan = NULL;
-    guint64 rows = 0;
-    ParquetBatch batch;
-
-    for (guint i = 0; i < count; i++)
-        columns[i] = i;
-    scan = parquet_scan_new(reader, columns, count, NULL, error);
-    if (scan == NULL)
-        return FALSE;
-    do {
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "verify was cancelled");
-            return FALSE;
-        }
-        if (!parquet_scan_next(scan, BATCH_ROWS, &batch, error))
-            return FALSE;
-        rows += batch.rows;
-    } while (batch.rows > 0);
-    if (rows == (guint64)metadata->rows)
-        return TRUE;
-    error_set(error, ERROR_DAMAGED, "%" G_GUINT64_FORMAT " rows are in a file of %" G_GINT64_FORMAT,
-              rows, metadata->rows);
-    return FALSE;
-}
-
-gboolean td_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                         GError **error)
-{
-    g_autoptr(TdObjectSource) source = NULL;
-    g_autoptr(ParquetReader) reader = NULL;
-
-    if (g_str_has_prefix(path, "details.json")) {
-        g_autoptr(TdDetails) details = NULL;
-
-        return td_details_read(backup, &details, error);
-    }
-    if (!g_str_has_prefix(path, "../../pool/"))
-        return TRUE;
-    source = td_object_source_new(backup, path, error);
-    if (source == NULL)
-        return FALSE;
-    reader = parquet_reader_open(td_object_source_parquet(source), NULL, error);
-    return reader != NULL && read_through(reader, cancellable, error);
 }

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "tdengine/backup.h"
+#include "tdengine/proof.h"
 #include "tdengine/restore-choose.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore.h"
@@ -17,6 +18,8 @@ const Engine tdengine_engine = {
     .check = td_check,
     .backup = td_backup,
     .check_object = td_check_object,
+    .check_backup = td_check_backup,
+    .owners = td_owners,
     .describe = td_describe,
     .choose = td_restore_choose,
     .follow = td_restore_follow,

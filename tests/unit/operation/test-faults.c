@@ -31,8 +31,8 @@ static gboolean fake_backup(const EngineBackup *request, GError **error)
     return TRUE;
 }
 
-static gboolean fake_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                                  GError **error)
+static gboolean fake_check_object(const EngineProof *proof, const char *path, gboolean *ret_looked,
+                                  GCancellable *cancellable, GError **error)
 {
     return TRUE;
 }
@@ -111,7 +111,11 @@ static void assert_all_good(World *world)
         g_autoptr(VerifyReport) report = NULL;
         g_autoptr(GError) error = NULL;
 
-        g_assert_true(operation_verify(world->context, g_ptr_array_index(ids, i), 1, NULL, NULL,
+        g_assert_true(operation_verify(world->context,
+                                       &(VerifyRequest){.backup_id = g_ptr_array_index(ids, i),
+                                                        .level = PROOF_STRUCTURE,
+                                                        .sample = 1,
+                                                        .jobs = 1},
                                        &report, &error));
         g_assert_no_error(error);
         g_assert_cmpuint(report->damage->len, ==, 0);
@@ -129,7 +133,12 @@ static gboolean run_verify(World *world, GError **error)
 {
     g_autoptr(VerifyReport) report = NULL;
 
-    if (!operation_verify(world->context, world->old, 1, NULL, NULL, &report, error))
+    if (!operation_verify(world->context,
+                          &(VerifyRequest){.backup_id = world->old,
+                                           .level = PROOF_STRUCTURE,
+                                           .sample = 1,
+                                           .jobs = 1},
+                          &report, error))
         return FALSE;
     /* A store that fails is no damage. */
     g_assert_cmpuint(report->damage->len, ==, 0);

@@ -41,8 +41,8 @@ static gboolean fake_backup(const EngineBackup *request, GError **error)
     return TRUE;
 }
 
-static gboolean fake_check_object(Backup *backup, const char *path, GCancellable *cancellable,
-                                  GError **error)
+static gboolean fake_check_object(const EngineProof *proof, const char *path, gboolean *ret_looked,
+                                  GCancellable *cancellable, GError **error)
 {
     return TRUE;
 }
@@ -243,17 +243,25 @@ static void test_verify(Fixture *fixture, gconstpointer data)
     Store *store = repository_store(fixture->context->repository);
     const VerifyDamage *damage;
 
-    g_assert_true(
-        operation_verify(fixture->context, manifest_id(manifest), 2, NULL, NULL, &good, &error));
+    g_assert_true(operation_verify(fixture->context,
+                                   &(VerifyRequest){.backup_id = manifest_id(manifest),
+                                                    .level = PROOF_STRUCTURE,
+                                                    .sample = 1,
+                                                    .jobs = 2},
+                                   &good, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(good->damage->len, ==, 0);
     g_assert_cmpuint(good->objects, ==, 2); /* data/a and manifest.json */
-    g_assert_true(good->structure);
+    g_assert_cmpint(good->level, ==, PROOF_STRUCTURE);
     name = g_strdup_printf("backups/%s/data/a.zst", manifest_id(manifest));
     g_assert_true(store_delete(store, name, &error));
     g_assert_true(store_put(store, name, "other", 5, &error));
-    g_assert_true(
-        operation_verify(fixture->context, manifest_id(manifest), 2, NULL, NULL, &bad, &error));
+    g_assert_true(operation_verify(fixture->context,
+                                   &(VerifyRequest){.backup_id = manifest_id(manifest),
+                                                    .level = PROOF_STRUCTURE,
+                                                    .sample = 1,
+                                                    .jobs = 2},
+                                   &bad, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(bad->damage->len, ==, 1);
     damage = g_ptr_array_index(bad->damage, 0);
