@@ -103,6 +103,14 @@ void engine_plan_clear(EnginePlan *plan)
     g_clear_pointer(&plan->summary, json_decref);
 }
 
+/* A problem's text brings its hint along. */
+gboolean engine_plan_fail(const EnginePlan *plan, GError **error)
+{
+    error_set(error, (ErrorCode)plan->problem_code, "%s",
+              (const char *)g_ptr_array_index(plan->problems, 0));
+    return FALSE;
+}
+
 void engine_plan_step(EnginePlan *plan, const char *format, ...)
 {
     va_list args;

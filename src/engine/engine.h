@@ -116,6 +116,7 @@ typedef struct {
     gboolean require_rows;        /* --require-rows: a table without rows is a failure */
     gboolean merge;               /* TDengine: rows go into chosen tables that exist */
     gboolean deep;                /* TDengine: what was restored is read back and fingerprinted */
+    gboolean drill;               /* into a scratch place that the plan chooses */
     Backup *following; /* TDengine, RECOVER_TIME: rows behind the backup's state come from
                                      here, or NULL */
     gint64 fill_until; /* TDengine: their end; G_MININT64: the target */
@@ -299,6 +300,14 @@ typedef struct {
     gboolean (*restore)(EnginePlan *plan, EngineResult *ret_result, GError **error);
     void (*plan_free)(EnginePlan *plan);
 
+    /* Restores the whole backup to a scratch place of the engine's own choice, looks at what came
+     * of it, and removes everything, whatever happens. The request names backup, recovery and
+     * target server; its place is not looked at but for wal_get. Space is checked first:
+     * ERROR_NO_SPACE. The summary has "check_seconds", the part of the time that a recovery would
+     * not take, and "tables": [{"table", "expected" (null: not recorded), "found"}]. NULL: there
+     * are no drills. */
+    gboolean (*drill)(const EngineRestore *request, EngineResult *ret_result, GError **error);
+
     /* The archives in a repository that belong to no single backup (PostgreSQL's WAL), an array of
      * names; and reading one of them through. NULL: the engine has none. */
     gboolean (*archives)(Repository *repository, GPtrArray **ret_names, GError **error);
@@ -327,6 +336,8 @@ void engine_plan_clear(EnginePlan *plan);
 void engine_plan_step(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Takes the error, message and hint. */
 void engine_plan_problem(EnginePlan *plan, GError *error);
+/* The plan's first problem as an error; FALSE. */
+gboolean engine_plan_fail(const EnginePlan *plan, GError **error);
 void engine_plan_warn(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void engine_result_clear(EngineResult *result);
 void engine_window_free(EngineWindow *window);

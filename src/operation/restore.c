@@ -24,6 +24,7 @@ void restore_report_clear(RestoreReport *report)
     g_clear_pointer(&report->warnings, g_ptr_array_unref);
     g_clear_pointer(&report->summary, json_decref);
     g_clear_pointer(&report->record, g_free);
+    g_clear_pointer(&report->backup, g_free);
 }
 
 /* What a restore works with, once the request is understood. */
@@ -201,13 +202,18 @@ static void fill_work(Restoring *restoring, Progress *progress, GCancellable *ca
     work->cancellable = cancellable;
 }
 
+static const char *record_kind(const RestoreRequest *request)
+{
+    return request->drill ? "drill" : "restore";
+}
+
 static Lease *take_lease(Restoring *restoring)
 {
     const char *const uses[] = {backup_id(restoring->backup),
                                 restoring->following != NULL ? backup_id(restoring->following)
                                                              : NULL,
                                 NULL};
-    const LeaseRequest request = {.operation = "restore",
+    const LeaseRequest request = {.operation = record_kind(restoring->request),
                                   .source = manifest_source(backup_manifest(restoring->backup)),
                                   .uses = uses,
                                   .runtime_directory =
@@ -253,11 +259,14 @@ static void report_plan(Restoring *restoring, RestoreReport *report, const Engin
         add_expectation(restoring, report);
 }
 
-/* The first problem becomes the error; its text brings its hint along. */
-static void set_problem(const EnginePlan *plan, GError **error)
+static void take_result(RestoreReport *report, EngineResult *result)
 {
-    error_set(error, (ErrorCode)plan->problem_code, "%s",
-              (const char *)g_ptr_array_index(plan->problems, 0));
+    append_all(report->warnings, result->warnings);
+    if (result->summary != NULL) {
+        json_decref(report->summary);
+        report->summary = json_incref(result->summary);
+    }
+    engine_result_clear(result);
 }
 
 static gboolean run_plan(Restoring *restoring, EnginePlan *plan, RestoreReport *report,
@@ -267,20 +276,31 @@ static gboolean run_plan(Restoring *restoring, EnginePlan *plan, RestoreReport *
     gboolean done;
 
     report_plan(restoring, report, plan);
-    if (plan->problems->len > 0) {
-        set_problem(plan, error);
-        return FALSE;
-    }
+    if (plan->problems->len > 0)
+        return engine_plan_fail(plan, error);
     if (restoring->request->dry_run)
         return TRUE;
     done = restoring->engine->restore(plan, &result, error);
-    append_all(report->warnings, result.warnings);
-    if (result.summary != NULL) {
-        json_decref(report->summary);
-        report->summary = json_incref(result.summary);
-    }
-    engine_result_clear(&result);
+    take_result(report, &result);
     return done;
+}
+
+static gboolean run_drill(Restoring *restoring, RestoreReport *report, GError **error)
+{
+    EngineResult result = {0};
+    gboolean done = restoring->engine->drill(&restoring->work, &result, error);
+
+    restoring->method = manifest_method(backup_manifest(restoring->backup));
+    restoring->bytes = manifest_plain_size(backup_manifest(restoring->backup));
+    take_result(report, &result);
+    return done;
+}
+
+/* The time that a recovery takes: without the checks that only a drill makes. */
+static double seconds_of(const RestoreReport *report)
+{
+    return (double)report->elapsed / (double)TIME_SECOND -
+           json_number_value(json_object_get(report->summary, "check_seconds"));
 }
 
 static const char *result_word(const RestoreRequest *request, const GError *problem)
@@ -345,15 +365,19 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "dry_run", json_boolean(request->dry_run));
     json_object_set_new(body, "result", json_string(result_word(request, problem)));
     json_object_set_new(body, "message", json_text(message));
-    json_object_set_new(body, "seconds", json_real((double)report->elapsed / (double)TIME_SECOND));
+    json_object_set_new(body, "seconds", json_real(seconds_of(report)));
+    json_object_set_new(body, "server_version",
+                        json_text(manifest_server_version(backup_manifest(restoring->backup))));
+    json_object_set_new(body, "tolerance", json_real(restoring->work.tolerance));
     json_object_set_new(body, "options", clear_json(repository, options));
     json_object_set_new(body, "summary", clear_json(repository, report->summary));
     json_object_set_new(body, "warnings", warnings);
-    if (!record_write(restoring->context->repository, "restore", body, &report->record, &trouble) ||
+    if (!record_write(restoring->context->repository, record_kind(request), body, &report->record,
+                      &trouble) ||
         !catalog_refresh(restoring->context->catalog, &trouble)) {
         g_autofree char *text = error_text(trouble);
 
-        log_write(LOG_WARNING, "the restore is not on record: %s", text);
+        log_write(LOG_WARNING, "the result is not on record: %s", text);
     }
 }
 
@@ -362,20 +386,26 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
 static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GError **error)
 {
     g_autoptr(Lease) lease = take_lease(restoring);
+    const char *kind = record_kind(restoring->request);
     g_autofree char *job_id =
-        backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), "restore");
+        backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), kind);
     g_autoptr(GError) problem = NULL;
     gint64 began = time_monotonic();
-    EnginePlan *plan = restoring->engine->plan(&restoring->work, &problem);
+    EnginePlan *plan = NULL;
     gboolean done;
     Job *job;
 
+    if (!restoring->request->drill)
+        plan = restoring->engine->plan(&restoring->work, &problem);
     if (plan == NULL && error_is(problem, ERROR_USAGE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    job = job_begin(restoring->context, job_id, "restore", restoring->work.target->name);
-    done = plan != NULL && run_plan(restoring, plan, report, &problem);
+    job = job_begin(restoring->context, job_id, kind, restoring->work.target->name);
+    if (restoring->request->drill)
+        done = run_drill(restoring, report, &problem);
+    else
+        done = plan != NULL && run_plan(restoring, plan, report, &problem);
     progress_end(restoring->work.progress);
     if (plan != NULL)
         restoring->engine->plan_free(plan);
@@ -402,6 +432,7 @@ gboolean operation_restore(OperationContext *context, const RestoreRequest *requ
     done = repository_unlock(context->repository, error) && open_backup(&restoring, error) &&
            find_target(&restoring, error) && find_wal_get(&restoring, error);
     if (done) {
+        ret_report->backup = g_strdup(backup_id(restoring.backup));
         fill_work(&restoring, progress, cancellable);
         done = plan_and_restore(&restoring, ret_report, error);
     }

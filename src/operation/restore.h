@@ -24,6 +24,7 @@ typedef struct {
     gboolean merge, deep;      /* TDengine */
     gboolean fill;             /* TDengine, to a point in time: rows of the next backup besides */
     gint64 fill_until;         /* G_MININT64: the target */
+    gboolean drill;            /* to a scratch place of the engine's choice, see drill.h */
     gboolean replace, globals, no_owner, require_rows, dry_run;
     double tolerance; /* negative: the source's */
     guint jobs;       /* 0: the source's */
@@ -32,6 +33,7 @@ typedef struct {
 typedef struct {
     GPtrArray *steps, *problems, *warnings; /* char * */
     json_t *summary;                        /* the plan's; after a restore the result's */
+    char *backup;                           /* its id */
     gint64 elapsed;                         /* microseconds */
     char *record; /* id of the audit record, NULL where none could be written */
 } RestoreReport;

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "postgres/base.h"
 #include "postgres/check.h"
+#include "postgres/drill.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
 #include "postgres/proof.h"
@@ -78,6 +79,7 @@ const Engine postgres_engine = {
     .plan = plan,
     .restore = restore,
     .plan_free = plan_free,
+    .drill = pg_drill,
     .archives = pg_wal_archives,
     .check_archive = pg_wal_verify,
 };

@@ -5,26 +5,17 @@
  * logical backup and restore, so that names, dependencies, refusals and counts are the same in both
  * cases.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "base/time.h"
 #include "postgres/logical.h"
 #include "postgres/physical-plan.h"
 #include "postgres/physical-tables.h"
-#include "postgres/scratch-guard.h"
+#include "postgres/scratch-folder.h"
 #include "postgres/scratch-server.h"
 #include "repo/backup-id.h"
-
-/* Where an account that is not ours gets to: the state directory is private to us. Large things
- * belong there, not into /tmp. */
-#define PUBLIC_SCRATCH "/var/tmp"
-#define NAME_BYTES     8
 
 /* --- planning --------------------------------------------------------------------------------- */
 
@@ -78,9 +69,7 @@ static gboolean check_tables(PgPhysicalPlan *plan, GError **error)
 /* Nothing of the scratch place exists before the restore. */
 gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
 {
-    const char *base = geteuid() == 0 ? PUBLIC_SCRATCH : plan->request->scratch_directory;
-    g_autofree char *random = random_name(NAME_BYTES);
-    g_autofree char *folder = g_strdup_printf("%s/holdfast-scratch-%s", base, random);
+    g_autofree char *folder = pg_scratch_folder_path(plan->request->scratch_directory);
     g_autofree char *directory = g_build_filename(folder, "data", NULL);
 
     plan->place = pg_place_new(directory);
@@ -97,72 +86,6 @@ gboolean pg_physical_plan_extract(PgPhysicalPlan *plan, GError **error)
         g_ptr_array_add(plan->place->tablespaces, placed);
     }
     return check_databases(plan, error) && check_tables(plan, error);
-}
-
-/* --- the scratch place ------------------------------------------------------------------------ */
-
-typedef struct {
-    char *folder;
-    PgGuard *guard;
-} ScratchFolder;
-
-static void scratch_folder_clear(ScratchFolder *scratch)
-{
-    if (scratch->folder != NULL)
-        (void)!directory_remove(scratch->folder, NULL);
-    pg_guard_free(scratch->guard);
-    g_free(scratch->folder);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScratchFolder, scratch_folder_clear)
-
-static gboolean make_owned(const PgPlace *place, const char *path, GError **error)
-{
-    if (!directory_make(path, 0700, error))
-        return FALSE;
-    if (place->user == NULL || chown(path, place->uid, place->gid) == 0)
-        return TRUE;
-    error_set_errno(error, errno, "cannot give %s to %s", path, place->user);
-    return FALSE;
-}
-
-static gboolean make_scratch(const PgPlace *place, const char *run_directory,
-                             ScratchFolder *scratch, GError **error)
-{
-    g_autofree char *tablespaces = NULL;
-    PgGuardRequest guarded = {.run_directory = run_directory};
-
-    pg_guard_sweep(run_directory);
-    scratch->folder = g_path_get_dirname(place->directory);
-    guarded.remove = scratch->folder;
-    scratch->guard = pg_guard_new(&guarded, error);
-    if (scratch->guard == NULL)
-        return FALSE;
-    tablespaces = g_build_filename(scratch->folder, "tablespaces", NULL);
-    return make_owned(place, scratch->folder, error) && make_owned(place, tablespaces, error);
-}
-
-static gboolean start_server(const PgPhysicalPlan *plan, PgScratch **ret_scratch, GError **error)
-{
-    const EngineRestore *request = plan->request;
-    const PgScratchRequest wanted = {.directory = plan->place->directory,
-                                     .user = plan->place->user,
-                                     .run_directory = request->scratch_directory,
-                                     .physical = plan->physical,
-                                     .conninfo = request->target->conninfo,
-                                     .progress = request->progress,
-                                     .cancellable = request->cancellable};
-    g_autoptr(PgScratch) scratch = pg_scratch_start(&wanted, error);
-    g_autofree char *lsn = NULL;
-    PgScratchState state;
-
-    if (scratch == NULL || !pg_scratch_wait(scratch, &state, &lsn, error))
-        return FALSE;
-    if (state != PG_SCRATCH_PROMOTED) {
-        error_set(error, ERROR_INTERNAL, "the private server was not promoted");
-        return FALSE;
-    }
-    *ret_scratch = g_steal_pointer(&scratch);
-    return TRUE;
 }
 
 /* --- out of it -------------------------------------------------------------------------------- */
@@ -263,12 +186,13 @@ static gboolean load(const PgPhysicalPlan *plan, Backup *backup, EngineResult *r
 
 gboolean pg_physical_extract(PgPhysicalPlan *plan, EngineResult *result, GError **error)
 {
-    g_auto(ScratchFolder) folder = {0};
+    g_auto(PgScratchFolder) folder = {0};
     g_autoptr(PgScratch) scratch = NULL;
     g_autoptr(Backup) backup = NULL;
 
-    if (!make_scratch(plan->place, plan->request->scratch_directory, &folder, error) ||
-        !pg_physical_restore_directory(plan, result, error) || !start_server(plan, &scratch, error))
+    if (!pg_scratch_folder_make(plan->place, plan->request->scratch_directory, &folder, error) ||
+        !pg_physical_restore_directory(plan, result, error) ||
+        !pg_scratch_promote(plan, &scratch, error))
         return FALSE;
     backup = dump_server(plan, scratch, folder.folder, error);
     return backup != NULL && pg_scratch_stop(scratch, error) && load(plan, backup, result, error);

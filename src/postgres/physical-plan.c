@@ -58,7 +58,7 @@ static gboolean check_request(const EngineRestore *request, GError **error)
                               "--to-database");
         return FALSE;
     }
-    if (!extract && request->place->directory == NULL) {
+    if (!extract && !request->drill && request->place->directory == NULL) {
         error_set(error, ERROR_USAGE, "where shall the physical backup be restored to?");
         error_add_hint(error, "name a directory with --target-directory, or tables with --tables "
                               "and --to-database");
@@ -154,7 +154,7 @@ static gboolean check_space(const PgPhysicalPlan *plan, GError **error)
     guint64 wanted = plan->bytes + plan->segments * plan->physical->segment_size, present;
     g_autofree char *need = NULL, *have = NULL;
 
-    if (plan->place->delta || plan->place->tablespaces->len > 0)
+    if (plan->place->delta || (plan->place->tablespaces->len > 0 && !plan->request->drill))
         return TRUE;
     if (!file_free_space(plan->place->directory, &present, error))
         return FALSE;

@@ -56,8 +56,7 @@ static gboolean is_version(const char *program, int major, GCancellable *cancell
 }
 
 /* A data directory is read by servers of its own major version only. */
-static char *find_server_program(const char *name, int major, GCancellable *cancellable,
-                                 GError **error)
+char *pg_server_program(const char *name, int major, GCancellable *cancellable, GError **error)
 {
     g_autofree char *debian = g_strdup_printf("/usr/lib/postgresql/%d/bin/%s", major, name);
     g_autofree char *on_path = g_find_program_in_path(name);
@@ -180,7 +179,7 @@ PgScratch *pg_scratch_start(const PgScratchRequest *request, GError **error)
 
     scratch->request = *request;
     pg_guard_sweep(request->run_directory);
-    scratch->pg_ctl = find_server_program("pg_ctl", major, request->cancellable, error);
+    scratch->pg_ctl = pg_server_program("pg_ctl", major, request->cancellable, error);
     if (scratch->pg_ctl == NULL || !make_folder(scratch, error))
         return NULL;
     options = server_options(scratch);
@@ -358,11 +357,11 @@ gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **r
 /* --- --start ---------------------------------------------------------------------------------- */
 
 /* Every index against its table, by PostgreSQL's own program, where it is installed. */
-static gboolean check_with_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
+gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
 {
     const PgScratchRequest *request = &scratch->request;
     int major = request->physical->server.version_num / 10000;
-    g_autofree char *program = find_server_program("pg_amcheck", major, request->cancellable, NULL);
+    g_autofree char *program = pg_server_program("pg_amcheck", major, request->cancellable, NULL);
     g_autoptr(GError) problem = NULL;
 
     if (program == NULL) {
@@ -425,8 +424,32 @@ gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result, GE
     json_object_set_new(result->summary, "replayed_to", json_text(lsn));
     if (state == PG_SCRATCH_ENDED)
         return TRUE;
-    if (state == PG_SCRATCH_PROMOTED && !check_with_amcheck(scratch, result, error))
+    if (state == PG_SCRATCH_PROMOTED && !pg_scratch_amcheck(scratch, result, error))
         return FALSE;
     return pg_scratch_stop(scratch, error) &&
            (state != PG_SCRATCH_PROMOTED || offer_histories(plan, error));
+}
+
+gboolean pg_scratch_promote(const PgPhysicalPlan *plan, PgScratch **ret_scratch, GError **error)
+{
+    const EngineRestore *request = plan->request;
+    const PgScratchRequest wanted = {.directory = plan->place->directory,
+                                     .user = plan->place->user,
+                                     .run_directory = request->scratch_directory,
+                                     .physical = plan->physical,
+                                     .conninfo = request->target->conninfo,
+                                     .progress = request->progress,
+                                     .cancellable = request->cancellable};
+    g_autoptr(PgScratch) scratch = pg_scratch_start(&wanted, error);
+    g_autofree char *lsn = NULL;
+    PgScratchState state;
+
+    if (scratch == NULL || !pg_scratch_wait(scratch, &state, &lsn, error))
+        return FALSE;
+    if (state != PG_SCRATCH_PROMOTED) {
+        error_set(error, ERROR_INTERNAL, "the private server was not promoted");
+        return FALSE;
+    }
+    *ret_scratch = g_steal_pointer(&scratch);
+    return TRUE;
 }

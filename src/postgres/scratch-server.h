@@ -43,6 +43,20 @@ gboolean pg_scratch_stop(PgScratch *scratch, GError **error) G_GNUC_WARN_UNUSED_
 /* Leads to the server, as a superuser. Belongs to the scratch. */
 const char *pg_scratch_conninfo(const PgScratch *scratch);
 
+/* Every index against its table, by PostgreSQL's own program: "amcheck" in the summary says that it
+ * passed, a warning that it is not installed. */
+gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A program of PostgreSQL's server side of this major version. ERROR_CLIENT_VERSION. Free with
+ * g_free(). */
+char *pg_server_program(const char *name, int major, GCancellable *cancellable,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Recovers the restored directory of a plan whose target's action is to promote. */
+gboolean pg_scratch_promote(const PgPhysicalPlan *plan, PgScratch **ret_scratch,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* --start: recovers the restored directory, has it checked, and shuts it down cleanly. */
 gboolean pg_scratch_recover(const PgPhysicalPlan *plan, EngineResult *result,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "tdengine/backup.h"
+#include "tdengine/drill.h"
 #include "tdengine/proof.h"
 #include "tdengine/restore-choose.h"
 #include "tdengine/restore-plan.h"
@@ -26,4 +27,5 @@ const Engine tdengine_engine = {
     .plan = td_restore_plan,
     .restore = td_restore_run,
     .plan_free = td_restore_plan_free,
+    .drill = td_drill,
 };

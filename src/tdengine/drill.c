@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Drills of TDengine.
+ */
+#include "tdengine/drill.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/size.h"
+#include "tdengine/connect.h"
+#include "tdengine/ddl.h"
+#include "tdengine/details.h"
+#include "tdengine/restore-plan.h"
+#include "tdengine/restore.h"
+
+#define NAME_LENGTH   8
+#define SPACE_RESERVE (256u << 20)
+
+/* The server's disk can be asked only where it is ours. */
+static gboolean check_space(const EngineRestore *request, EngineResult *result, GError **error)
+{
+    const char *directory = request->target->data_directory;
+    guint64 wanted = manifest_plain_size(backup_manifest(request->backup)), present;
+    g_autofree char *need = NULL, *have = NULL;
+
+    if (directory == NULL) {
+        g_ptr_array_add(result->warnings,
+                        g_strdup("the server's free space is not known: without data_directory in "
+                                 "the configuration it was not checked"));
+        return TRUE;
+    }
+    if (!file_free_space(directory, &present, error))
+        return FALSE;
+    if (present >= wanted + SPACE_RESERVE)
+        return TRUE;
+    need = size_format(wanted);
+    have = size_format(present);
+    error_set(error, ERROR_NO_SPACE, "the drill may need %s below %s, and %s are free", need,
+              directory, have);
+    return FALSE;
+}
+
+static void append_escaped(GString *text, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        if (strchr(",=\\", *name) != NULL)
+            g_string_append_c(text, '\\');
+        g_string_append_c(text, *name);
+    }
+}
+
+/* "A=holdfast_drill_k3f9_0,B=…"; the new names are added to `names`. */
+static char *map_names(const TdDetails *details, GPtrArray *names)
+{
+    g_autofree char *random = random_name(NAME_LENGTH);
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < details->databases->len; i++) {
+        const TdDatabase *database = g_ptr_array_index(details->databases, i);
+        char *name = g_strdup_printf(TD_DRILL_PREFIX "%s_%u", random, i);
+
+        g_string_append(text, i > 0 ? "," : "");
+        append_escaped(text, database->name);
+        g_string_append_printf(text, "=%s", name);
+        g_ptr_array_add(names, name);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static gboolean drop_all(const EngineRestore *request, const GPtrArray *names, GError **error)
+{
+    /* A cancel must not leave the databases there. */
+    g_autoptr(TdClient) client = td_connect(request->target, NULL, error);
+
+    if (client == NULL)
+        return FALSE;
+    for (guint i = 0; i < names->len; i++) {
+        g_autoptr(GString) sql = g_string_new("DROP DATABASE IF EXISTS ");
+
+        td_append_name(sql, g_ptr_array_index(names, i));
+        if (!td_client_execute(client, sql->str, NULL, NULL, error)) {
+            g_prefix_error(error, "dropping the scratch database %s: ",
+                           (const char *)g_ptr_array_index(names, i));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static const json_t *find_difference(const json_t *summary, const char *name)
+{
+    const json_t *differences = json_object_get(summary, "differences");
+    json_t *one;
+    gsize index;
+
+    json_array_foreach((json_t *)differences, index, one)
+    {
+        if (strcmp(json_get_string(one, "table", ""), name) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+/* Super tables are counted child by child: without a difference among them they have the rows that
+ * were recorded. */
+static void list_tables(const TdDetails *details, EngineResult *result)
+{
+    gboolean different = json_array_size(json_object_get(result->summary, "differences")) > 0;
+    json_t *tables = json_array();
+
+    for (guint i = 0; i < details->tables->len; i++) {
+        const TdTable *table = g_ptr_array_index(details->tables, i);
+        g_autofree char *name = g_strdup_printf("%s.%s", table->database, table->name);
+        const json_t *other = find_difference(result->summary, table->name);
+        json_t *entry =
+            json_pack("{s:o, s:I}", "table", json_text(name), "expected", (json_int_t)table->rows);
+
+        if (other != NULL)
+            json_object_set_new(entry, "found",
+                                json_integer((json_int_t)json_get_uint(other, "rows", 0)));
+        else if (different && table->kind == TD_TABLE_SUPER)
+            json_object_set_new(entry, "found", json_null());
+        else
+            json_object_set_new(entry, "found", json_integer((json_int_t)table->rows));
+        json_array_append_new(tables, entry);
+    }
+    json_object_set_new(result->summary, "tables", tables);
+}
+
+static gboolean restore(const EngineRestore *request, const char *names, EngineResult *result,
+                        GError **error)
+{
+    static const char *const everything[] = {"*", NULL};
+    EngineRestore work = *request;
+    EngineResult inner = {0};
+    EnginePlan *plan;
+    gboolean done;
+
+    work.to_database = names;
+    work.tables = everything; /* and nothing else: a topic or a stream is not for scratch */
+    work.deep = TRUE;
+    plan = td_restore_plan(&work, error);
+    if (plan == NULL)
+        return FALSE;
+    done = plan->problems->len > 0 ? engine_plan_fail(plan, error)
+                                   : td_restore_run(plan, &inner, error);
+    for (guint i = 0; inner.warnings != NULL && i < inner.warnings->len; i++)
+        g_ptr_array_add(result->warnings, g_strdup(g_ptr_array_index(inner.warnings, i)));
+    if (inner.summary != NULL)
+        json_object_update(result->summary, inner.summary);
+    engine_result_clear(&inner);
+    td_restore_plan_free(plan);
+    return done;
+}
+
+/* Says no more than was done: with rows of the following backup there is nothing recorded to compare
+ * with, and tables whose columns were altered are only counted. */
+static void tell(const EngineRestore *request, const TdDetails *details, EngineResult *result)
+{
+    gboolean all = TRUE;
+
+    if (request->following != NULL)
+        return;
+    for (guint i = 0; i < result->warnings->len; i++)
+        all = all && strstr(result->warnings->pdata[i], "not fingerprinted") == NULL;
+    json_object_set_new(result->summary, "fingerprints",
+                        json_string(all ? "compared" : "compared in part"));
+    list_tables(details, result);
+}
+
+gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError **error)
+{
+    g_autoptr(TdDetails) details = NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) left = NULL;
+    g_autofree char *map = NULL;
+    gboolean done;
+
+    ret_result->summary = json_object();
+    ret_result->warnings = g_ptr_array_new_with_free_func(g_free);
+    if (!td_details_read(request->backup, &details, error) ||
+        !check_space(request, ret_result, error))
+        return FALSE;
+    map = map_names(details, names);
+    g_ptr_array_add(ret_result->warnings,
+                    g_strdup("rows, tags and tables were restored; functions, views, streams, "
+                             "topics and users were not"));
+    done = restore(request, map, ret_result, error);
+    if (done)
+        tell(request, details, ret_result);
+    if (drop_all(request, names, &left))
+        return done;
+    if (done) {
+        g_propagate_error(error, g_steal_pointer(&left));
+        return FALSE;
+    }
+    g_ptr_array_add(ret_result->warnings, error_text(left));
+    return FALSE;
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drills: restored, looked at, timed, and gone without a trace; and one that fails says so."""
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import physical
+from test_verify import flip, listed, market, server, site, tdengine  # noqa: F401  (fixtures)
+
+
+def scratch(site):
+    """What a drill could leave."""
+    places = [Path("/var/tmp"), Path("/tmp"), site.directory / "state" / "scratch"]
+    return {path for place in places if place.exists() for path in place.iterdir()
+            if path.name.startswith(("holdfast-scratch-", "hf-"))}
+
+
+def records(site):
+    return [json.loads(path.read_text()) for path in sorted((site.repository / "records").glob("*-drill-*"))]
+
+
+def test_physical(site, server):
+    site.backup()
+    server.psql("DROP TABLE IF EXISTS late; CREATE TABLE late AS SELECT 1 AS one")
+    physical.archive_now(site)
+    before = scratch(site)
+    told = site.ok("drill", "main", "--json").json
+    assert told["result"] == "succeeded" and told["summary"]["amcheck"] == "passed"
+    found = {one["table"]: one["found"] for one in told["summary"]["tables"]}
+    assert found["postgres.public.trades"] == 40000 and found["postgres.public.late"] == 1
+    assert 0 < told["seconds"] < told["total_seconds"]
+    assert scratch(site) == before
+    [record] = records(site)
+    assert record["result"] == "succeeded" and record["id"] == told["record"]
+    objective = site.run("objectives", "--json").json[0]
+    assert objective["last"]["drill"]["result"] == "succeeded"
+    assert objective["rto"]["measured_by"] == "drill"
+
+
+def test_a_damaged_backup_fails_the_drill(site):
+    backup = site.backup()
+    folder = site.path(backup)
+    for pack in listed(folder, "../../pool/"):
+        flip(folder / pack, os.path.getsize(folder / pack) // 3)
+    before = scratch(site)
+    result = site.fails(3, "drill", "main", "--backup-id", backup["id"])
+    assert "restored in" not in result.out
+    assert scratch(site) == before
+    assert records(site)[-1]["result"] == "failed"
+    assert site.run("objectives", "--json").json[0]["last"]["drill"]["result"] == "failed"
+    site.fails(1, "drill", "nowhere")
+    site.fails(2, "drill")
+
+
+def test_logical(site):
+    backup = site.backup("full", "--method", "logical")
+    before = scratch(site)
+    told = site.ok("drill", "main", "--backup-id", backup["id"], "--json").json
+    assert told["summary"]["amcheck"] == "passed"
+    tables = {one["table"]: (one["expected"], one["found"]) for one in told["summary"]["tables"]}
+    assert tables["postgres.public.trades"] == (40000, 40000)
+    assert scratch(site) == before
+
+
+def test_tdengine(tdengine, market):
+    market.backup()
+    told = json.loads(market.run("drill", "market", "--json").stdout)
+    assert told["result"] == "succeeded" and told["summary"]["fingerprints"] == "compared"
+    assert {one["table"]: (one["expected"], one["found"]) for one in told["summary"]["tables"]} == {
+        "market.ticks": (500, 500), "market.plain": (2, 2)}
+    assert any("free space is not known" in text for text in told["warnings"])
+    names = {row[0] for row in tdengine.sql("SELECT name FROM information_schema.ins_databases")}
+    assert "market" in names and not any(name.startswith("holdfast_drill_") for name in names)
