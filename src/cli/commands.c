@@ -25,6 +25,7 @@ const Command *const command_table[] = {
     &command_cleanup,
     &command_objectives,
     &command_drill,
+    &command_report,
     &command_wal_push,
     &command_wal_get,
     &command_wal_receive,

@@ -17,6 +17,7 @@ extern const Command command_list_recoveries;
 extern const Command command_show;
 extern const Command command_verify;
 extern const Command command_delete;
+extern const Command command_report;
 extern const Command command_restore_postgresql_full;
 extern const Command command_restore_postgresql_pitr;
 extern const Command command_restore_tdengine_full;

@@ -4,12 +4,14 @@
  */
 #include "repo/record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "codec/hash.h"
 #include "repo/document.h"
 
 #define PREFIX        "records/"
@@ -25,6 +27,42 @@ static gboolean kind_valid(const char *kind)
     return length > 0 && length <= KIND_LIMIT &&
            strspn(kind, "abcdefghijklmnopqrstuvwxyz") == length;
 }
+
+/* --- checksums -------------------------------------------------------------------------------- */
+
+static void checksum_of(const json_t *document, char hex[SHA256_HEX_SIZE])
+{
+    g_autoptr(json_t) bare = json_copy((json_t *)document);
+    guint8 digest[SHA256_SIZE];
+    char *text;
+
+    json_object_del(bare, "checksum");
+    text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
+    sha256_buffer(text, strlen(text), digest);
+    free(text);
+    sha256_to_hex(digest, hex);
+}
+
+void record_add_checksum(json_t *document)
+{
+    char hex[SHA256_HEX_SIZE];
+
+    checksum_of(document, hex);
+    json_object_set_new(document, "checksum", json_string(hex));
+}
+
+const char *record_checksum_state(const json_t *document)
+{
+    const char *carried = json_get_string(document, "checksum", NULL);
+    char hex[SHA256_HEX_SIZE];
+
+    if (carried == NULL)
+        return "none";
+    checksum_of(document, hex);
+    return strcmp(hex, carried) == 0 ? "good" : "wrong";
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* What every record says of itself comes first, then the caller's own fields. */
 static json_t *make_document(const char *id, const char *kind, gint64 now, const json_t *body)
@@ -65,6 +103,7 @@ gboolean record_write(Repository *repository, const char *kind, const json_t *bo
     id = g_strdup_printf("%s-%s-%s", when, kind, random);
     name = g_strconcat(PREFIX, id, SUFFIX, NULL);
     document = make_document(id, kind, now, body);
+    record_add_checksum(document);
     text = json_write(document, TRUE);
     if (strlen(text) > SIZE_LIMIT) {
         error_set(error, ERROR_LIMIT, "a record of kind %s would be larger than %d bytes", kind,
