@@ -91,6 +91,17 @@ void run_file_release(RunFile *run)
     g_free(run);
 }
 
+gboolean run_file_update(RunFile *run, const char *content, GError **error)
+{
+    gsize length = strlen(content);
+
+    if (lseek(run->fd, 0, SEEK_SET) < 0 || ftruncate(run->fd, 0) != 0) {
+        error_set_errno(error, errno, "cannot empty the run file %s", run->path);
+        return FALSE;
+    }
+    return file_write_all(run->fd, content, length, run->path, error);
+}
+
 const char *run_file_path(const RunFile *run)
 {
     return run->path;

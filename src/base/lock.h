@@ -21,6 +21,11 @@ RunFile *run_file_acquire(const char *path, const char *content,
 void run_file_release(RunFile *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunFile, run_file_release)
 
+/* Puts another content (at most 4 KiB are ever read) in the place of the one before. A reader may
+ * see a mixture of both: it reads again a moment later. */
+gboolean run_file_update(RunFile *run, const char *content,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 const char *run_file_path(const RunFile *run);
 
 typedef enum {

@@ -14,7 +14,7 @@
 #include "base/time.h"
 #include "catalog/private.h"
 
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define BUSY_TIMEOUT_MS 10000
 
 static const char schema[] =
@@ -34,6 +34,23 @@ static const char schema[] =
     "  id TEXT PRIMARY KEY, operation TEXT NOT NULL, source TEXT, state TEXT NOT NULL,"
     "  run_file TEXT, message TEXT, result TEXT, started INTEGER NOT NULL,"
     "  ended INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* Version 2: jobs of the service, which wait, are tried again and have a log; its schedules. */
+static const char schema_2[] =
+    "ALTER TABLE job ADD COLUMN command TEXT;"
+    "ALTER TABLE job ADD COLUMN origin TEXT;"
+    "ALTER TABLE job ADD COLUMN code TEXT;"
+    "ALTER TABLE job ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE job ADD COLUMN retry_after INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN time_limit INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX job_state ON job (state);"
+    "CREATE TABLE schedule ("
+    "  name TEXT NOT NULL, source TEXT NOT NULL, last_due INTEGER NOT NULL, last_job TEXT,"
+    "  PRIMARY KEY (name, source)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
 /* --- Asking the database ---------------------------------------------------------------------- */
 
@@ -169,7 +186,8 @@ static gboolean schema_version(Catalog *catalog, gint64 *ret_version, GError **e
     return TRUE;
 }
 
-/* Inside a transaction, so that two that come at once do not both make it. */
+/* Makes the schema, or brings an older one up. Inside a transaction, so that two that come at once
+ * do not both do it. */
 static gboolean make_schema(Catalog *catalog, GError **error)
 {
     g_autofree char *pragma = g_strdup_printf("PRAGMA user_version = %d", SCHEMA_VERSION);
@@ -180,7 +198,10 @@ static gboolean make_schema(Catalog *catalog, GError **error)
         return FALSE;
     result = schema_version(catalog, &version, error);
     if (result && version == 0)
-        result = catalog_execute(catalog, schema, error) && catalog_execute(catalog, pragma, error);
+        result = catalog_execute(catalog, schema, error);
+    if (result && version < 2)
+        result =
+            catalog_execute(catalog, schema_2, error) && catalog_execute(catalog, pragma, error);
     return catalog_end(catalog, result, error);
 }
 
@@ -214,7 +235,8 @@ static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError *
                          "PRAGMA trusted_schema = OFF",
                          error) ||
         !schema_version(catalog, &version, error) ||
-        (version == 0 && !make_schema(catalog, error)) || !check_integrity(catalog, error)) {
+        (version < SCHEMA_VERSION && !make_schema(catalog, error)) ||
+        !check_integrity(catalog, error)) {
         code = sqlite3_errcode(catalog->database) & 0xff;
         *ret_unusable = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR ||
                         code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE;

@@ -76,19 +76,88 @@ gboolean catalog_records(Catalog *catalog, const char *kind, GPtrArray **ret_rec
 gboolean catalog_job_begin(Catalog *catalog, const char *id, const char *operation,
                            const char *source, const char *run_file,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* state: "succeeded", "failed", "cancelled". `result` (may be NULL) is JSON for programs, `message`
- * the error's text. */
+/* state: "succeeded", "failed", "cancelled", "lost". `result` (may be NULL) is JSON for programs,
+ * `message` the error's text; NULL leaves what is there. */
 gboolean catalog_job_end(Catalog *catalog, const char *id, const char *state, const char *result,
                          const char *message, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Notes what a running job's operation has to say: its runner enters the end. What the operation
+ * says after that is not taken. */
+gboolean catalog_job_note(Catalog *catalog, const char *id, const char *result, const char *message,
+                          const char *code, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 typedef struct {
     char *id, *operation, *source, *state, *message, *result;
-    gint64 started, ended; /* ended 0: not yet */
+    char *run_file;
+    char *command; /* the words behind "holdfast" as a JSON array; NULL: run by hand */
+    char *origin;  /* "schedule NAME" and the like, or NULL */
+    char *code;    /* the error's name in the table of errors, or NULL */
+    guint attempt; /* how often it was started */
+    guint attempts;
+    gint64 retry_after, time_limit;            /* microseconds; 0: no limit */
+    gint64 queued, not_before, started, ended; /* 0: not yet */
 } CatalogJob;
 void catalog_job_free(CatalogJob *job);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CatalogJob, catalog_job_free)
+
+typedef struct {
+    const char *operation, *source, *state; /* NULL: any; state "active": queued or running */
+    const char *before;                     /* only jobs older than this one, for the next page */
+} CatalogJobFilter;
 
 /* Newest first, at most `limit`; an array of CatalogJob. */
 gboolean catalog_jobs(Catalog *catalog, guint limit, GPtrArray **ret_jobs,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean catalog_jobs_filtered(Catalog *catalog, const CatalogJobFilter *filter, guint limit,
+                               GPtrArray **ret_jobs, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The job that an id, or a prefix or suffix that fits only one, names. ERROR_NOT_FOUND, or
+ * ERROR_USAGE where several fit. */
+CatalogJob *catalog_job_find(Catalog *catalog, const char *id,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Enters a job that waits. In the same transaction it is made sure that none of this operation and
+ * source waits or runs (ERROR_BUSY names it). */
+gboolean catalog_job_queue(Catalog *catalog, const CatalogJob *job,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A waiting job runs: *ret_started is FALSE where it does not wait (any more). */
+gboolean catalog_job_start(Catalog *catalog, const char *id, const char *run_file,
+                           gboolean *ret_started, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A running job has failed and waits for its next attempt. */
+gboolean catalog_job_retry(Catalog *catalog, const char *id, gint64 not_before,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ends a job that is in state `from`; *ret_done is FALSE, and nothing happens, where it is in
+ * another. */
+gboolean catalog_job_settle(Catalog *catalog, const char *id, const char *from, const char *state,
+                            const char *message, gboolean *ret_done,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- Schedules -------------------------------------------------------------------------------- */
+
+typedef struct {
+    gint64 last_due; /* the last moment that was dealt with, 0: none */
+    char *last_job;  /* the job that was made then, or the last one before, or NULL */
+} CatalogSchedule;
+void catalog_schedule_clear(CatalogSchedule *schedule);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CatalogSchedule, catalog_schedule_clear)
+
+/* source may be NULL. One that is not known gives zeros. */
+gboolean catalog_schedule_get(Catalog *catalog, const char *name, const char *source,
+                              CatalogSchedule *ret_schedule,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* last_job NULL leaves the one before. */
+gboolean catalog_schedule_set(Catalog *catalog, const char *name, const char *source,
+                              gint64 last_due, const char *last_job,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Settings that outlive the service ("paused"). *ret_value is NULL where there is none; free with
+ * g_free(). value NULL removes. */
+gboolean catalog_setting_get(Catalog *catalog, const char *name, char **ret_value,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean catalog_setting_set(Catalog *catalog, const char *name, const char *value,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -300,9 +300,11 @@ static int run_command(const Command *command, const CommonOptions *common, char
 
     log_set_writer(output_log, output);
     log_set_level(wanted_level(common->output));
-    watch_start(&watch, cancellable);
+    if (!command->own_signals)
+        watch_start(&watch, cancellable);
     result = command->run(&run, &error) && output_finish(output, &error);
-    watch_stop(&watch);
+    if (!command->own_signals)
+        watch_stop(&watch);
     log_set_writer(NULL, NULL);
     if (result)
         return run.exit_status;

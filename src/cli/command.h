@@ -38,6 +38,8 @@ typedef struct {
     /* The exit status of every failure, usage included, where another program reads it; 0: the
      * error table's. */
     int failure_status;
+    /* Handles SIGINT, SIGTERM and SIGHUP itself; its cancellable never fires. */
+    gboolean own_signals;
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 

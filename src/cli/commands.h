@@ -40,5 +40,14 @@ extern const Command command_key_rotate;
 extern const Command command_key_export;
 extern const Command command_parquet_show;
 extern const Command command_parquet_cat;
+extern const Command command_serve;
+extern const Command command_scheduler_start;
+extern const Command command_scheduler_stop;
+extern const Command command_scheduler_status;
+extern const Command command_scheduler_jobs;
+extern const Command command_job_list;
+extern const Command command_job_show;
+extern const Command command_job_cancel;
+extern const Command command_job_log;
 
 #endif

@@ -25,7 +25,8 @@ struct Config {
     char *runtime_directory;
     gboolean repository_replaced, key_replaced;
     GTimeZone *zone;
-    GPtrArray *sources; /* ConfigSource */
+    GPtrArray *sources;   /* ConfigSource */
+    GPtrArray *schedules; /* their names and a NULL */
 };
 
 char *config_default_path(void)
@@ -48,6 +49,7 @@ static Config *config_new(const char *path)
     config->path = g_strdup(path);
     config->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     config->sources = g_ptr_array_new_with_free_func((GDestroyNotify)config_source_free);
+    config->schedules = g_ptr_array_new_with_free_func(g_free);
     return config;
 }
 
@@ -61,6 +63,7 @@ void config_free(Config *config)
     g_free(config->runtime_directory);
     g_clear_pointer(&config->zone, g_time_zone_unref);
     g_ptr_array_unref(config->sources);
+    g_ptr_array_unref(config->schedules);
     g_free(config);
 }
 
@@ -250,6 +253,8 @@ static gboolean check_whole(Config *config, GPtrArray *entries, const char *what
         if (strcmp(entry->section, "retention") == 0 && entry->name != NULL &&
             !check_mention(config, entry->name, entry->line, what, error))
             return FALSE;
+        if (strcmp(entry->section, "schedule") == 0)
+            g_ptr_array_add(config->schedules, g_strdup(entry->name));
         if (strcmp(entry->section, "schedule") == 0 &&
             (!check_needed(config, entry, "command", "backup postgresql full", what, error) ||
              !check_needed(config, entry, "cron", "0 3 * * *", what, error)))
@@ -261,7 +266,7 @@ static gboolean check_whole(Config *config, GPtrArray *entries, const char *what
     return TRUE;
 }
 
-/* Directories and zone, with their defaults for this user. */
+/* Directories and zone, with their defaults for this user; the list of schedules gets its end. */
 static void settle(Config *config)
 {
     const char *state = config_get(config, "general", "state_directory");
@@ -285,6 +290,7 @@ static void settle(Config *config)
         config->zone = g_time_zone_new_identifier(zone);
     if (config->zone == NULL)
         config->zone = g_time_zone_new_local();
+    g_ptr_array_add(config->schedules, NULL);
 }
 
 Config *config_parse(const char *bytes, gsize length, const char *what, GError **error)
@@ -406,6 +412,11 @@ const char *config_runtime_directory(const Config *config)
 GTimeZone *config_time_zone(const Config *config)
 {
     return config->zone;
+}
+
+const char *const *config_schedules(const Config *config)
+{
+    return (const char *const *)config->schedules->pdata;
 }
 
 guint config_source_count(const Config *config)

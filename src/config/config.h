@@ -105,8 +105,13 @@ const ConfigSource *config_find_source(const Config *config, const char *name, c
                                        const char *method,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The names of the [schedule NAME] sections, in the order of the file; NULL-terminated. Belongs to
+ * the config. */
+const char *const *config_schedules(const Config *config);
+
 /* The commented file that `init` writes: every section and key with its explanation and default,
- * the repository's path, compression and key (NULL: none) in force, an example source as a comment.
+ * the repository's path, compression and key (NULL: none) in force, the default schedules too, an
+ * example source as a comment.
  * Free with g_free(). */
 char *config_template(const char *repository_path, const char *compression, const char *key);
 

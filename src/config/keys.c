@@ -122,6 +122,13 @@ const ConfigKey config_keys[] = {
      "How late a missed run is still made up for."},
     {"schedule", "jitter", CONFIG_DURATION, NULL, NULL, 0, 0, "0",
      "Start up to this much later, so that many hosts do not start at once."},
+    {"schedule", "time_limit", CONFIG_DURATION, NULL, NULL, 0, 0, "0",
+     "End a job that takes longer; 0 is no limit."},
+    {"schedule", "retries", CONFIG_NUMBER, NULL, NULL, 0, 100, "2",
+     "How often a job is tried again where a server or the repository could not be reached, or was "
+     "busy."},
+    {"schedule", "retry_after", CONFIG_DURATION, NULL, NULL, 0, 0, "1m",
+     "Time to the first new attempt; it doubles with each further one."},
 
     {"server", "listen", CONFIG_LISTEN, NULL, NULL, 0, 0, "127.0.0.1:8714",
      "Addresses to listen on: ADDRESS:PORT or unix:PATH, several with commas."},

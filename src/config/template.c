@@ -51,6 +51,24 @@ static void append_section(GString *text, const ConfigSection *section, const Se
     }
 }
 
+/* What runs by itself from the first day; without a source of its engine a schedule does nothing. */
+static const char default_schedules[] = "\n"
+                                        "[schedule tdengine-full]\n"
+                                        "command = backup tdengine full\n"
+                                        "cron = 0 2 * * *\n"
+                                        "\n"
+                                        "[schedule tdengine-incremental]\n"
+                                        "command = backup tdengine incremental\n"
+                                        "cron = 0 0-1,3-23 * * *\n"
+                                        "\n"
+                                        "[schedule postgresql-full]\n"
+                                        "command = backup postgresql full\n"
+                                        "cron = 0 3 * * *\n"
+                                        "\n"
+                                        "[schedule cleanup]\n"
+                                        "command = cleanup\n"
+                                        "cron = 0 4 * * *\n";
+
 char *config_template(const char *repository_path, const char *compression, const char *key)
 {
     const Setting settings[] = {
@@ -71,8 +89,11 @@ char *config_template(const char *repository_path, const char *compression, cons
         "# are written 64M or 2G, durations 30s, 5m, 1h or 7d. Nobody but owner and group may\n"
         "# read this file. After a change: holdfast check\n");
 
-    for (const ConfigSection *section = config_sections; section->section != NULL; section++)
+    for (const ConfigSection *section = config_sections; section->section != NULL; section++) {
         append_section(text, section, settings);
+        if (strcmp(section->section, "schedule") == 0)
+            g_string_append(text, default_schedules);
+    }
     return g_string_free(text, FALSE);
 }
 

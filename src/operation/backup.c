@@ -308,13 +308,21 @@ static json_t *job_result(const Manifest *manifest)
                      (json_int_t)manifest_rows(manifest));
 }
 
+/* The job's operation, in the words of the command. Free with g_free(). */
+static char *operation_words(const Settled *settled)
+{
+    return g_strdup_printf("backup %s %s", settled->source->engine,
+                           backup_type_name(settled->type));
+}
+
 /* A failure before there is a backup to speak of: the list of jobs has it all the same. */
 static void note_failure(OperationContext *context, const Settled *settled, const GError *problem)
 {
     g_autofree char *id =
         backup_id_make(time_now(), settled->source->name, backup_type_name(settled->type));
+    g_autofree char *words = operation_words(settled);
 
-    job_end(job_begin(context, id, "backup", settled->source->name), problem, NULL);
+    job_end(job_begin(context, id, words, settled->source->name), problem, NULL);
 }
 
 static Lease *acquire_lease(OperationContext *context, const Settled *settled, const char *id,
@@ -347,6 +355,7 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     g_autoptr(GError) problem = NULL;
     g_autoptr(json_t) result = NULL;
     g_autofree char *id = NULL;
+    g_autofree char *words = NULL;
     gboolean done;
     Job *job;
 
@@ -366,7 +375,8 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
         return FALSE;
     sweep_first(context);
     manifest = begin_manifest(&settled, id);
-    job = job_begin(context, id, "backup", settled.source->name);
+    words = operation_words(&settled);
+    job = job_begin(context, id, words, settled.source->name);
     done =
         hold_base(context, &settled, &problem) &&
         write_backup(context, request, &settled, lease, manifest, progress, cancellable, &problem);

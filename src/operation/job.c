@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Entering jobs.
+ * Entering jobs. Where a service's runner started this process, the job is there already: its id
+ * comes in the environment, its end is the runner's to enter, and only what the operation has to say
+ * is noted.
  */
 #include "operation/job.h"
 
@@ -13,6 +15,7 @@
 struct Job {
     OperationContext *context;
     char *id;
+    gboolean adopted;
     RunFile *run;
 };
 
@@ -26,13 +29,17 @@ static void log_problem(const char *id, const GError *problem)
 Job *job_begin(OperationContext *context, const char *id, const char *operation, const char *source)
 {
     Job *job = g_new0(Job, 1);
+    const char *adopted = g_getenv(JOB_ENVIRONMENT);
     g_autoptr(GError) problem = NULL;
     g_autofree char *directory =
         g_build_filename(config_runtime_directory(context->config), "jobs", NULL);
     g_autofree char *path = g_strdup_printf("%s/%s.run", directory, id);
 
     job->context = context;
-    job->id = g_strdup(id);
+    job->adopted = adopted != NULL;
+    job->id = g_strdup(job->adopted ? adopted : id);
+    if (job->adopted)
+        return job;
     if (directory_make(directory, 0700, &problem))
         job->run = run_file_acquire(path, id, &problem);
     if (job->run == NULL ||
@@ -55,8 +62,13 @@ void job_end(Job *job, const GError *problem, const json_t *result)
     g_autoptr(json_t) clear = clear_json(job->context->repository, result);
     g_autofree char *document = clear != NULL ? json_write(clear, FALSE) : NULL;
 
-    if (!catalog_job_end(job->context->catalog, job->id, state_of(problem), document, message,
-                         &trouble))
+    const char *code = problem != NULL ? error_info_of(problem)->name : NULL;
+    gboolean noted = job->adopted ? catalog_job_note(job->context->catalog, job->id, document,
+                                                     message, code, &trouble)
+                                  : catalog_job_end(job->context->catalog, job->id,
+                                                    state_of(problem), document, message, &trouble);
+
+    if (!noted)
         log_problem(job->id, trouble);
     run_file_release(job->run);
     g_free(job->id);

@@ -9,6 +9,9 @@
 #include "base/json.h"
 #include "operation/context.h"
 
+/* The environment variable with the id of the job that this process works for. */
+#define JOB_ENVIRONMENT "HOLDFAST_JOB"
+
 typedef struct Job Job;
 
 /* Locks a run file for the job and enters it. Never fails: what does not work is logged. */

@@ -181,7 +181,7 @@ static void test_backup(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(manifest_stop(manifest), >=, manifest_start(manifest));
     g_assert_false(manifest_partial(manifest));
     g_assert_cmpuint(manifest_warning_count(manifest), ==, 0);
-    assert_job(fixture, "backup", "succeeded");
+    assert_job(fixture, "backup postgresql full", "succeeded");
     g_assert_true(make_backup(fixture, all, NULL, &whole, &error));
     g_assert_false(manifest_partial(whole));
     g_assert_true(make_backup(fixture, some, NULL, &part, &error));
@@ -200,7 +200,7 @@ static void test_backup_fails(Fixture *fixture, gconstpointer data)
     fake.backup_fails = TRUE;
     g_assert_false(make_backup(fixture, NULL, NULL, &manifest, &error));
     g_assert_true(error_is(error, ERROR_VANISHED));
-    assert_job(fixture, "backup", "failed");
+    assert_job(fixture, "backup postgresql full", "failed");
     g_clear_error(&error);
     /* The engine did not notice the cancel: nothing is committed all the same. */
     fake.backup_fails = FALSE;

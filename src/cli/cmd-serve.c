@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * holdfast serve: the service, and hidden in it the runner of one job.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "service/runner.h"
+#include "service/service.h"
+#include "service/systemd.h"
+
+static struct {
+    char *run_job;
+} options;
+
+/* A schedule must name a command that there is. */
+static gboolean check_entry(const ScheduleEntry *entry, GError **error)
+{
+    guint used;
+
+    if (command_match(entry->command, &used, error) != NULL)
+        return TRUE;
+    g_prefix_error(error, "[schedule %s]: ", entry->name);
+    return FALSE;
+}
+
+static gboolean run_serve(CommandRun *run, GError **error)
+{
+    Config *config = command_config(run, error);
+
+    if (config == NULL)
+        return FALSE;
+    if (options.run_job != NULL) {
+        g_autoptr(Config) own = config;
+
+        return runner_run(own, options.run_job, error);
+    }
+    if (!output_is_verbose(run->output) && !output_is_quiet(run->output))
+        log_set_level(service_log_level(config));
+    log_set_writer(systemd_has_journal() ? systemd_log : NULL, NULL);
+    return service_run(config, check_entry, error);
+}
+
+static const GOptionEntry entries[] = {
+    {"run-job", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &options.run_job,
+     "run a waiting job; the service calls this", "ID"},
+    {NULL},
+};
+
+const Command command_serve = {
+    .words = "serve",
+    .arguments = "",
+    .summary = "run the service: the schedule and its jobs",
+    .description =
+        "Runs in the foreground, as systemd wants it, until SIGTERM or Ctrl-C; one for each\n"
+        "catalog. Jobs are processes of their own: they go on when the service ends, and the next\n"
+        "one finds them. SIGHUP reads the configuration again; one that cannot be used is told in\n"
+        "the log, and the old one stays in force.",
+    .example = "holdfast serve\n"
+               "  systemctl enable --now holdfast",
+    .options = entries,
+    .own_signals = TRUE,
+    .run = run_serve,
+};

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The service's main loop.
+ */
+#include "service/service.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "config/keys.h"
+#include "operation/open.h"
+#include "service/systemd.h"
+
+typedef struct {
+    Config *config;
+    ServiceCheckFunc check;
+    Repository *repository;
+    Catalog *catalog; /* of the schedule; jobs have one of their own */
+    Jobs *jobs;
+    Schedule *schedule;
+    RunFile *run;
+    char *since;
+    char *stop_file;
+    GMainLoop *loop;
+    gboolean stopping; /* after its jobs */
+} Service;
+
+static void service_clear(Service *service)
+{
+    schedule_free(service->schedule);
+    jobs_free(service->jobs);
+    catalog_free(service->catalog);
+    if (service->repository != NULL)
+        repository_unref(service->repository);
+    run_file_release(service->run);
+    g_clear_pointer(&service->loop, g_main_loop_unref);
+    config_free(service->config);
+    g_free(service->since);
+    g_free(service->stop_file);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Service, service_clear)
+
+static char *service_file(const Config *config, Repository *repository, const char *suffix)
+{
+    return g_strdup_printf("%s/service-%s.%s", config_state_directory(config),
+                           repository_id(repository), suffix);
+}
+
+LogLevel service_log_level(const Config *config)
+{
+    const char *text = config_get(config, "general", "log_level");
+    LogLevel level;
+
+    /* Not given: the table's own default comes back. */
+    if (text == config_key_find("general", "log_level")->fallback ||
+        !log_level_parse(text, &level, NULL))
+        return LOG_INFO;
+    return level;
+}
+
+/* --- looking from outside --------------------------------------------------------------------- */
+
+void service_status_clear(ServiceStatus *status)
+{
+    g_free(status->state);
+    g_free(status->since);
+}
+
+gboolean service_status(const Config *config, Repository *repository, ServiceStatus *ret_status,
+                        GError **error)
+{
+    g_autofree char *path = service_file(config, repository, "run");
+    g_autofree char *content = NULL;
+    g_autoptr(json_t) json = NULL;
+    RunFileState state;
+
+    if (!run_file_inspect(path, &state, &content, error))
+        return FALSE;
+    json = content != NULL ? json_loads(content, 0, NULL) : NULL;
+    ret_status->alive = state == RUN_FILE_HELD;
+    ret_status->state = ret_status->alive ? g_strdup(json_get_string(json, "state", NULL)) : NULL;
+    ret_status->since = ret_status->alive ? g_strdup(json_get_string(json, "since", NULL)) : NULL;
+    return TRUE;
+}
+
+gboolean service_request_stop(const Config *config, Repository *repository, GError **error)
+{
+    g_autofree char *path = service_file(config, repository, "stop");
+
+    return file_replace(path, "", 0, 0600, error);
+}
+
+static void set_text_time(json_t *json, const char *key, gint64 when)
+{
+    g_autofree char *text = when != 0 && when != G_MAXINT64 ? time_format(when) : NULL;
+
+    json_object_set_new(json, key, json_text(text));
+}
+
+json_t *service_describe_entry(Jobs *jobs, const ScheduleEntry *entry)
+{
+    g_autoptr(CatalogJob) last =
+        entry->last_job != NULL ? jobs_find(jobs, entry->last_job, NULL) : NULL;
+    g_autofree char *command = g_strjoinv(" ", entry->command);
+    json_t *json = json_object();
+    gboolean ended = last != NULL && last->ended != 0 && last->started != 0;
+
+    json_object_set_new(json, "name", json_text(entry->name));
+    json_object_set_new(json, "source", json_text(entry->source));
+    json_object_set_new(json, "command", json_text(command));
+    set_text_time(json, "next_run", entry->due);
+    set_text_time(json, "last_run",
+                  last == NULL         ? 0
+                  : last->started != 0 ? last->started
+                                       : last->queued);
+    json_object_set_new(json, "last_state", json_text(last != NULL ? last->state : NULL));
+    json_object_set_new(json, "last_job", json_text(entry->last_job));
+    json_object_set_new(json, "last_duration_seconds",
+                        ended
+                            ? json_real((double)(last->ended - last->started) / (double)TIME_SECOND)
+                            : json_null());
+    return json;
+}
+
+/* --- the configuration ------------------------------------------------------------------------ */
+
+static Schedule *make_schedule(const Service *service, const Config *config, GError **error)
+{
+    g_autoptr(Schedule) schedule = schedule_new(config, error);
+
+    if (schedule == NULL)
+        return NULL;
+    for (guint i = 0; i < schedule_count(schedule); i++) {
+        if (!service->check(schedule_entry(schedule, i), error))
+            return NULL;
+    }
+    return schedule_remember(schedule, service->catalog, time_now(), error)
+               ? g_steal_pointer(&schedule)
+               : NULL;
+}
+
+/* What a running service cannot change. */
+static gboolean check_same(const Config *old, const Config *new, GError **error)
+{
+    if (g_strcmp0(config_repository_path(old), config_repository_path(new)) == 0 &&
+        strcmp(config_state_directory(old), config_state_directory(new)) == 0 &&
+        strcmp(config_runtime_directory(old), config_runtime_directory(new)) == 0)
+        return TRUE;
+    error_set(error, ERROR_CONFIG,
+              "another repository, state_directory or runtime_directory "
+              "needs a restart");
+    return FALSE;
+}
+
+static gboolean reload(Service *service, GError **error)
+{
+    g_autoptr(Config) config = config_load(config_path(service->config), error);
+    Schedule *schedule;
+
+    if (config == NULL || !check_same(service->config, config, error))
+        return FALSE;
+    schedule = make_schedule(service, config, error);
+    if (schedule == NULL)
+        return FALSE;
+    schedule_free(service->schedule);
+    service->schedule = schedule;
+    jobs_use_config(service->jobs, config);
+    config_free(service->config);
+    service->config = g_steal_pointer(&config);
+    log_set_level(service_log_level(service->config));
+    return TRUE;
+}
+
+static gboolean on_reload(gpointer data)
+{
+    Service *service = data;
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *state =
+        g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+
+    systemd_notify(state);
+    if (reload(service, &problem)) {
+        log_write(LOG_INFO, "the configuration was read again: %u entries in the schedule",
+                  schedule_count(service->schedule));
+    } else {
+        log_write(LOG_ERROR, "the configuration was not taken over, the old one stays: %s",
+                  problem->message);
+    }
+    systemd_notify("READY=1");
+    return G_SOURCE_CONTINUE;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static void tell_state(Service *service, const char *state)
+{
+    g_autoptr(json_t) json =
+        json_pack("{s:s, s:s, s:i}", "state", state, "since", service->since, "pid", (int)getpid());
+    g_autofree char *text = json_write(json, FALSE);
+    g_autoptr(GError) problem = NULL;
+
+    if (!run_file_update(service->run, text, &problem))
+        log_write(LOG_WARNING, "%s", problem->message);
+}
+
+static gboolean submit(const JobRequest *request, char **ret_id, gpointer data, GError **error)
+{
+    Service *service = data;
+
+    if (!jobs_submit(service->jobs, request, ret_id, error))
+        return FALSE;
+    log_write(LOG_INFO, "%s: job %s", request->origin, *ret_id);
+    return TRUE;
+}
+
+static void run_schedule(Service *service)
+{
+    gint64 now = time_now();
+    g_autoptr(GError) problem = NULL;
+    gboolean paused;
+
+    if (schedule_next(service->schedule) > now)
+        return;
+    if (!schedule_paused(service->catalog, &paused, &problem)) {
+        log_write(LOG_WARNING, "%s", problem->message);
+        return;
+    }
+    (void)schedule_run(service->schedule, service->catalog, now, paused, submit, service);
+}
+
+/* Ends when the last job has. */
+static void stop_if_idle(Service *service)
+{
+    guint running;
+
+    if (jobs_count_running(service->jobs, &running, NULL) && running == 0)
+        g_main_loop_quit(service->loop);
+}
+
+static gboolean on_tick(gpointer data)
+{
+    Service *service = data;
+
+    if (!service->stopping && g_file_test(service->stop_file, G_FILE_TEST_EXISTS)) {
+        service->stopping = TRUE;
+        (void)g_unlink(service->stop_file);
+        log_write(LOG_INFO, "stopping after the jobs that run");
+        tell_state(service, "stopping");
+    }
+    if (!service->stopping)
+        run_schedule(service);
+    jobs_tick(service->jobs, !service->stopping);
+    if (service->stopping)
+        stop_if_idle(service);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_end(gpointer data)
+{
+    Service *service = data;
+
+    g_main_loop_quit(service->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static void log_job(const json_t *job, gpointer data)
+{
+    const char *state = json_get_string(job, "state", "");
+    const json_t *problem = json_object_get(job, "error");
+
+    if (!jobs_state_is_final(state))
+        return;
+    log_write(strcmp(state, "succeeded") == 0 ? LOG_INFO : LOG_WARNING, "job %s (%s) %s%s%s",
+              json_get_string(job, "id", ""), json_get_string(job, "operation", ""), state,
+              json_is_object(problem) ? ": " : "", json_get_string(problem, "message", ""));
+}
+
+static gboolean open_all(Service *service, GError **error)
+{
+    g_autofree char *path = NULL;
+
+    service->repository = operation_open_repository(service->config, error);
+    if (service->repository == NULL ||
+        !directory_make(config_state_directory(service->config), 0700, error))
+        return FALSE;
+    path = service_file(service->config, service->repository, "run");
+    service->stop_file = service_file(service->config, service->repository, "stop");
+    service->run = run_file_acquire(path, "{}", error);
+    if (service->run == NULL) {
+        if (error != NULL && error_is(*error, ERROR_BUSY))
+            error_add_hint(error, "a service runs already: holdfast scheduler status");
+        return FALSE;
+    }
+    service->catalog =
+        catalog_open(service->repository, config_state_directory(service->config), error);
+    if (service->catalog == NULL)
+        return FALSE;
+    service->jobs = jobs_open(service->config, service->repository, error);
+    service->schedule =
+        service->jobs != NULL ? make_schedule(service, service->config, error) : NULL;
+    return service->schedule != NULL;
+}
+
+gboolean service_run(Config *config, ServiceCheckFunc check, GError **error)
+{
+    g_auto(Service) service = {.config = config, .check = check};
+    guint sources[4];
+    guint running = 0;
+
+    if (!open_all(&service, error))
+        return FALSE;
+    (void)g_unlink(service.stop_file); /* meant for one before */
+    service.since = time_format(time_now() / TIME_SECOND * TIME_SECOND);
+    service.loop = g_main_loop_new(NULL, FALSE);
+    jobs_watch(service.jobs, log_job, NULL);
+    sources[0] = g_unix_signal_add(SIGTERM, on_end, &service);
+    sources[1] = g_unix_signal_add(SIGINT, on_end, &service);
+    sources[2] = g_unix_signal_add(SIGHUP, on_reload, &service);
+    sources[3] = g_timeout_add_seconds(1, on_tick, &service);
+    tell_state(&service, "running");
+    log_write(LOG_INFO, "the service runs: %u entries in the schedule",
+              schedule_count(service.schedule));
+    systemd_notify("READY=1");
+    (void)on_tick(&service);
+    g_main_loop_run(service.loop);
+    systemd_notify("STOPPING=1");
+    for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
+        g_source_remove(sources[i]);
+    if (jobs_count_running(service.jobs, &running, NULL) && running > 0)
+        log_write(LOG_INFO, "the service ends; %u jobs go on by themselves", running);
+    else
+        log_write(LOG_INFO, "the service ends");
+    return TRUE;
+}
