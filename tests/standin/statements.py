@@ -9,7 +9,6 @@ from columns import Column, TIMESTAMP
 from store import DEFAULTS, Database, SuperTable, Table, duration_seconds, now_ms
 
 SHOWN = {"precision", "cachemodel", "encrypt_algorithm"}
-WORDS = {"min": "minrows", "max": "maxrows"}
 
 
 class Session:
@@ -45,7 +44,6 @@ def read_options(words):
     while words.kind() == "word":
         start = words.at
         name = words.name()
-        name = WORDS.get(name, name)
         if name not in DEFAULTS:
             words.at = start
             words.refuse()

@@ -14,6 +14,9 @@ import urllib.parse
 
 import pytest
 
+import pgcluster
+import tdserver
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "tdengine"
 sys.path.insert(0, str(ROOT / "tests" / "standin"))
@@ -552,3 +555,29 @@ def test_what_is_not_known_is_an_error(url):
                 "SELECT * FROM ws1.st JOIN ws1.st", "SELECT * FROM information_schema.ins_nosuch", "COMPACT DATABASE ws1",
                 "SELECT count(*) FROM ws1.st GROUP BY v", "CREATE STREAM s", "SELECT 1; SELECT 2 FROM"):
         assert talk.ask("query", sql=sql)["code"] != 0 or sql.startswith("SELECT 1;"), sql
+
+
+@pytest.mark.parametrize("settings, statuses", [
+    ({"cut_after_blocks": 3, "times": 1}, (0,)), ({"cut_after_blocks": 0}, (1, 5)), ({"error_after_blocks": 3}, (1, 5)),
+    ({"refuse_login": True}, (1,))])
+def test_a_backup_in_trouble(tmp_path, settings, statuses):
+    """A backup that goes through is whole; one that does not leaves none."""
+    process = start()
+    try:
+        talk = Talk(process.url)
+        talk.must("conn", user="root", password="taosdata")
+        for statement in WS1:
+            talk.must("query", sql=statement)
+
+        class Server:
+            url = process.url
+
+        holdfast = tdserver.Holdfast(tmp_path, Server, pgcluster.PROGRAM, "timeout = 2s\n")
+        trouble(process.url, **settings)
+        done = subprocess.run([pgcluster.PROGRAM, "backup", "tdengine", "full", "--config", str(holdfast.config)],
+                              capture_output=True, timeout=120)
+        assert done.returncode in statuses, done
+        listed = json.loads(holdfast.run("list", "backups", "--json").stdout)
+        assert [one["rows"] for one in listed] == ([43] if done.returncode == 0 else [])
+    finally:
+        stop(process)
