@@ -68,7 +68,9 @@ static void test_table(void)
              entry != NULL && entry->long_name != NULL; entry++) {
             g_assert_false(g_strv_contains(common, entry->long_name));
             g_assert_true(entry->arg != G_OPTION_ARG_STRING);
-            g_assert_nonnull(strstr(help, entry->long_name));
+            /* A hidden one is a word between our own processes. */
+            if ((entry->flags & G_OPTION_FLAG_HIDDEN) == 0)
+                g_assert_nonnull(strstr(help, entry->long_name));
         }
     }
 }
