@@ -88,7 +88,9 @@ static void detach(gpointer data)
 static gboolean spawn_service(const View *view, const char *log_path, GPid *ret_pid, GError **error)
 {
     g_autofree char *program = process_own_command();
-    const char *const argv[] = {program, "serve", "--config", config_path(view->config), NULL};
+    /* The service does not stay in our directory. */
+    g_autofree char *config = g_canonicalize_filename(config_path(view->config), NULL);
+    const char *const argv[] = {program, "serve", "--config", config, NULL};
     FILE_AUTO_FD log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     GError *problem = NULL;
 

@@ -234,9 +234,10 @@ def test_locked_catalog(service, cluster, database):
     schedule(holdfast, "often", "backup postgresql full")
     prepare(service)
     (path,) = (holdfast.directory / "state").glob("catalog-*.sqlite")
-    service.start()
     connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
+    service.start()
+    assert jobs(holdfast) == []
     connection.execute("COMMIT")
     connection.close()
     assert wait_until(lambda: any(job["state"] == "succeeded" for job in jobs(holdfast)))
@@ -261,9 +262,10 @@ def test_reload(service):
 
 
 def test_start_stop(holdfast):
-    """In the background, paused over a restart, and ended."""
-    holdfast.ok("scheduler", "start")
+    """In the background, paused over a restart, and ended. The configuration may be named relatively."""
     try:
+        subprocess.run([str(PROGRAM), "scheduler", "start", "--config", holdfast.config.name], check=True,
+                       cwd=holdfast.directory, stdout=subprocess.DEVNULL)
         assert holdfast.ok("scheduler", "status", "--json").json["state"] == "running"
         assert not holdfast.ok("scheduler", "start", "--json").json["changed"]
         holdfast.ok("scheduler", "stop")
