@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holdfast backup tdengine full.
+ * holdfast backup tdengine full and incremental.
  */
 #include "base/error.h"
 #include "base/size.h"
@@ -17,6 +17,8 @@ static struct {
     int jobs;
     char *compression;
     char *rate;
+    char *since;
+    char *mode;
 } options;
 
 static gboolean parse_rate(guint64 *ret_rate, GError **error)
@@ -27,15 +29,26 @@ static gboolean parse_rate(guint64 *ret_rate, GError **error)
     return FALSE;
 }
 
-static gboolean run_full(CommandRun *run, GError **error)
+static gboolean check_mode(GError **error)
+{
+    static const char *const modes[] = {"auto", "scan", NULL};
+
+    if (options.mode == NULL || g_strv_contains(modes, options.mode))
+        return TRUE;
+    error_set(error, ERROR_USAGE, "--mode: \"%s\" is none of auto, scan", options.mode);
+    return FALSE;
+}
+
+static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(OperationContext) context = NULL;
     g_autoptr(Manifest) manifest = NULL;
     g_auto(GStrv) databases = NULL, tables = NULL;
-    BackupRequest request = {.engine = "tdengine", .type = BACKUP_FULL};
+    BackupRequest request = {.engine = "tdengine", .type = type};
 
-    if (!words_check_jobs(options.jobs, error) || !parse_rate(&request.rate, error) ||
+    if (!check_mode(error) || !words_check_jobs(options.jobs, error) ||
+        !parse_rate(&request.rate, error) ||
         !words_split("--databases", options.databases, &databases, error) ||
         !words_split_patterns("--tables", options.tables, &tables, error))
         return FALSE;
@@ -47,10 +60,22 @@ static gboolean run_full(CommandRun *run, GError **error)
     request.databases = (const char *const *)databases;
     request.tables = (const char *const *)tables;
     request.compression = options.compression;
+    request.since = options.since;
+    request.mode = options.mode;
     request.jobs = (guint)options.jobs;
     if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
         return FALSE;
     return backup_result_finish(run, context, manifest, error);
+}
+
+static gboolean run_full(CommandRun *run, GError **error)
+{
+    return run_backup(run, BACKUP_FULL, error);
+}
+
+static gboolean run_incremental(CommandRun *run, GError **error)
+{
+    return run_backup(run, BACKUP_INCREMENTAL, error);
 }
 
 static const GOptionEntry full_entries[] = {
@@ -72,6 +97,22 @@ static const GOptionEntry full_entries[] = {
     {NULL},
 };
 
+static const GOptionEntry incremental_entries[] = {
+    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
+     "what to back up; needed where several sources fit", "NAME"},
+    {"since", 0, 0, G_OPTION_ARG_FILENAME, &options.since,
+     "the backup to compare with; the newest good one by default", "BACKUP"},
+    {"mode", 0, 0, G_OPTION_ARG_FILENAME, &options.mode,
+     "scan reads everything; auto does not where the server's versions prove that nothing changed",
+     "MODE"},
+    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "connections at the same time", "N"},
+    {"rate", 0, 0, G_OPTION_ARG_FILENAME, &options.rate, "read at most this much a second (200M)",
+     "SIZE"},
+    {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
+     "codec and level of the Parquet files: zstd:3, gzip:1, lz4, none", "SPEC"},
+    {NULL},
+};
+
 const Command command_backup_tdengine_full = {
     .words = "backup tdengine full",
     .arguments = "",
@@ -85,4 +126,23 @@ const Command command_backup_tdengine_full = {
     .example = "holdfast backup tdengine full --source market",
     .options = full_entries,
     .run = run_full,
+};
+
+const Command command_backup_tdengine_incremental = {
+    .words = "backup tdengine incremental",
+    .arguments = "",
+    .summary = "back up what has changed since the newest backup of a TDengine server",
+    .description =
+        "Where the server's versions prove that nothing was written since the base, nothing is "
+        "read.\n"
+        "Else everything is read and compared by fingerprint, slice by slice, and only slices "
+        "that\n"
+        "differ are stored: late rows, updates and deletes are found wherever they are. It is "
+        "restored\n"
+        "like a full, and its base can be deleted. Where no backup can be the base, a full is "
+        "made,\n"
+        "and a warning says why.",
+    .example = "holdfast backup tdengine incremental --source market",
+    .options = incremental_entries,
+    .run = run_incremental,
 };

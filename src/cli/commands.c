@@ -11,6 +11,7 @@ const Command *const command_table[] = {
     &command_backup_postgresql_full,
     &command_backup_postgresql_incremental,
     &command_backup_tdengine_full,
+    &command_backup_tdengine_incremental,
     &command_list_backups,
     &command_show,
     &command_verify,

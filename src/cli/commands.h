@@ -12,6 +12,7 @@ extern const Command command_check;
 extern const Command command_backup_postgresql_full;
 extern const Command command_backup_postgresql_incremental;
 extern const Command command_backup_tdengine_full;
+extern const Command command_backup_tdengine_incremental;
 extern const Command command_list_backups;
 extern const Command command_list_recoveries;
 extern const Command command_show;

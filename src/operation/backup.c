@@ -122,21 +122,47 @@ static gboolean open_newest(OperationContext *context, const Settled *settled, B
     return TRUE;
 }
 
+/* The backup that was named as the base. */
+static gboolean open_since(OperationContext *context, const char *since, Settled *settled,
+                           GError **error)
+{
+    g_autoptr(Backup) base = backup_open(context->repository, since, error);
+    const Manifest *manifest;
+
+    if (base == NULL)
+        return FALSE;
+    manifest = backup_manifest(base);
+    if (strcmp(manifest_source(manifest), settled->source->name) != 0 ||
+        strcmp(manifest_engine(manifest), settled->source->engine) != 0) {
+        error_set(error, ERROR_REFUSED, "backup %s is of source %s, not of %s", backup_id(base),
+                  manifest_source(manifest), settled->source->name);
+        return FALSE;
+    }
+    if (manifest_partial(manifest)) {
+        error_set(error, ERROR_REFUSED, "backup %s is a partial one and cannot be a base",
+                  backup_id(base));
+        return FALSE;
+    }
+    settled->base = g_steal_pointer(&base);
+    return TRUE;
+}
+
 /* Decides what kind of backup it will be, before its id says so. */
-static gboolean settle_base(OperationContext *context, Settled *settled, GCancellable *cancellable,
-                            GError **error)
+static gboolean settle_base(OperationContext *context, const BackupRequest *request,
+                            Settled *settled, GCancellable *cancellable, GError **error)
 {
     g_autofree char *reason = NULL;
 
     if (settled->type != BACKUP_INCREMENTAL)
         return TRUE;
-    if (settled->engine->base_fits == NULL || strcmp(settled->method, "logical") == 0) {
+    if (settled->engine->base_fits == NULL || g_strcmp0(settled->method, "logical") == 0) {
         error_set(error, ERROR_UNSUPPORTED, "there are no incremental backups by method %s",
                   settled->method);
         error_add_hint(error, "make a full");
         return FALSE;
     }
-    if (!open_newest(context, settled, &settled->base, error))
+    if (request->since != NULL ? !open_since(context, request->since, settled, error)
+                               : !open_newest(context, settled, &settled->base, error))
         return FALSE;
     if (settled->base == NULL)
         reason = g_strdup("there is no earlier backup");
@@ -261,6 +287,7 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
         .base = settled->base,
         .access = settled->access,
         .checksum = request->checksum,
+        .mode = request->mode != NULL ? request->mode : settled->source->mode,
         .rate = settled->rate,
         .nice = request->nice,
         .jobs = settled->jobs,
@@ -363,7 +390,7 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     if (!settle(context, request, &settled, error) ||
         !repository_unlock(context->repository, error))
         return FALSE;
-    if (!settle_base(context, &settled, cancellable, &problem) ||
+    if (!settle_base(context, request, &settled, cancellable, &problem) ||
         !find_unfinished(context, &settled, &problem)) {
         note_failure(context, &settled, problem);
         g_propagate_error(error, g_steal_pointer(&problem));

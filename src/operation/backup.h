@@ -28,6 +28,8 @@ typedef struct {
     gboolean checksum;            /* an incremental reads every file */
     guint64 rate;                 /* bytes a second, 0: the source's */
     gboolean nice;                /* give way to other processes */
+    const char *since;            /* the base of an incremental; NULL: the newest that fits */
+    const char *mode;             /* TDengine: "auto", "scan"; NULL: the source's */
 } BackupRequest;
 
 /* On success *ret_manifest is the committed backup's manifest. */

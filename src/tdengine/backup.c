@@ -12,6 +12,7 @@
 #include "tdengine/capture.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/evidence.h"
 #include "tdengine/pattern.h"
 #include "tdengine/scan.h"
 #include "tdengine/schema-sql.h"
@@ -36,6 +37,9 @@ typedef struct {
     const EngineBackup *request;
     TdClient *client;
     TdDetails *details;
+    TdDetails *base;   /* of an incremental, else NULL */
+    GPtrArray *looked; /* TdDatabase: what the server said first, until details take it */
+    char *changed;     /* why the base is not all there is; NULL: it is */
     TdCapture capture;
     TdPatterns *patterns;
     TdScanner *scanner;
@@ -56,6 +60,9 @@ static void run_clear(Run *run)
     g_clear_pointer(&run->patterns, td_patterns_free);
     g_clear_pointer(&run->client, td_client_free);
     g_clear_pointer(&run->details, td_details_free);
+    g_clear_pointer(&run->base, td_details_free);
+    g_clear_pointer(&run->looked, g_ptr_array_unref);
+    g_clear_pointer(&run->changed, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
@@ -66,6 +73,7 @@ static void run_init(Run *run, const EngineBackup *request)
     run->details->start = request->time_from;
     run->details->end = request->time_to;
     random_fill(&run->details->fingerprint_key, sizeof run->details->fingerprint_key);
+    run->looked = g_ptr_array_new_with_free_func((GDestroyNotify)td_database_free);
     run->listed = g_ptr_array_new_with_free_func((GDestroyNotify)listed_free);
     run->scans = g_ptr_array_new_with_free_func((GDestroyNotify)td_scan_table_free);
     run->names = g_ptr_array_new_with_free_func((GDestroyNotify)td_names_free);
@@ -167,10 +175,13 @@ static TdNames *chosen_children(Run *run, const TdTable *table, const TdChildren
 
 static void add_scan(Run *run, TdTable *table, const Listed *listed, const TdNames *only)
 {
-    g_ptr_array_add(run->scans,
-                    td_scan_table_new(table, listed->database,
-                                      table->kind != TD_TABLE_NORMAL ? listed->children : NULL,
-                                      only));
+    TdScanTable *scan =
+        td_scan_table_new(table, listed->database,
+                          table->kind != TD_TABLE_NORMAL ? listed->children : NULL, only);
+
+    if (run->base != NULL)
+        scan->base = td_base_table_new(run->base, table);
+    g_ptr_array_add(run->scans, scan);
 }
 
 static void take_super(Run *run, TdTable *table, const Listed *listed)
@@ -221,13 +232,24 @@ static gboolean take_normals(Run *run, const Listed *listed, GError **error)
 }
 
 /* The positions come first: what is written from here on, the next increment sees. */
-static gboolean take_database(Run *run, const char *name, GError **error)
+static gboolean look_at_databases(Run *run, const GPtrArray *names, GError **error)
 {
-    TdDatabase *database;
+    for (guint i = 0; i < names->len; i++) {
+        TdDatabase *database;
+
+        if (!td_capture_database(&run->capture, g_ptr_array_index(names, i), &database, error))
+            return FALSE;
+        g_ptr_array_add(run->looked, database);
+    }
+    return TRUE;
+}
+
+static gboolean take_database(Run *run, GError **error)
+{
+    TdDatabase *database = g_ptr_array_steal_index(run->looked, 0);
+    const char *name = database->name;
     Listed *listed;
 
-    if (!td_capture_database(&run->capture, name, &database, error))
-        return FALSE;
     g_ptr_array_add(run->details->databases, database);
     listed = g_new0(Listed, 1);
     listed->database = database;
@@ -267,13 +289,8 @@ static gboolean check_patterns(const Run *run, GError **error)
 
 static gboolean take_schema(Run *run, GError **error)
 {
-    g_autoptr(GPtrArray) names = NULL;
-
-    if (!td_patterns_parse(run->request->tables, &run->patterns, error) ||
-        !choose_databases(run, &names, error))
-        return FALSE;
-    for (guint i = 0; i < names->len; i++)
-        if (!take_database(run, g_ptr_array_index(names, i), error))
+    while (run->looked->len > 0)
+        if (!take_database(run, error))
             return FALSE;
     warn_of_types(run);
     return check_patterns(run, error) && td_capture_objects(&run->capture, error);
@@ -281,8 +298,8 @@ static gboolean take_schema(Run *run, GError **error)
 
 /* --- Tags ------------------------------------------------------------------------------------- */
 
-/* A pool object of this backup. */
-static gboolean enter_object(Run *run, const TdObjectRef *object, GError **error)
+/* A pool object of this backup, written by it or by its base. */
+static gboolean enter_object(Run *run, const TdObjectRef *object, gboolean reused, GError **error)
 {
     g_autofree char *path = td_object_path(object);
     guint8 digest[SHA256_SIZE];
@@ -291,7 +308,7 @@ static gboolean enter_object(Run *run, const TdObjectRef *object, GError **error
         error_set(error, ERROR_INTERNAL, "a pool object has no name");
         return FALSE;
     }
-    run->written += object->size;
+    run->written += reused ? 0 : object->size;
     run->plain += object->plain_bytes;
     return backup_writer_add_external(run->request->writer, path, digest, object->size, error);
 }
@@ -317,7 +334,7 @@ static gboolean write_tags(Run *run, TdScanTable *scan, const TdChildren *childr
         return TRUE;
     scan->table->child_tables += object.rows;
     g_ptr_array_add(scan->table->tag_objects, g_memdup2(&object, sizeof object));
-    return enter_object(run, &object, error);
+    return enter_object(run, &object, FALSE, error);
 }
 
 static gboolean write_all_tags(Run *run, GError **error)
@@ -582,8 +599,9 @@ static gboolean enter_slices(Run *run, TdScanTable *scan, guint32 index, GError 
         add_window(&table->rows, &table->first, &table->last, slice->rows, slice->first,
                    slice->last);
         td_fingerprint_add(&table->fingerprint, slice->fingerprint);
-        if (!enter_object(run, &slice->data, error) ||
-            (slice->tables.sha256[0] != '\0' && !enter_object(run, &slice->tables, error)))
+        if (!enter_object(run, &slice->data, slice->reused, error) ||
+            (slice->tables.sha256[0] != '\0' &&
+             !enter_object(run, &slice->tables, slice->reused, error)))
             return FALSE;
         g_array_append_val(run->details->slices, *slice);
     }
@@ -626,7 +644,110 @@ static gboolean sum_up(Run *run, GError **error)
     return TRUE;
 }
 
+/* --- Incrementals ----------------------------------------------------------------------------- */
+
+static gboolean read_base(Run *run, GError **error)
+{
+    if (run->request->base == NULL)
+        return TRUE;
+    if (!td_details_read(run->request->base, &run->base, error))
+        return FALSE;
+    run->details->fingerprint_key = run->base->fingerprint_key;
+    run->options.fingerprint_key = run->base->fingerprint_key;
+    return TRUE;
+}
+
+/* Positions before anything else; with a base they may say that there is nothing to do. */
+static gboolean look(Run *run, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+
+    if (!td_patterns_parse(run->request->tables, &run->patterns, error) ||
+        !choose_databases(run, &names, error) || !look_at_databases(run, names, error))
+        return FALSE;
+    if (run->base == NULL || run->looked->len == 0)
+        run->changed = g_strdup("there is nothing to compare with");
+    else if (strcmp(run->request->mode, "scan") == 0)
+        run->changed = g_strdup("a scan was asked for");
+    else
+        run->changed = td_evidence_of_versions(run->base->databases, run->looked);
+    return TRUE;
+}
+
+/* What lies in vgroups is the base's; what belongs to the server has no versions and is read. */
+static gboolean take_base(Run *run, GError **error)
+{
+    TdDetails *details = run->details, *base = run->base;
+
+    while (run->looked->len > 0) {
+        TdDatabase *database = g_ptr_array_steal_index(run->looked, 0);
+        const TdDatabase *before = td_details_find_database(base, database->name);
+
+        database->rows = before->rows;
+        database->first = before->first;
+        database->last = before->last;
+        g_ptr_array_add(details->databases, database);
+    }
+    for (guint i = 0; i < base->objects->len;) {
+        if (((TdObject *)g_ptr_array_index(base->objects, i))->kind == TD_OBJECT_VIRTUAL_TABLE)
+            g_ptr_array_add(details->objects, g_ptr_array_steal_index(base->objects, i));
+        else
+            i++;
+    }
+    while (base->tables->len > 0)
+        g_ptr_array_add(details->tables, g_ptr_array_steal_index(base->tables, 0));
+    g_array_append_vals(details->slices, base->slices->data, base->slices->len);
+    return td_capture_objects(&run->capture, error);
+}
+
+static gboolean enter_base(Run *run, GError **error)
+{
+    const TdDetails *details = run->details;
+    guint64 rows = 0, tables = 0;
+
+    for (guint i = 0; i < details->tables->len; i++) {
+        const TdTable *table = g_ptr_array_index(details->tables, i);
+
+        rows += table->rows;
+        tables += table->kind == TD_TABLE_NORMAL ? 1 : table->child_tables;
+        for (guint j = 0; j < table->tag_objects->len; j++)
+            if (!enter_object(run, g_ptr_array_index(table->tag_objects, j), TRUE, error))
+                return FALSE;
+    }
+    for (guint i = 0; i < details->slices->len; i++) {
+        const TdSlice *slice = &g_array_index(details->slices, TdSlice, i);
+
+        if (!enter_object(run, &slice->data, TRUE, error) ||
+            (slice->tables.sha256[0] != '\0' && !enter_object(run, &slice->tables, TRUE, error)))
+            return FALSE;
+    }
+    manifest_set_counts(run->request->manifest, tables, rows);
+    return TRUE;
+}
+
 /* --- The whole -------------------------------------------------------------------------------- */
+
+/* The manifest is clear: no names here. */
+static void set_evidence(const Run *run)
+{
+    const gboolean unchanged = run->changed == NULL;
+    g_autofree char *state = NULL;
+    json_t *evidence;
+
+    if (run->base == NULL)
+        return;
+    evidence = json_pack("{s:s, s:[s], s:[]}", "mode", run->request->mode, "used",
+                         unchanged ? "versions" : "scan", "cannot_see");
+    if (unchanged) {
+        const TdDatabase *first = g_ptr_array_index(run->details->databases, 0);
+
+        state = time_format(first->looked - TD_REPORT_DELAY);
+        json_object_set_new(evidence, "state", json_string(state));
+    } else {
+        json_object_set_new(evidence, "reason", json_string(run->changed));
+    }
+    manifest_set_field(run->request->manifest, "evidence", evidence);
+}
 
 static gboolean write_details(Run *run, GError **error)
 {
@@ -636,6 +757,7 @@ static gboolean write_details(Run *run, GError **error)
     manifest_set_pool(request->manifest, &pool);
     manifest_set_field(request->manifest, "databases", json_integer(run->details->databases->len));
     manifest_set_field(request->manifest, "slices", json_integer(run->details->slices->len));
+    set_evidence(run);
     warn_of_changes(run);
     warn_of_nameless(run);
     return td_schema_sql_write(run->details, request->writer, error) &&
@@ -661,20 +783,31 @@ static gboolean make_scanner(Run *run, GError **error)
     return TRUE;
 }
 
+static gboolean read_server(Run *run, GError **error)
+{
+    const EngineBackup *request = run->request;
+    guint64 rows;
+
+    if (!take_schema(run, error) || !write_all_tags(run, error) || !make_scanner(run, error) ||
+        !plan_tables(run, &rows, error))
+        return FALSE;
+    progress_begin(request->progress, "reading", 0, rows);
+    if (!read_rows(run, error))
+        return FALSE;
+    progress_begin(request->progress, "writing details", 0, 0);
+    return compare_lists(run, error) && sum_up(run, error) && recount_all(run, error) &&
+           write_details(run, error);
+}
+
 gboolean td_backup(const EngineBackup *request, GError **error)
 {
     g_auto(Run) run = {0};
-    guint64 rows;
 
     run_init(&run, request);
     progress_begin(request->progress, "preparing", 0, 0);
-    if (!open_server(&run, error) || !take_schema(&run, error) || !write_all_tags(&run, error) ||
-        !make_scanner(&run, error) || !plan_tables(&run, &rows, error))
+    if (!open_server(&run, error) || !read_base(&run, error) || !look(&run, error))
         return FALSE;
-    progress_begin(request->progress, "reading", 0, rows);
-    if (!read_rows(&run, error))
-        return FALSE;
-    progress_begin(request->progress, "writing details", 0, 0);
-    return compare_lists(&run, error) && sum_up(&run, error) && recount_all(&run, error) &&
-           write_details(&run, error);
+    if (run.changed != NULL)
+        return read_server(&run, error);
+    return take_base(&run, error) && enter_base(&run, error) && write_details(&run, error);
 }

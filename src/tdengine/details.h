@@ -27,7 +27,8 @@ typedef struct {
                            columns changed since; the Parquet file has its own columns' types */
     TdObjectRef data; /* the rows */
     TdObjectRef
-        tables; /* rows, first, last, fingerprint of each child table; none of a normal one */
+        tables;      /* rows, first, last, fingerprint of each child table; none of a normal one */
+    gboolean reused; /* the objects are those of the base; not recorded */
 } TdSlice;
 
 typedef struct {

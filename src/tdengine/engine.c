@@ -8,6 +8,7 @@
 #include "tdengine/backup.h"
 #include "tdengine/drill.h"
 #include "tdengine/proof.h"
+#include "tdengine/incremental.h"
 #include "tdengine/restore-choose.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore.h"
@@ -17,6 +18,7 @@ const Engine tdengine_engine = {
     .rto = 10 * TIME_MINUTE,
     .rpo = TIME_HOUR,
     .check = td_check,
+    .base_fits = td_base_fits,
     .backup = td_backup,
     .check_object = td_check_object,
     .check_backup = td_check_backup,

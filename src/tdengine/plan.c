@@ -48,6 +48,14 @@ TdPlan *td_plan_new(gint64 unit)
     return plan;
 }
 
+TdPlan *td_plan_copy(const TdPlan *plan)
+{
+    TdPlan *copy = td_plan_new(plan->unit);
+
+    g_array_append_vals(copy->spans, plan->spans->data, plan->spans->len);
+    return copy;
+}
+
 void td_plan_free(TdPlan *plan)
 {
     if (plan == NULL)

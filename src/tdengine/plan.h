@@ -47,6 +47,7 @@ typedef struct {
 } TdSlicePlace;
 
 TdPlan *td_plan_new(gint64 unit);
+TdPlan *td_plan_copy(const TdPlan *plan);
 void td_plan_free(TdPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdPlan, td_plan_free)
 

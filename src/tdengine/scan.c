@@ -75,6 +75,7 @@ void td_scan_table_free(TdScanTable *scan)
     if (scan == NULL)
         return;
     g_array_unref(scan->counts);
+    td_base_table_free(scan->base);
     g_array_unref(scan->binary);
     g_array_unref(scan->slices);
     td_names_free(scan->unknown);
@@ -257,6 +258,10 @@ static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
     if (!read_counts(scanner, client, scan, unit, cancellable, error))
         return FALSE;
     g_clear_pointer(&scan->table->plan, td_plan_free);
+    if (scan->base != NULL && scan->base->plan->unit == unit) {
+        scan->table->plan = td_plan_copy(scan->base->plan);
+        return TRUE;
+    }
     scan->table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
                                      scan->counts->len, row_bytes(scan->table), TD_SLICE_BYTES);
     return TRUE;
@@ -413,7 +418,8 @@ static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *resul
 
     options.precision = scan->database->precision;
     options.cancellable = cancellable;
-    shape = td_slice_shape_new(scan->table, &options);
+    shape =
+        td_slice_shape_new(scan->table, &options, scan->base != NULL ? scan->base->slices : NULL);
     regroup = td_regroup_new(&(TdRegroupOptions){.table = scan->table,
                                                  .plan = scan->table->plan,
                                                  .from = first_tick(scanner, scan),

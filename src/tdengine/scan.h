@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "tdengine/children.h"
 #include "tdengine/client.h"
+#include "tdengine/incremental.h"
 #include "tdengine/slice.h"
 
 typedef enum {
@@ -30,6 +31,7 @@ typedef struct {
     const TdChildren *children; /* of a super table, a virtual one too: those that are known */
     const TdNames *only;        /* names of child tables to take; NULL: all */
     GArray *counts;             /* TdCount, from td_scan_plan() */
+    TdBaseTable *base;          /* of an incremental, to be freed with it; NULL: none */
     gboolean recounted;         /* the server counts other rows than were read */
     TdScanOutcome outcome;
     GArray *binary;   /* guint: columns that turned out to be no text */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tdengine/ddl.h"
+#include "tdengine/incremental.h"
 #include "tdengine/tags.h"
 
 /* Gathered rows go to the Parquet writer when there are so many of them, or bytes. */
@@ -18,6 +19,7 @@ enum { COUNT_NAME, COUNT_ROWS, COUNT_FIRST, COUNT_LAST, COUNT_FINGERPRINT, COUNT
 struct TdSliceShape {
     const TdTable *table;
     TdSliceOptions options;
+    const GArray *base;       /* TdSlice, or NULL */
     gboolean has_names;       /* a super table: tbname comes first, and child tables are counted */
     guint n_columns;          /* of the table */
     TdParquetColumn *columns; /* of the slice's file */
@@ -106,12 +108,14 @@ static TdHasher *make_hasher(const TdSliceShape *shape)
     return td_hasher_new(shape->options.fingerprint_key, columns, shape->n_columns);
 }
 
-TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options)
+TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options,
+                                 const GArray *base)
 {
     TdSliceShape *shape = g_new0(TdSliceShape, 1);
 
     shape->table = table;
     shape->options = *options;
+    shape->base = base;
     shape->has_names = table->kind == TD_TABLE_SUPER;
     shape->n_columns = table->columns->len;
     make_columns(shape);
@@ -309,11 +313,19 @@ gboolean td_slice_writer_finish(TdSliceWriter *writer, TdSlice *ret_slice, GErro
                      .last = writer->last,
                      .fingerprint = writer->fingerprint};
 
+    const TdSlice *same;
+
+    g_strlcpy(slice.schema, writer->shape->schema, sizeof slice.schema);
+    same = writer->shape->base != NULL ? td_base_slice(writer->shape->base, &slice) : NULL;
+    if (same != NULL) {
+        *ret_slice = *same;
+        ret_slice->reused = TRUE;
+        return TRUE;
+    }
     if (!td_slice_writer_end_group(writer, error) ||
         !td_parquet_finish(writer->data, &slice.data, error) ||
         (writer->counts != NULL && !td_parquet_finish(writer->counts, &slice.tables, error)))
         return FALSE;
-    g_strlcpy(slice.schema, writer->shape->schema, sizeof slice.schema);
     *ret_slice = slice;
     return TRUE;
 }

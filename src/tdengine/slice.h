@@ -15,8 +15,11 @@
 /* What all slices of one table have in common, and the memory that they use in turn. */
 typedef struct TdSliceShape TdSliceShape;
 
-/* The table must outlive the shape; its columns' `binary` says which are no text. */
-TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options);
+/* The table must outlive the shape; its columns' `binary` says which are no text. `base` (an array of
+ * TdSlice, or NULL) are the table's slices in the base: one that turns out to hold the same is
+ * referred to, and nothing is made durable. */
+TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options,
+                                 const GArray *base);
 void td_slice_shape_free(TdSliceShape *shape);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdSliceShape, td_slice_shape_free)
 
