@@ -62,7 +62,9 @@ static gint64 applied_version(const json_t *row)
         g_autofree char *status = g_strdup_printf("v%u_status", i);
         g_autofree char *versions = g_strdup_printf("v%u_applied/committed", i);
 
-        if (i == 1 || g_strcmp0(td_row_text(row, status), "leader") == 0)
+        /* A member that is away tells what it last said: that proves nothing. */
+        if ((i == 1 && td_row_text(row, status) == NULL) ||
+            g_strcmp0(td_row_text(row, status), "leader") == 0)
             applied = td_row_number(row, versions, applied);
     }
     return applied;

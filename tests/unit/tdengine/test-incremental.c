@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tests of what decides over an incremental: versions, and slices of the base.
+ */
+#include "tdengine/evidence.h"
+#include "tdengine/incremental.h"
+
+#include <string.h>
+
+static GPtrArray *databases_new(const char *name, gint64 created, gint64 first, gint64 second)
+{
+    GPtrArray *databases = g_ptr_array_new_with_free_func((GDestroyNotify)td_database_free);
+    TdDatabase *database = td_database_new(name);
+    const TdVgroup groups[] = {{.id = 2, .applied = first}, {.id = 3, .applied = second}};
+
+    database->create_time = created;
+    g_array_append_vals(database->vgroups, groups, G_N_ELEMENTS(groups));
+    g_ptr_array_add(databases, database);
+    return databases;
+}
+
+static void expect(GPtrArray *base, GPtrArray *now, const char *part)
+{
+    g_autofree char *reason = td_evidence_of_versions(base, now);
+
+    if (part == NULL)
+        g_assert_null(reason);
+    else
+        g_assert_nonnull(strstr(reason, part));
+    g_ptr_array_unref(base);
+    g_ptr_array_unref(now);
+}
+
+static void test_versions(void)
+{
+    GPtrArray *other;
+
+    expect(databases_new("d", 1, 10, 20), databases_new("d", 1, 10, 20), NULL);
+    expect(databases_new("d", 1, 10, 20), databases_new("d", 1, 10, 21), "moved");
+    expect(databases_new("d", 1, 10, 20), databases_new("d", 1, 9, 20), "went back");
+    expect(databases_new("d", 1, 10, 20), databases_new("d", 2, 10, 20), "made anew");
+    expect(databases_new("d", 1, 10, 20), databases_new("e", 1, 10, 20), "another database");
+    expect(databases_new("d", 1, -1, 20), databases_new("d", 1, -1, 20), "does not tell");
+    expect(g_ptr_array_new(), databases_new("d", 1, 10, 20), "more or fewer");
+    other = databases_new("d", 1, 10, 20);
+    g_array_set_size(((TdDatabase *)g_ptr_array_index(other, 0))->vgroups, 1);
+    expect(databases_new("d", 1, 10, 20), other, "split");
+    other = databases_new("d", 1, 10, 20);
+    g_array_index(((TdDatabase *)g_ptr_array_index(other, 0))->vgroups, TdVgroup, 1).id = 4;
+    expect(databases_new("d", 1, 10, 20), other, "split");
+}
+
+/* Nothing can be concluded where the server shows nothing. */
+static void test_no_vgroups(void)
+{
+    GPtrArray *base = databases_new("d", 1, 10, 20), *now = databases_new("d", 1, 10, 20);
+
+    g_array_set_size(((TdDatabase *)g_ptr_array_index(base, 0))->vgroups, 0);
+    g_array_set_size(((TdDatabase *)g_ptr_array_index(now, 0))->vgroups, 0);
+    expect(base, now, "shows no vgroups");
+}
+
+static void test_slices(void)
+{
+    g_autoptr(GArray) slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
+    TdSlice wanted;
+
+    for (gint64 step = 0; step < 5; step++) {
+        for (guint32 shard = 0; shard < 2; shard++) {
+            TdSlice slice = {.from = step * 100,
+                             .to = step * 100 + 100,
+                             .shard = shard,
+                             .shards = 2,
+                             .rows = 7,
+                             .fingerprint = {(guint64)step, shard},
+                             .schema = "abc"};
+
+            g_array_append_val(slices, slice);
+        }
+    }
+    for (guint i = 0; i < slices->len; i++) {
+        const TdSlice *slice = &g_array_index(slices, TdSlice, i);
+
+        wanted = *slice;
+        g_assert_true(td_base_slice(slices, &wanted) == slice);
+        wanted.fingerprint.high ^= 1;
+        g_assert_null(td_base_slice(slices, &wanted));
+        wanted = *slice;
+        wanted.rows++;
+        g_assert_null(td_base_slice(slices, &wanted));
+        wanted = *slice;
+        wanted.to++;
+        g_assert_null(td_base_slice(slices, &wanted));
+        wanted = *slice;
+        wanted.shards = 3;
+        g_assert_null(td_base_slice(slices, &wanted));
+        wanted = *slice;
+        g_strlcpy(wanted.schema, "abd", sizeof wanted.schema);
+        g_assert_null(td_base_slice(slices, &wanted));
+    }
+    wanted = (TdSlice){.from = 500, .to = 600, .shards = 2, .rows = 7, .schema = "abc"};
+    g_assert_null(td_base_slice(slices, &wanted));
+}
+
+static TdTable *add_table(TdDetails *details, gboolean binary)
+{
+    TdTable *table = td_table_new("d", "st", TD_TABLE_SUPER);
+    TdField *field = g_new0(TdField, 1);
+
+    field->name = g_strdup("s");
+    field->type = TD_VARCHAR;
+    field->binary = binary;
+    g_ptr_array_add(table->columns, field);
+    table->plan = td_plan_new(100);
+    g_ptr_array_add(details->tables, table);
+    return table;
+}
+
+static void test_table(void)
+{
+    g_autoptr(TdDetails) base = td_details_new();
+    g_autoptr(TdDetails) now = td_details_new();
+    TdTable *fresh = add_table(now, FALSE);
+    const TdSlice slices[] = {{.table = 0, .from = 0}, {.table = 1, .from = 0}, {.from = 100}};
+    TdBaseTable *found;
+
+    g_assert_null(td_base_table_new(base, fresh));
+    add_table(base, TRUE);
+    g_array_append_vals(base->slices, slices, G_N_ELEMENTS(slices));
+    found = td_base_table_new(base, fresh);
+    g_assert_nonnull(found);
+    g_assert_cmpuint(found->slices->len, ==, 2);
+    g_assert_true(((TdField *)g_ptr_array_index(fresh->columns, 0))->binary);
+    td_base_table_free(found);
+    fresh->kind = TD_TABLE_NORMAL;
+    g_assert_null(td_base_table_new(base, fresh));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/incremental/versions", test_versions);
+    g_test_add_func("/incremental/no-vgroups", test_no_vgroups);
+    g_test_add_func("/incremental/slices", test_slices);
+    g_test_add_func("/incremental/table", test_table);
+    return g_test_run();
+}
