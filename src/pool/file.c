@@ -281,12 +281,12 @@ gboolean pool_file_finish(PoolFileWriter *file, GError **error)
     if (file->extents->len > POOL_INLINE_EXTENTS) {
         if (!write_map(file, &result, error))
             return FALSE;
+        pool_file_set_uses(&result, (const PoolExtent *)(void *)file->extents->data,
+                           file->extents->len);
     } else if (file->extents->len > 0) {
-        result.extent_count = file->extents->len;
-        result.extents = g_memdup2(file->extents->data, file->extents->len * sizeof(PoolExtent));
+        memcpy(pool_file_make_inline(&result, file->extents->len), file->extents->data,
+               file->extents->len * sizeof(PoolExtent));
     }
-    pool_file_set_uses(&result, (const PoolExtent *)(void *)file->extents->data,
-                       file->extents->len);
     file->busy = FALSE;
     pool_stream_deliver(file->stream, &result, file->tag, &file->stats);
     pool_file_free(file);
@@ -295,6 +295,34 @@ gboolean pool_file_finish(PoolFileWriter *file, GError **error)
 
 /* --- Files that did not change ---------------------------------------------------------------- */
 
+static gboolean refer_extents(PoolStream *stream, PoolReader *reader, const PoolFile *base,
+                              PoolFile *result)
+{
+    const PoolExtent *old = pool_file_inline(base);
+    PoolExtent *extents = pool_file_make_inline(result, base->extent_count);
+
+    for (guint32 i = 0; i < base->extent_count; i++) {
+        extents[i] = old[i];
+        if (old[i].length > 0 && !pool_stream_refer(stream, reader, old[i].pack, &extents[i].pack))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean refer_map(PoolStream *stream, PoolReader *reader, const PoolFile *base,
+                          PoolFile *result)
+{
+    result->map_offset = base->map_offset;
+    result->map_length = base->map_length;
+    result->use_count = base->use_count;
+    result->uses = g_memdup2(base->uses, base->use_count * sizeof(PoolUse));
+    for (guint32 i = 0; i < result->use_count; i++) {
+        if (!pool_stream_refer(stream, reader, base->uses[i].pack, &result->uses[i].pack))
+            return FALSE;
+    }
+    return pool_stream_refer(stream, reader, base->map_pack, &result->map_pack);
+}
+
 /* The same content under the writer's handles. FALSE when some of it is in a pack that is left
  * behind. */
 static gboolean refer_whole(PoolStream *stream, PoolReader *reader, const PoolFile *base,
@@ -302,27 +330,20 @@ static gboolean refer_whole(PoolStream *stream, PoolReader *reader, const PoolFi
 {
     result->size = base->size;
     result->extent_size = base->extent_size;
-    result->use_count = base->use_count;
-    result->uses = g_memdup2(base->uses, base->use_count * sizeof(PoolUse));
-    result->extent_count = base->extent_count;
-    result->extents = g_memdup2(base->extents, base->extent_count * sizeof(PoolExtent));
-    result->map_offset = base->map_offset;
-    result->map_length = base->map_length;
-    for (guint32 i = 0; i < result->use_count; i++) {
-        if (!pool_stream_refer(stream, reader, base->uses[i].pack, &result->uses[i].pack))
-            return FALSE;
-    }
-    for (guint32 i = 0; i < result->extent_count; i++) {
-        PoolExtent *extent = &result->extents[i];
+    if (base->extent_count > 0)
+        return refer_extents(stream, reader, base, result);
+    return !pool_file_has_map(base) || refer_map(stream, reader, base, result);
+}
 
-        if (extent->length > 0 &&
-            !pool_stream_refer(stream, reader, base->extents[i].pack, &extent->pack))
-            return FALSE;
-    }
-    if (base->map_length > 0)
-        return pool_stream_refer(stream, reader, base->map_pack, &result->map_pack);
-    pool_file_set_uses(result, result->extents, result->extent_count);
-    return TRUE;
+static guint64 stored_size_of(const PoolFile *file)
+{
+    guint64 stored = 0;
+
+    for (guint32 i = 0; i < file->extent_count; i++)
+        stored += pool_file_inline(file)[i].length;
+    for (guint32 i = 0; pool_file_has_map(file) && i < file->use_count; i++)
+        stored += file->uses[i].bytes;
+    return stored;
 }
 
 /* Copies an extent's stored bytes into the open pack. They are decoded for a check first: damage
@@ -381,8 +402,7 @@ gboolean pool_file_reuse(PoolStream *stream, PoolReader *reader, const PoolFile 
         pool_file_clear(&result);
         return copy_forward(stream, reader, base, tag, error);
     }
-    for (guint32 i = 0; i < result.use_count; i++)
-        stats.reused_stored += result.uses[i].bytes;
+    stats.reused_stored = stored_size_of(&result);
     pool_stream_deliver(stream, &result, tag, &stats);
     return TRUE;
 }

@@ -22,7 +22,7 @@ json_t *pool_file_to_json(const PoolFile *file)
                              (json_int_t)file->extent_size);
     json_t *list = json_array();
 
-    if (file->map_length > 0) {
+    if (pool_file_has_map(file)) {
         json_object_set_new(json, "map",
                             json_pack("[I, I, I]", (json_int_t)file->map_pack,
                                       (json_int_t)file->map_offset, (json_int_t)file->map_length));
@@ -33,7 +33,7 @@ json_t *pool_file_to_json(const PoolFile *file)
         return json;
     }
     for (guint32 i = 0; i < file->extent_count; i++) {
-        const PoolExtent *extent = &file->extents[i];
+        const PoolExtent *extent = &pool_file_inline(file)[i];
         char hash[33];
 
         g_snprintf(hash, sizeof hash, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
@@ -92,14 +92,14 @@ static gboolean read_hash(const json_t *value, Hash128 *ret_hash)
 static gboolean read_extents(PoolReader *reader, const json_t *list, PoolFile *file)
 {
     guint64 count = pool_extent_count(file->size, file->extent_size);
+    PoolExtent *extents;
 
     if (json_array_size(list) != count || count > POOL_INLINE_LIMIT)
         return FALSE;
-    file->extent_count = (guint32)count;
-    file->extents = g_new0(PoolExtent, count);
+    extents = count > 0 ? pool_file_make_inline(file, (guint32)count) : NULL;
     for (guint32 i = 0; i < file->extent_count; i++) {
         const json_t *entry = json_array_get(list, i);
-        PoolExtent *extent = &file->extents[i];
+        PoolExtent *extent = &extents[i];
 
         if (json_array_size(entry) != 4 ||
             !read_range(reader, entry, &extent->pack, &extent->offset, &extent->length) ||

@@ -66,9 +66,30 @@ guint64 pool_map_length(guint64 pack_count, guint64 extent_count)
 
 void pool_file_clear(PoolFile *file)
 {
-    g_clear_pointer(&file->extents, g_free);
-    g_clear_pointer(&file->uses, g_free);
+    if (file->extent_count == 0)
+        g_free(file->uses);
+    else if (file->extent_count > 1)
+        g_free(file->several);
     *file = (PoolFile){0};
+}
+
+const PoolExtent *pool_file_inline(const PoolFile *file)
+{
+    return file->extent_count == 1 ? &file->one : file->several;
+}
+
+gboolean pool_file_has_map(const PoolFile *file)
+{
+    return file->extent_count == 0 && file->map_length > 0;
+}
+
+PoolExtent *pool_file_make_inline(PoolFile *file, guint32 count)
+{
+    file->extent_count = count;
+    if (count > 1)
+        return file->several = g_new0(PoolExtent, count);
+    file->one = (PoolExtent){0};
+    return &file->one;
 }
 
 static int compare_uses(gconstpointer a, gconstpointer b)
@@ -99,8 +120,7 @@ void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count
         if (extents[i].length > 0)
             add_use(uses, extents[i].pack, extents[i].length);
     }
-    if (file->map_length > 0)
-        add_use(uses, file->map_pack, file->map_length);
+    add_use(uses, file->map_pack, file->map_length);
     g_array_sort(uses, compare_uses);
     for (guint i = 0; i < uses->len; i++) {
         const PoolUse use = g_array_index(uses, PoolUse, i);
@@ -112,15 +132,7 @@ void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count
             g_array_index(uses, PoolUse, kept++) = use;
     }
     file->use_count = kept;
-    file->uses = kept > 0 ? g_memdup2(uses->data, kept * sizeof(PoolUse)) : NULL;
-}
-
-void pool_file_trim(PoolFile *file)
-{
-    if (file->map_length > 0)
-        return;
-    g_clear_pointer(&file->uses, g_free);
-    file->use_count = 0;
+    file->uses = g_memdup2(uses->data, kept * sizeof(PoolUse));
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */

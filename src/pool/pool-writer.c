@@ -292,7 +292,13 @@ void pool_writer_account(PoolWriter *writer, const PoolFile *file, const PoolSta
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
 
-    for (guint32 i = 0; i < file->use_count; i++)
+    for (guint32 i = 0; i < file->extent_count; i++) {
+        const PoolExtent *extent = &pool_file_inline(file)[i];
+
+        if (extent->length > 0)
+            get_pack(writer, extent->pack)->alive += extent->length;
+    }
+    for (guint32 i = 0; pool_file_has_map(file) && i < file->use_count; i++)
         get_pack(writer, file->uses[i].pack)->alive += file->uses[i].bytes;
     writer->stats.plain += stats->plain;
     writer->stats.stored += stats->stored;

@@ -48,28 +48,35 @@ typedef struct {
     guint64 bytes;
 } PoolUse;
 
-/* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is
- * inside. Pack numbers are handles of the PoolWriter or PoolReader that the file came from. */
 typedef struct {
-    guint64 size;               /* bytes of the file */
-    struct PoolExtent *extents; /* inline, when map_length is 0 */
-    PoolUse
-        *uses; /* all packs that the content needs, by handle, when map_length is not 0; else the
-                    * extents say so: of a million small files every allocation counts */
-    guint32 extent_size;
-    guint32 map_pack; /* the pack that holds the map, when map_length is not 0 */
-    guint32 map_offset, map_length;
-    guint32 extent_count; /* of the inline extents */
-    guint32 use_count;
-} PoolFile;
-
-typedef struct PoolExtent {
     guint32 pack;
     guint32 offset;
     guint32 length; /* stored bytes; 0: the extent is all zero bytes and nothing is stored */
     Hash128 hash;   /* of the plain bytes, keyed */
 } PoolExtent;
 
+/* Where the content of one file is. Belongs to whoever got it; pool_file_clear() frees what is
+ * inside. Pack numbers are handles of the PoolWriter or PoolReader that the file came from. Of a
+ * million small files every allocation counts: the single extent of one needs none. */
+typedef struct {
+    guint64 size; /* bytes of the file */
+    guint32 extent_size;
+    guint32 extent_count; /* of the inline extents; 0: there is a map, or the file is empty */
+    union {
+        PoolExtent one;      /* extent_count is 1; see pool_file_inline() */
+        PoolExtent *several; /* extent_count is more */
+        struct {             /* extent_count is 0 */
+            guint32 map_pack, map_offset;
+            guint32 map_length; /* 0: the file is empty */
+            guint32 use_count;
+            PoolUse *uses; /* all packs that the content needs, by handle */
+        };
+    };
+} PoolFile;
+
+/* The inline extents, extent_count of them; valid as long as *file. */
+const PoolExtent *pool_file_inline(const PoolFile *file);
+gboolean pool_file_has_map(const PoolFile *file);
 void pool_file_clear(PoolFile *file);
 
 typedef struct PoolReader PoolReader;

@@ -160,9 +160,9 @@ guint64 pool_extent_count(guint64 size, guint32 extent_size);
 /* Plain bytes of the extent with this index. */
 guint32 pool_extent_plain(guint64 size, guint32 extent_size, guint64 index);
 
-/* Takes the uses away again where the inline extents tell them. */
-void pool_file_trim(PoolFile *file);
-/* What a file uses, from its extents and, where map_length is not 0, its map. */
+/* Room for the inline extents of a file that has none yet, zeroed. */
+PoolExtent *pool_file_make_inline(PoolFile *file, guint32 count);
+/* What a file with a map uses, from its extents and the map. */
 void pool_file_set_uses(PoolFile *file, const PoolExtent *extents, guint32 count);
 
 /* --- pool-writer.c: the pack table ------------------------------------------------------------ */

@@ -375,9 +375,9 @@ GArray *pool_file_extents(PoolReader *reader, const PoolFile *file, GError **err
     const guint8 *bytes;
     PoolMap map;
 
-    if (file->map_length == 0) {
+    if (!pool_file_has_map(file)) {
         extents = g_array_sized_new(FALSE, FALSE, sizeof(PoolExtent), file->extent_count);
-        return g_array_append_vals(extents, file->extents, file->extent_count);
+        return g_array_append_vals(extents, pool_file_inline(file), file->extent_count);
     }
     bytes = fetch(reader, file->map_pack, file->map_offset, file->map_length, 0, error);
     if (bytes == NULL)

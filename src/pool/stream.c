@@ -159,7 +159,6 @@ gboolean pool_stream_refer(PoolStream *stream, PoolReader *reader, guint32 pack,
 void pool_stream_deliver(PoolStream *stream, PoolFile *file, gpointer tag, const PoolStats *stats)
 {
     pool_writer_account(stream->writer, file, stats);
-    pool_file_trim(file);
     if (stream->func != NULL)
         stream->func(file, tag, stream->data);
     else

@@ -237,13 +237,13 @@ static gboolean prove_file(gpointer task, gpointer data, GCancellable *cancellab
     g_autoptr(GArray) extents = NULL;
     GError *problem = NULL;
 
-    if (content->map_length != 0 && !proving->chosen[content->map_pack])
+    if (pool_file_has_map(content) && !proving->chosen[content->map_pack])
         return TRUE;
     extents = pool_file_extents(proving->physical->reader, content, &problem);
     if (extents == NULL)
         return settle(proving,
-                      content->map_length != 0 ? proving->paths->pdata[content->map_pack]
-                                               : proving->index,
+                      pool_file_has_map(content) ? proving->paths->pdata[content->map_pack]
+                                                 : proving->index,
                       problem, error);
     if (extents->len != wanted) {
         tell(proving, proving->index, "%s has other extents than its size asks for", file->path);
@@ -363,14 +363,16 @@ static gboolean note_file(PgFile *file, gpointer data, GError **error)
 {
     Owning *owning = data;
     const PoolFile *content = &file->content;
-    guint count = content->map_length != 0 ? content->use_count : content->extent_count;
+    const PoolExtent *extents = pool_file_inline(content);
+    gboolean mapped = pool_file_has_map(content);
+    guint count = mapped ? content->use_count : content->extent_count;
     guint32 before = G_MAXUINT32;
 
     for (guint i = 0; file->kind == PG_FILE_REGULAR && i < count; i++) {
-        guint32 pack = content->map_length != 0 ? content->uses[i].pack : content->extents[i].pack;
+        guint32 pack = mapped ? content->uses[i].pack : extents[i].pack;
         GString *names;
 
-        if (pack == before || (content->map_length == 0 && content->extents[i].length == 0) ||
+        if (pack == before || (!mapped && extents[i].length == 0) ||
             !g_hash_table_contains(owning->objects, owning->paths->pdata[pack]))
             continue;
         before = pack;

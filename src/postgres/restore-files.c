@@ -57,14 +57,16 @@ static guint32 extents_of(const PoolFile *content)
 
 static void find_place(const PoolFile *content, Piece *piece)
 {
-    for (guint32 i = 0; content->map_length == 0 && i < content->extent_count; i++) {
-        if (content->extents[i].length == 0)
+    for (guint32 i = 0; i < content->extent_count; i++) {
+        const PoolExtent *extent = &pool_file_inline(content)[i];
+
+        if (extent->length == 0)
             continue;
-        piece->pack = content->extents[i].pack;
-        piece->offset = content->extents[i].offset;
+        piece->pack = extent->pack;
+        piece->offset = extent->offset;
         return;
     }
-    if (content->map_length == 0)
+    if (!pool_file_has_map(content))
         return;
     /* Where the extents are, only the map says; most stand in the first of its packs. */
     piece->pack = content->use_count > 0 ? content->uses[0].pack : content->map_pack;

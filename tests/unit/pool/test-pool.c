@@ -282,7 +282,7 @@ static void test_zero_and_random(StoreFixture *fixture, gconstpointer data)
     assert_file(&read, 1, noise, 300 * KIB);
     place(&read, 1, &file);
     g_assert_cmpuint(file.extent_count, ==, 3);
-    g_assert_cmpuint(file.extents[0].length, ==, 128 * KIB);
+    g_assert_cmpuint(pool_file_inline(&file)[0].length, ==, 128 * KIB);
     pool_file_clear(&file);
     test_read_end(&read);
 }
