@@ -8,6 +8,7 @@ import string
 import pytest
 
 import pgcluster
+from physical import PhysicalCluster, Site
 
 
 def missing():
@@ -56,3 +57,26 @@ def database(cluster):
 def holdfast(cluster, database, tmp_path):
     """The program, backing up that database only."""
     return pgcluster.Holdfast(tmp_path, cluster, extra=f"databases = {database}\n")
+
+
+@pytest.fixture
+def closing():
+    """Things that are removed at the end, the last first."""
+    things = []
+    yield lambda thing: things.append(thing) or thing
+    for thing in reversed(things):
+        thing.remove()
+
+
+@pytest.fixture
+def server(closing):
+    """A server that archives its WAL."""
+    if missing() is not None:
+        pytest.skip(missing())
+    return closing(PhysicalCluster())
+
+
+@pytest.fixture
+def site(server):
+    """A repository of that server's."""
+    return Site(server)

@@ -11,6 +11,8 @@ import time
 
 from pgcluster import PROGRAM, Cluster, Result, wait_until
 
+# Of the rows of the table that fill() makes.
+SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
 UNPACK = PROGRAM.parent / "tests" / "unit" / "unpack-physical"
 
 
@@ -113,6 +115,12 @@ class Site:
     def check_sums(self, backup):
         done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=self.path(backup))
         assert done.returncode == 0
+
+
+def fill(cluster, rows=20000):
+    """The table that most tests look at."""
+    cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
+                 "ALTER TABLE trades ADD PRIMARY KEY (id);")
 
 
 def archive_now(site):

@@ -8,34 +8,14 @@ import shutil
 import subprocess
 import time
 
-import pytest
-
-from conftest import missing
-from physical import PhysicalCluster, Site, archive_now, kill_children
+from physical import SUM, Site, archive_now, kill_children
 from restored import Restored
-
-
-@pytest.fixture
-def closing():
-    """Things that are removed at the end, the last first."""
-    things = []
-    yield lambda thing: things.append(thing) or thing
-    for thing in reversed(things):
-        thing.remove()
-
-
-@pytest.fixture
-def server(closing):
-    if missing() is not None:
-        pytest.skip(missing())
-    return closing(PhysicalCluster())
 
 
 def make_site(server, retention):
     return Site(server, extra=f"[retention]\n{retention}")
 
 
-SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
 DAY = 86400
 
 

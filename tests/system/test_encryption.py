@@ -11,22 +11,13 @@ import pytest
 
 import unseal
 from conftest import missing
-from physical import PhysicalCluster, Site, as_server_user
+from physical import SUM, PhysicalCluster, Site, archive_now, as_server_user
 from pgcluster import PROGRAM, ROOT, wait_until
 from restored import Restored
-from test_physical_restore import SUM, archive_now
 
 SECRET_TABLE = "zanzibar_accounts"
 SECRET_TEXT = "a secret sentence that must not be seen"
 KEY = bytes(range(40))
-
-
-@pytest.fixture
-def closing():
-    things = []
-    yield lambda thing: things.append(thing) or thing
-    for thing in reversed(things):
-        thing.remove()
 
 
 @pytest.fixture

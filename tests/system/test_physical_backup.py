@@ -12,36 +12,7 @@ import pytest
 
 from conftest import missing
 from pgcluster import wait_until
-from physical import PhysicalCluster, Revived, Site
-
-
-@pytest.fixture
-def closing():
-    """Things that are removed at the end, the last first."""
-    things = []
-    yield lambda thing: things.append(thing) or thing
-    for thing in reversed(things):
-        thing.remove()
-
-
-@pytest.fixture
-def server(closing):
-    if missing() is not None:
-        pytest.skip(missing())
-    return closing(PhysicalCluster())
-
-
-@pytest.fixture
-def site(server):
-    return Site(server)
-
-
-def fill(cluster, rows=20000):
-    cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
-                 "ALTER TABLE trades ADD PRIMARY KEY (id);")
-
-
-SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
+from physical import SUM, PhysicalCluster, Revived, Site, fill
 
 
 def both_ways(test):

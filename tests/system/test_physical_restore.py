@@ -11,44 +11,14 @@ import time
 
 import pytest
 
-from conftest import missing
-from physical import PhysicalCluster, Site, archive_now, as_server_user, kill_children
+from physical import SUM, archive_now, as_server_user, fill, kill_children
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 
 
 @pytest.fixture
-def closing():
-    """Things that are removed at the end, the last first."""
-    things = []
-    yield lambda thing: things.append(thing) or thing
-    for thing in reversed(things):
-        thing.remove()
-
-
-@pytest.fixture
-def server(closing):
-    if missing() is not None:
-        pytest.skip(missing())
-    return closing(PhysicalCluster())
-
-
-@pytest.fixture
-def site(server):
-    return Site(server)
-
-
-@pytest.fixture
 def restored(site, closing):
     return closing(Restored(site))
-
-
-SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)), 0) FROM trades t"
-
-
-def fill(cluster, rows=20000):
-    cluster.psql(f"CREATE TABLE trades AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, {rows}) g;"
-                 "ALTER TABLE trades ADD PRIMARY KEY (id);")
 
 
 def now(cluster):
