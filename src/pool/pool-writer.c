@@ -89,8 +89,8 @@ PoolWriter *pool_writer_new(const PoolWriterOptions *options, GError **error)
     writer->noted = G_MININT64 / 2;
     if (!leave_tombstones(writer, repository, error))
         return NULL;
-    writer->resume = pool_resume_new(repository_store(repository), options->unfinished,
-                                     writer->hash_key, writer->left);
+    writer->resume =
+        pool_resume_new(repository, options->unfinished, writer->hash_key, writer->left);
     return g_steal_pointer(&writer);
 }
 
@@ -201,12 +201,9 @@ static json_t *take_unnoted(PoolWriter *writer, const guint8 digest[SHA256_SIZE]
     return packs;
 }
 
-/* Notes are in clear, and so would be the hash key, which tells whether a backup holds bytes that
- * somebody else has: of an encrypted repository nothing is noted. */
 void pool_writer_note_pack(PoolWriter *writer, const guint8 digest[SHA256_SIZE], guint64 size)
 {
-    json_t *packs =
-        repository_is_encrypted(writer->repository) ? NULL : take_unnoted(writer, digest, size);
+    json_t *packs = take_unnoted(writer, digest, size);
     g_autofree char *key = g_strdup_printf("%016" G_GINT64_MODIFIER "x", writer->hash_key);
     g_autoptr(GError) problem = NULL;
 

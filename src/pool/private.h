@@ -116,7 +116,7 @@ typedef struct PoolResume PoolResume;
 
 /* The packs that the notes name, hashes made with this key; `left` are the digests of packs that
  * must not be referred to. Never fails: what cannot be read is not there. */
-PoolResume *pool_resume_new(Store *store, const Unfinished *unfinished, guint64 hash_key,
+PoolResume *pool_resume_new(Repository *repository, const Unfinished *unfinished, guint64 hash_key,
                             GHashTable *left);
 void pool_resume_free(PoolResume *resume);
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "repo/stored.h"
 
 /* Of all packs together: 64 MiB of memory; 2 TiB in extents of the largest size. */
 #define ENTRY_LIMIT (2 * 1024 * 1024)
@@ -30,7 +31,7 @@ typedef struct {
 } Found;
 
 struct PoolResume {
-    Store *store;
+    Repository *repository;
     GArray *packs;
     GArray *found; /* sorted by hash and plain length */
     GMutex mutex;  /* one pack is read at a time */
@@ -43,7 +44,7 @@ void pool_resume_free(PoolResume *resume)
     g_array_unref(resume->packs);
     g_array_unref(resume->found);
     g_mutex_clear(&resume->mutex);
-    store_unref(resume->store);
+    repository_unref(resume->repository);
     g_free(resume);
 }
 
@@ -55,26 +56,29 @@ static gboolean read_directory(PoolResume *resume, const Pack *pack, const char 
     guint8 trailer[PACK_DIRECTORY_TRAILER];
     g_autofree guint8 *bytes = NULL;
     gsize length, got;
+    guint64 size; /* plain; the note has the stored one */
     StoreInfo info;
 
-    if (!store_stat(resume->store, name, &info, error))
+    if (!store_stat(repository_store(resume->repository), name, &info, error) ||
+        !stored_size(resume->repository, SEAL_POOL, name, &size, error))
         return FALSE;
-    if (info.size != pack->size || info.size < PACK_HEADER_SIZE + PACK_DIRECTORY_TRAILER) {
+    if (info.size != pack->size || size < PACK_HEADER_SIZE + PACK_DIRECTORY_TRAILER) {
         error_set(error, ERROR_DAMAGED, "%s has another size than was noted", name);
         return FALSE;
     }
-    if (!store_read(resume->store, name, info.size - sizeof trailer, trailer, sizeof trailer, &got,
-                    error))
+    if (!stored_read(resume->repository, SEAL_POOL, name, size - sizeof trailer, trailer,
+                     sizeof trailer, &got, error))
         return FALSE;
     if (got < sizeof trailer) {
         error_set(error, ERROR_DAMAGED, "%s was cut", name);
         return FALSE;
     }
-    if (!pack_directory_length(trailer, info.size, name, &length, error))
+    if (!pack_directory_length(trailer, size, name, &length, error))
         return FALSE;
     bytes = g_malloc(length);
-    return store_read(resume->store, name, info.size - length, bytes, length, &got, error) &&
-           pack_directory_read(bytes, got, info.size, name, entries, error);
+    return stored_read(resume->repository, SEAL_POOL, name, size - length, bytes, length, &got,
+                       error) &&
+           pack_directory_read(bytes, got, size, name, entries, error);
 }
 
 static void add_pack(PoolResume *resume, const Pack *pack)
@@ -138,13 +142,13 @@ gboolean pool_unfinished_hash_key(const Unfinished *unfinished, guint64 *ret_has
     return g_ascii_string_to_unsigned(text, 16, 0, G_MAXUINT64, ret_hash_key, NULL);
 }
 
-PoolResume *pool_resume_new(Store *store, const Unfinished *unfinished, guint64 hash_key,
+PoolResume *pool_resume_new(Repository *repository, const Unfinished *unfinished, guint64 hash_key,
                             GHashTable *left)
 {
     PoolResume *resume = g_new0(PoolResume, 1);
     guint64 key;
 
-    resume->store = store_ref(store);
+    resume->repository = repository_ref(repository);
     resume->packs = g_array_new(FALSE, FALSE, sizeof(Pack));
     resume->found = g_array_new(FALSE, FALSE, sizeof(Found));
     g_mutex_init(&resume->mutex);
@@ -172,7 +176,8 @@ static PackState read_pack(PoolResume *resume, const Pack *pack)
     g_autoptr(GError) problem = NULL;
     guint8 digest[SHA256_SIZE];
 
-    if (!store_stream(resume->store, name, hash_piece, hash, NULL, &problem)) {
+    if (!store_stream(repository_store(resume->repository), name, hash_piece, hash, NULL,
+                      &problem)) {
         log_write(LOG_INFO, "%s is not taken over: %s", name, problem->message);
         return PACK_BAD;
     }

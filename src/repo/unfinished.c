@@ -13,6 +13,7 @@
 #include "repo/backup.h"
 #include "repo/document.h"
 #include "repo/lease.h"
+#include "repo/stored.h"
 
 #define NOTE_SIZE_LIMIT (16 * 1024 * 1024)
 #define NOTE_LIMIT      1000000
@@ -77,6 +78,30 @@ static gboolean is_of(const json_t *note, const char *id, const char *source, co
            time_parse(json_get_string(note, "since", ""), NULL, ret_since, NULL);
 }
 
+static json_t *read_note(Repository *repository, const char *name, GError **error)
+{
+    g_autofree char *bytes = NULL;
+    g_autoptr(json_t) note = NULL;
+    guint64 size;
+    gsize length;
+
+    if (!repository_is_encrypted(repository))
+        return document_get(repository_store(repository), name, NOTE_SIZE_LIMIT, error);
+    if (!stored_size(repository, SEAL_BACKUP, name, &size, error))
+        return NULL;
+    if (size > NOTE_SIZE_LIMIT) {
+        error_set(error, ERROR_LIMIT, "%s is larger than a note can be", name);
+        return NULL;
+    }
+    bytes = g_malloc(size + 1);
+    if (!stored_read(repository, SEAL_BACKUP, name, 0, bytes, size + 1, &length, error))
+        return NULL;
+    note = json_read_object(bytes, length, name, error);
+    if (note == NULL || !repository_check_version(note, name, error))
+        return NULL;
+    return g_steal_pointer(&note);
+}
+
 /* *ret_unfinished stays NULL where the folder has no notes of such a run. */
 static gboolean read_folder(Repository *repository, const char *id, const char *source,
                             const char *type, Unfinished **ret_unfinished, GError **error)
@@ -94,7 +119,7 @@ static gboolean read_folder(Repository *repository, const char *id, const char *
     g_ptr_array_sort(names, compare_names);
     for (guint i = 0; i < names->len; i++) {
         g_autoptr(GError) problem = NULL;
-        g_autoptr(json_t) note = document_get(store, names->pdata[i], NOTE_SIZE_LIMIT, &problem);
+        g_autoptr(json_t) note = read_note(repository, names->pdata[i], &problem);
         gint64 since;
 
         if (note == NULL) {

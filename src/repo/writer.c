@@ -310,6 +310,18 @@ static char *take_note_name(BackupWriter *writer)
     return name;
 }
 
+/* A note may hold what is for the owner of the key only. */
+static gboolean put_sealed(BackupWriter *writer, const char *name, const char *text, GError **error)
+{
+    g_autoptr(Sha256) hash = sha256_new();
+    g_autoptr(StoredWriter) target =
+        stored_begin(writer->repository, SEAL_BACKUP, name, hash, error);
+    guint64 size;
+
+    return target != NULL && stored_write(target, text, strlen(text), error) &&
+           stored_finish(target, &size, error) && stored_commit(target, error);
+}
+
 gboolean backup_writer_note(BackupWriter *writer, json_t *fields, GError **error)
 {
     g_autoptr(json_t) document = fields;
@@ -323,6 +335,8 @@ gboolean backup_writer_note(BackupWriter *writer, json_t *fields, GError **error
     json_object_set_new(document, "type", json_text(lease_type(writer->lease)));
     json_object_set_new(document, "since", json_text(since));
     text = json_write(document, FALSE);
+    if (repository_is_encrypted(writer->repository))
+        return put_sealed(writer, name, text, error);
     return document_put(repository_store(writer->repository), name, text, strlen(text), NULL,
                         error);
 }

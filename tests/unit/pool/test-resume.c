@@ -6,6 +6,7 @@
 #include "pool-fixture.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "pool/private.h"
 #include "pool/sweep.h"
@@ -118,6 +119,49 @@ static void test_reuse(StoreFixture *fixture, gconstpointer data)
     /* The backup's own notes went with its commit. */
     notes = list_names(fixture->store, "backups/" NEXT "/" UNFINISHED_NOTES);
     g_assert_cmpstr(notes, ==, "");
+}
+
+static Repository *make_encrypted(StoreFixture *fixture)
+{
+    static const char key[] = "0123456789abcdef0123456789abcdef";
+    g_autofree char *directory = g_dir_make_tmp("holdfast-resume-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "key", NULL);
+    g_autofree char *text = g_strconcat("key-file=", path, NULL);
+    g_autoptr(KeyForm) form = key_form_parse(text, NULL);
+    g_autoptr(GError) error = NULL;
+    Repository *repository;
+
+    g_assert_true(file_replace(path, key, strlen(key), 0600, NULL));
+    repository = repository_create_encrypted(fixture->store, fast, form, &error);
+    g_assert_no_error(error);
+    g_assert_true(directory_remove(directory, NULL));
+    return repository;
+}
+
+static gboolean look_into_note(const char *name, const StoreInfo *info, gpointer data,
+                               GError **error)
+{
+    g_autoptr(GBytes) bytes = store_get(data, name, 1024 * 1024, error);
+
+    g_assert_nonnull(bytes);
+    g_assert_null(
+        g_strstr_len(g_bytes_get_data(bytes, NULL), (gssize)g_bytes_get_size(bytes), "hash_key"));
+    return TRUE;
+}
+
+static void test_encrypted(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_encrypted(fixture);
+    g_autoptr(Unfinished) unfinished = NULL;
+    g_autoptr(GError) error = NULL;
+
+    make_dead(fixture, repository, DEAD, NULL);
+    g_assert_true(store_list(fixture->store, "backups/" DEAD "/" UNFINISHED_NOTES, look_into_note,
+                             fixture->store, &error));
+    g_assert_no_error(error);
+    unfinished = find(repository);
+    g_assert_nonnull(unfinished);
+    g_assert_cmpuint(finish_after(fixture, repository, NEXT, unfinished), ==, 2 * SIZE);
 }
 
 /* An interrupted run that itself had taken over. */
@@ -286,6 +330,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/resume/directory", test_directory);
     add("/resume/reuse", test_reuse);
+    add("/resume/encrypted", test_encrypted);
     add("/resume/twice", test_twice);
     add("/resume/others-are-left", test_others_are_left);
     add("/resume/damage", test_damage);
