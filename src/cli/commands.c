@@ -31,6 +31,7 @@ const Command *const command_table[] = {
     &command_wal_get,
     &command_wal_receive,
     &command_wal_list,
+    &command_copy,
     &command_export,
     &command_key_list,
     &command_key_add,

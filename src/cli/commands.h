@@ -33,6 +33,7 @@ extern const Command command_wal_get;
 extern const Command command_wal_receive;
 extern const Command command_wal_list;
 extern const Command command_drill;
+extern const Command command_copy;
 extern const Command command_export;
 extern const Command command_key_list;
 extern const Command command_key_add;

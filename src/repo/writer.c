@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "repo/backup-id.h"
+#include "repo/backup.h"
 #include "repo/checksums.h"
 #include "repo/document.h"
 #include "repo/stored.h"
@@ -29,6 +30,7 @@ struct BackupWriter {
     GPtrArray *remains;    /* names that may be in the store, in the order of writing */
     GPtrArray *notes;      /* names that may be in the store */
     gboolean committed;    /* or beyond taking back */
+    gboolean copy;         /* of a backup of another repository */
 };
 
 /* An object outside of the backup's folder. */
@@ -62,26 +64,10 @@ static void manifest_object_free(gpointer data)
     g_free(object);
 }
 
-BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char *id,
-                                GError **error)
+static BackupWriter *writer_make(Repository *repository, Lease *lease, const char *id)
 {
-    g_autofree char *prefix = g_strdup_printf("backups/%s/", id);
-    g_autoptr(GPtrArray) parts = NULL;
-    BackupWriter *writer;
+    BackupWriter *writer = g_new0(BackupWriter, 1);
 
-    if (!backup_id_valid(id)) {
-        error_set(error, ERROR_INTERNAL, "\"%s\" is no id for a backup", id);
-        return NULL;
-    }
-    if (!lease_check(lease, error) ||
-        !store_list_parts(repository_store(repository), prefix, &parts, error))
-        return NULL;
-    /* What is not written here must not be taken back here either. */
-    if (parts->len != 0) {
-        error_set(error, ERROR_EXISTS, "there is a backup %s already", id);
-        return NULL;
-    }
-    writer = g_new0(BackupWriter, 1);
     writer->repository = repository_ref(repository);
     writer->lease = lease;
     writer->id = g_strdup(id);
@@ -91,6 +77,49 @@ BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char
     writer->externals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     writer->remains = g_ptr_array_new_with_free_func(g_free);
     writer->notes = g_ptr_array_new_with_free_func(g_free);
+    return writer;
+}
+
+static gboolean check_id(const char *id, GError **error)
+{
+    if (backup_id_valid(id))
+        return TRUE;
+    error_set(error, ERROR_INTERNAL, "\"%s\" is no id for a backup", id);
+    return FALSE;
+}
+
+BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char *id,
+                                GError **error)
+{
+    g_autofree char *prefix = g_strdup_printf("backups/%s/", id);
+    g_autoptr(GPtrArray) parts = NULL;
+
+    if (!check_id(id, error) || !lease_check(lease, error) ||
+        !store_list_parts(repository_store(repository), prefix, &parts, error))
+        return NULL;
+    /* What is not written here must not be taken back here either. */
+    if (parts->len != 0) {
+        error_set(error, ERROR_EXISTS, "there is a backup %s already", id);
+        return NULL;
+    }
+    return writer_make(repository, lease, id);
+}
+
+BackupWriter *backup_writer_new_copy(Repository *repository, Lease *lease, const char *id,
+                                     GError **error)
+{
+    BackupWriter *writer;
+    gboolean committed;
+
+    if (!check_id(id, error) || !lease_check(lease, error) ||
+        !backup_is_committed(repository, id, &committed, error))
+        return NULL;
+    if (committed) {
+        error_set(error, ERROR_EXISTS, "there is a backup %s already", id);
+        return NULL;
+    }
+    writer = writer_make(repository, lease, id);
+    writer->copy = TRUE;
     return writer;
 }
 
@@ -132,7 +161,7 @@ void backup_writer_free(BackupWriter *writer)
 {
     if (writer == NULL)
         return;
-    if (!writer->committed)
+    if (!writer->committed && !writer->copy)
         remove_remains(writer);
     g_hash_table_unref(writer->begun);
     g_ptr_array_unref(writer->objects);
@@ -266,6 +295,19 @@ gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec 
 
     return object != NULL && object_writer_write(object, bytes, length, error) &&
            object_writer_commit(object, NULL, error);
+}
+
+void backup_writer_adopt(BackupWriter *writer, const char *path, guint64 plain_size,
+                         const guint8 digest[SHA256_SIZE], guint64 size)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
+    ManifestObject *entry = g_new0(ManifestObject, 1);
+
+    entry->path = g_strdup(path);
+    entry->size = size;
+    entry->plain_size = plain_size;
+    sha256_to_hex(digest, entry->sha256);
+    g_ptr_array_add(writer->objects, entry);
 }
 
 static gboolean is_external(const char *path)
@@ -463,7 +505,13 @@ static gboolean put_manifest(BackupWriter *writer, Manifest *manifest, Checksums
     guint8 digest[SHA256_SIZE];
     gsize length;
 
-    manifest_set_repository(manifest, repository_id(writer->repository));
+    /* A copy keeps where the backup was made; the manifest of one that was broken off goes. */
+    if (writer->copy) {
+        if (!store_delete(repository_store(writer->repository), name, error))
+            return FALSE;
+    } else {
+        manifest_set_repository(manifest, repository_id(writer->repository));
+    }
     text = manifest_write(manifest, &length);
     if (length > MANIFEST_SIZE_LIMIT) {
         error_set(error, ERROR_LIMIT, "the manifest of backup %s would be larger than %d bytes",

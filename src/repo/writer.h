@@ -22,6 +22,13 @@ typedef struct ObjectWriter ObjectWriter;
  * writer). */
 BackupWriter *backup_writer_new(Repository *repository, Lease *lease, const char *id,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Begins the copy of a backup of another repository, which keeps its id. What an interrupted copy
+ * left in the folder may be there: objects are put there by repo/transfer.h, and entered with
+ * backup_writer_adopt(). Freed without a commit it leaves everything for the next run (or the
+ * sweep). ERROR_EXISTS where the backup is committed. */
+BackupWriter *backup_writer_new_copy(Repository *repository, Lease *lease, const char *id,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void backup_writer_free(BackupWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BackupWriter, backup_writer_free)
 
@@ -45,6 +52,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ObjectWriter, object_writer_free)
 gboolean backup_writer_put(BackupWriter *writer, const char *path, CompressSpec spec,
                            const void *bytes, gsize length,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Makes an object of the folder that is durable already a part of the backup; digest and size are
+ * of its stored bytes. Once for each path. */
+void backup_writer_adopt(BackupWriter *writer, const char *path, guint64 plain_size,
+                         const guint8 digest[SHA256_SIZE], guint64 size);
 
 /* Makes an object that lies outside of the backup's folder, and is durable, a part of the backup:
  * `path` begins with "../../pool/" or "../../wal/", `size` is its stored bytes. Pool objects appear
