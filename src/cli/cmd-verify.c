@@ -139,6 +139,11 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
 
         if (verify_one(run, context, g_ptr_array_index(ids, i), reports, &problem))
             continue;
+        /* Deleted since the list was made: nothing is wrong with what there is. */
+        if (error_is(problem, ERROR_VANISHED) || error_is(problem, ERROR_NOT_FOUND)) {
+            output_line(run->output, "gone     %s", (const char *)g_ptr_array_index(ids, i));
+            continue;
+        }
         if (error_info_of(problem)->code == ERROR_CANCELLED ||
             error_is(problem, ERROR_UNREACHABLE)) {
             g_propagate_error(error, g_steal_pointer(&problem));

@@ -273,6 +273,19 @@ static gboolean look(Check *check, GError **error)
     return looked;
 }
 
+/* What is missing of a backup that was deleted meanwhile is no damage. */
+static gboolean check_there(OperationContext *context, const char *id, GError **error)
+{
+    gboolean committed;
+
+    if (!backup_is_committed(context->repository, id, &committed, error))
+        return FALSE;
+    if (committed)
+        return TRUE;
+    error_set(error, ERROR_VANISHED, "backup %s was deleted while it was verified", id);
+    return FALSE;
+}
+
 static gboolean verify_backup(OperationContext *context, const VerifyRequest *request,
                               const char *id, VerifyReport **ret_report, GError **error)
 {
@@ -288,6 +301,8 @@ static gboolean verify_backup(OperationContext *context, const VerifyRequest *re
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
+    if (backup == NULL && !check_there(context, id, error))
+        return FALSE;
     g_mutex_init(&check.mutex);
     if (backup == NULL) {
         /* The commit or the manifest is damaged: that is the finding. */
@@ -298,7 +313,7 @@ static gboolean verify_backup(OperationContext *context, const VerifyRequest *re
     }
     g_mutex_clear(&check.mutex);
     checksums_free(check.base);
-    if (!looked)
+    if (!looked || (report->damage->len > 0 && !check_there(context, id, error)))
         return FALSE;
     report->elapsed = time_monotonic() - began;
     verify_report_finish(context, report, backup);

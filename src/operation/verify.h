@@ -61,7 +61,8 @@ typedef struct {
 } VerifyRequest;
 
 /* Checks one backup and files a verify record. TRUE when all could be looked at, damaged or not:
- * see the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled). */
+ * see the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled);
+ * ERROR_VANISHED when the backup was deleted meanwhile. */
 gboolean operation_verify(OperationContext *context, const VerifyRequest *request,
                           VerifyReport **ret_report, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -271,6 +271,40 @@ static void test_verify(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(backups->len, ==, 1);
 }
 
+typedef struct {
+    Fixture *fixture;
+    const char *id;
+    gboolean done;
+} Removal;
+
+/* Told when the objects are about to be read. */
+static void remove_backup(const ProgressView *view, gpointer data)
+{
+    Removal *removal = data;
+
+    if (!removal->done)
+        g_assert_true(backup_delete(removal->fixture->context->repository, removal->id, NULL));
+    removal->done = TRUE;
+}
+
+/* What is missing because somebody deleted the backup meanwhile is no damage. */
+static void test_verify_gone(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Manifest) manifest = need_backup(fixture);
+    Removal removal = {.fixture = fixture, .id = manifest_id(manifest)};
+    g_autoptr(Progress) progress = progress_new(remove_backup, &removal);
+    g_autoptr(VerifyReport) report = NULL;
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(operation_verify(fixture->context, manifest_id(manifest), 1, progress, NULL,
+                                    &report, &error));
+    g_assert_true(error_is(error, ERROR_VANISHED));
+    g_assert_true(catalog_refresh(fixture->context->catalog, NULL));
+    g_assert_true(catalog_records(fixture->context->catalog, "verify", &records, NULL));
+    g_assert_cmpuint(records->len, ==, 0);
+}
+
 /* --- Delete ----------------------------------------------------------------------------------- */
 
 static gboolean try_delete(Fixture *fixture, const Manifest *manifest, gboolean yes, int code)
@@ -464,6 +498,7 @@ int main(int argc, char **argv)
     ADD("backup-fails", test_backup_fails);
     ADD("backup-busy", test_backup_busy);
     ADD("verify", test_verify);
+    ADD("verify-gone", test_verify_gone);
     ADD("delete", test_delete);
     ADD("pin", test_pin);
     ADD("restore", test_restore);
