@@ -217,7 +217,7 @@ const Command command_objectives = {
         "be\n"
         "recovered, the time that is wanted (rto) beside what the newest backup and the WAL "
         "behind\n"
-        "it are expected to take at the rate of the last measured drill or restore, and when a\n"
+        "it are expected to take at the rate of the last drills and restores, and when a\n"
         "backup, a verify and a drill last were. The server is asked whether it has anything that\n"
         "is not archived. What is not as wanted comes with the reason and a command.\n"
         "Exit status 6 when an objective is missed.",

@@ -10,7 +10,7 @@
 #include "base/size.h"
 #include "base/time.h"
 
-/* So many of the newest restores are asked. */
+/* So many of the newest restores are asked, and as many drills. */
 #define NEWEST 5
 /* A restore of less than this part of the bytes says little about one of all of them. */
 #define PART 20
@@ -22,13 +22,39 @@
 #define ASSUMED_ARCHIVES (10.0 * 1024 * 1024)
 #define ASSUMED_START    3.0 /* seconds */
 
-static gboolean fits(const json_t *record, const char *engine, const char *method, guint64 least)
+static double seconds_of(const json_t *record)
 {
-    return g_strcmp0(json_get_string(record, "engine", NULL), engine) == 0 &&
-           g_strcmp0(json_get_string(record, "method", NULL), method) == 0 &&
+    return json_number_value(json_object_get(record, "seconds"));
+}
+
+static gint64 time_of(const json_t *record)
+{
+    gint64 when;
+
+    return time_parse(json_get_string(record, "time", ""), NULL, &when, NULL) ? when : 0;
+}
+
+/* Lists are kept as their lengths where the repository is encrypted. */
+static gboolean is_chosen(const json_t *options, const char *key)
+{
+    const json_t *value = json_object_get(options, key);
+
+    return json_array_size(value) > 0 || json_integer_value(value) > 0;
+}
+
+static gboolean fits(const json_t *record, const ExpectQuery *query)
+{
+    const json_t *options = json_object_get(record, "options");
+    guint64 least = MAX(MIN(query->bytes / PART, ENOUGH), 1);
+
+    return g_strcmp0(json_get_string(record, "engine", NULL), query->engine) == 0 &&
+           g_strcmp0(json_get_string(record, "method", NULL), query->method) == 0 &&
            g_strcmp0(json_get_string(record, "result", NULL), "succeeded") == 0 &&
-           json_get_uint(record, "bytes", 0) >= least &&
-           json_number_value(json_object_get(record, "seconds")) > 0;
+           !json_get_bool(record, "dry_run", FALSE) && !json_get_bool(options, "delta", FALSE) &&
+           (query->source == NULL ||
+            g_strcmp0(json_get_string(record, "source", NULL), query->source) == 0) &&
+           !(query->whole && (is_chosen(options, "tables") || is_chosen(options, "databases"))) &&
+           json_get_uint(record, "bytes", 0) >= least && seconds_of(record) > 0;
 }
 
 static int compare_rates(gconstpointer a, gconstpointer b)
@@ -38,50 +64,63 @@ static int compare_rates(gconstpointer a, gconstpointer b)
     return left < right ? -1 : left > right;
 }
 
-/* Bytes a second of each of the newest restores that fit, sorted; an array of double. */
-static GArray *collect_rates(OperationContext *context, const char *engine, const char *method,
-                             guint64 least)
+static void note_newest(const json_t *record, const char *kind, Expectation *expectation)
 {
-    GArray *rates = g_array_new(FALSE, FALSE, sizeof(double));
-    g_autoptr(GPtrArray) records = NULL;
-    g_autoptr(GError) problem = NULL;
-
-    if (!catalog_refresh(context->catalog, &problem) ||
-        !catalog_recoveries(context->catalog, &records, &problem)) {
-        log_write(LOG_INFO, "earlier restores are not known: %s", problem->message);
-        return rates;
-    }
-    for (guint i = 0; i < records->len && rates->len < NEWEST; i++) {
-        const json_t *record = records->pdata[i];
-
-        if (fits(record, engine, method, least)) {
-            double rate = (double)json_get_uint(record, "bytes", 0) /
-                          json_number_value(json_object_get(record, "seconds"));
-
-            g_array_append_val(rates, rate);
-        }
-    }
-    g_array_sort(rates, compare_rates);
-    return rates;
+    if (expectation->kind != NULL && expectation->newest_at > time_of(record))
+        return;
+    expectation->kind = kind;
+    expectation->newest_at = time_of(record);
+    expectation->newest_seconds = seconds_of(record);
 }
 
-gboolean expect_restore(OperationContext *context, const char *engine, const char *method,
-                        guint64 bytes, Expectation *ret_expectation)
+/* The bytes a second of the newest records of a kind that fit. */
+static void collect_rates(OperationContext *context, const char *kind, const ExpectQuery *query,
+                          GArray *rates, Expectation *expectation)
 {
-    g_autoptr(GArray) rates = NULL;
-    Expectation expectation;
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) problem = NULL;
+    guint found = 0;
 
-    if (bytes == 0)
+    if (!catalog_records(context->catalog, kind, &records, &problem)) {
+        log_write(LOG_INFO, "earlier restores are not known: %s", problem->message);
+        return;
+    }
+    for (guint i = 0; i < records->len && found < NEWEST; i++) {
+        const json_t *record = records->pdata[i];
+        double rate;
+
+        if (!fits(record, query))
+            continue;
+        rate = (double)json_get_uint(record, "bytes", 0) / seconds_of(record);
+        g_array_append_val(rates, rate);
+        if (found++ == 0)
+            note_newest(record, kind, expectation);
+    }
+}
+
+gboolean expect_restore(OperationContext *context, const ExpectQuery *query,
+                        Expectation *ret_expectation)
+{
+    g_autoptr(GArray) rates = g_array_new(FALSE, FALSE, sizeof(double));
+    g_autoptr(GError) problem = NULL;
+    Expectation expectation = {0};
+
+    if (query->bytes == 0)
         return FALSE;
-    rates = collect_rates(context, engine, method, MAX(MIN(bytes / PART, ENOUGH), 1));
+    if (!catalog_refresh(context->catalog, &problem))
+        log_write(LOG_INFO, "the newest restores are not known: %s", problem->message);
+    collect_rates(context, "restore", query, rates, &expectation);
+    collect_rates(context, "drill", query, rates, &expectation);
+    g_array_sort(rates, compare_rates);
     expectation.measured = rates->len;
     if (rates->len > 0) {
         /* Of an even number the slower one: a promise is better kept than broken. */
         expectation.rate = g_array_index(rates, double, (rates->len - 1) / 2);
-        expectation.seconds = (double)bytes / expectation.rate;
+        expectation.seconds = (double)query->bytes / expectation.rate;
     } else {
-        expectation.rate = g_strcmp0(method, "physical") == 0 ? ASSUMED_FILES : ASSUMED_ARCHIVES;
-        expectation.seconds = ASSUMED_START + (double)bytes / expectation.rate;
+        expectation.rate =
+            g_strcmp0(query->method, "physical") == 0 ? ASSUMED_FILES : ASSUMED_ARCHIVES;
+        expectation.seconds = ASSUMED_START + (double)query->bytes / expectation.rate;
     }
     *ret_expectation = expectation;
     return TRUE;

@@ -8,18 +8,31 @@
 
 #include "operation/context.h"
 
+/* What is asked. */
+typedef struct {
+    const char *engine;
+    const char *method; /* the plan's ("physical", "logical"); NULL: the engine has one */
+    const char *source; /* only restores of this source's backups are asked; NULL: of all */
+    gboolean whole;     /* and none of chosen databases or tables */
+    guint64 bytes;      /* plain bytes that are to be moved, logs to replay included */
+} ExpectQuery;
+
 typedef struct {
     double seconds;
-    double rate;    /* plain bytes a second */
-    guint measured; /* so many earlier restores gave the rate; 0: it is assumed */
+    double rate;           /* plain bytes a second */
+    guint measured;        /* so many earlier restores gave the rate; 0: it is assumed */
+    const char *kind;      /* of the newest of them: "restore", "drill"; NULL: there is none */
+    gint64 newest_at;      /* when it was */
+    double newest_seconds; /* what it took */
 } Expectation;
 
-/* `method` is the plan's ("physical", "logical"; NULL: the engine has one), `bytes` the plain bytes
- * that it moves. A record of a restore counts where it has "engine", "method", "bytes" and
- * "seconds" and is not much smaller than this one: starting takes its time too. FALSE where nothing
- * can be said (bytes is 0). */
-gboolean expect_restore(OperationContext *context, const char *engine, const char *method,
-                        guint64 bytes, Expectation *ret_expectation);
+/* The one reckoning, of plans and of objectives. A drill or a restore counts where it succeeded, was
+ * no dry run and not over an old directory (--delta), and its record has "engine", "method", "bytes"
+ * and "seconds"; and where it was not much smaller than this one: starting takes its time too. Of
+ * the newest that count the rate in the middle is taken. FALSE where nothing can be said (bytes is
+ * 0). */
+gboolean expect_restore(OperationContext *context, const ExpectQuery *query,
+                        Expectation *ret_expectation);
 
 /* A sentence for the plan. Free with g_free(). */
 char *expectation_describe(const Expectation *expectation);

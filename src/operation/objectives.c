@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "engine/engine.h"
 #include "operation/cleanup-private.h"
+#include "operation/expect.h"
 
 /* Beyond this share of what is wanted it is at risk. */
 #define RISK_SHARE 0.75
@@ -296,45 +297,6 @@ static gint64 time_of(const json_t *record)
     return time_parse(json_get_string(record, "time", ""), NULL, &when, NULL) ? when : 0;
 }
 
-/* Of the backup that was restored, which may be gone by now; 0: not known. */
-static guint64 size_of(const Look *look, const json_t *record)
-{
-    const CatalogBackup *backup = find_backup(look, json_get_string(record, "backup", NULL));
-
-    return json_get_uint(record, "plain_size", backup != NULL ? backup->plain_size : 0);
-}
-
-/* A whole backup, restored for real, of which both size and time are known. */
-static gboolean is_measurement(const Look *look, const json_t *record)
-{
-    const json_t *options = json_object_get(record, "options");
-    const CatalogBackup *backup = find_backup(look, json_get_string(record, "backup", NULL));
-
-    return (backup == NULL || !backup->partial) && size_of(look, record) > 0 &&
-           seconds_of(record) > 0 &&
-           strcmp(json_get_string(record, "result", ""), "succeeded") == 0 &&
-           !json_get_bool(record, "dry_run", FALSE) &&
-           json_array_size(json_object_get(options, "tables")) == 0 &&
-           json_array_size(json_object_get(options, "databases")) == 0 &&
-           !json_get_bool(options, "delta", FALSE);
-}
-
-/* The newest drill or restore; records are newest first. */
-static gboolean find_measurement(const Look *look, const char *kind, const json_t **ret_record,
-                                 GPtrArray **ret_records, GError **error)
-{
-    if (!catalog_records(look->context->catalog, kind, ret_records, error))
-        return FALSE;
-    *ret_record = NULL;
-    for (guint i = 0; i < (*ret_records)->len && *ret_record == NULL; i++) {
-        const json_t *record = g_ptr_array_index(*ret_records, i);
-
-        if (is_of_source(look, record) && is_measurement(look, record))
-            *ret_record = record;
-    }
-    return TRUE;
-}
-
 static void note_last_drill(const Look *look, const GPtrArray *drills)
 {
     Objective *objective = look->objective;
@@ -351,33 +313,37 @@ static void note_last_drill(const Look *look, const GPtrArray *drills)
     }
 }
 
-/* The newest backup, and the logs behind it, at the rate of what was measured. */
-static void reckon(const Look *look, const json_t *record, const char *kind)
+/* The newest backup, and the logs behind it, as a restore's plan reckons it; nothing is assumed
+ * here. */
+static void reckon(const Look *look)
 {
     Objective *objective = look->objective;
-    double seconds = seconds_of(record);
-    double bytes = (double)objective->restore_bytes + (double)objective->replay_bytes;
+    const CatalogBackup *backup =
+        objective->last_backup != NULL ? find_backup(look, objective->last_backup) : NULL;
+    const ExpectQuery query = {.engine = objective->engine,
+                               .method = backup != NULL ? backup->method : NULL,
+                               .source = objective->source,
+                               .whole = TRUE,
+                               .bytes = objective->restore_bytes + objective->replay_bytes};
+    Expectation expectation;
 
-    objective->measured_by = g_strdup(kind);
-    objective->measured = SECONDS(seconds);
-    objective->measured_at = time_of(record);
-    if (objective->last_backup != NULL)
-        objective->expected = SECONDS(seconds * bytes / (double)size_of(look, record));
+    if (backup == NULL || !expect_restore(look->context, &query, &expectation) ||
+        expectation.measured == 0)
+        return;
+    objective->measured_by = g_strdup(expectation.kind);
+    objective->measured = SECONDS(expectation.newest_seconds);
+    objective->measured_at = expectation.newest_at;
+    objective->expected = SECONDS(expectation.seconds);
 }
 
 static gboolean find_times(Look *look, GError **error)
 {
-    g_autoptr(GPtrArray) drills = NULL, restores = NULL;
-    const json_t *drill, *restore;
+    g_autoptr(GPtrArray) drills = NULL;
 
-    if (!find_measurement(look, "drill", &drill, &drills, error) ||
-        !find_measurement(look, "restore", &restore, &restores, error))
+    if (!catalog_records(look->context->catalog, "drill", &drills, error))
         return FALSE;
     note_last_drill(look, drills);
-    if (drill != NULL && (restore == NULL || time_of(drill) >= time_of(restore)))
-        reckon(look, drill, "drill");
-    else if (restore != NULL)
-        reckon(look, restore, "restore");
+    reckon(look);
     return TRUE;
 }
 

@@ -238,10 +238,12 @@ static void append_all(GPtrArray *to, const GPtrArray *from)
 /* The time that the steps are going to take. */
 static void add_expectation(const Restoring *restoring, RestoreReport *report)
 {
+    const ExpectQuery query = {.engine = restoring->request->engine,
+                               .method = restoring->method,
+                               .bytes = restoring->bytes};
     Expectation expectation;
 
-    if (!expect_restore(restoring->context, restoring->request->engine, restoring->method,
-                        restoring->bytes, &expectation))
+    if (!expect_restore(restoring->context, &query, &expectation))
         return;
     g_ptr_array_add(report->steps, expectation_describe(&expectation));
     json_object_set_new(report->summary, "expected", expectation_json(&expectation));
@@ -356,9 +358,6 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "source",
                         json_text(manifest_source(backup_manifest(restoring->backup))));
     json_object_set_new(body, "engine", json_text(request->engine));
-    json_object_set_new(body, "plain_size",
-                        json_integer(
-                            (json_int_t)manifest_plain_size(backup_manifest(restoring->backup))));
     json_object_set_new(body, "method", json_text(restoring->method));
     json_object_set_new(body, "bytes", json_integer((json_int_t)restoring->bytes));
     json_object_set_new(body, "target", json_text(restoring->work.target->name));

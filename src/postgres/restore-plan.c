@@ -122,7 +122,7 @@ static gboolean choose_databases(PgRestorePlan *plan, GError **error)
     g_autoptr(GPtrArray) pairs = NULL;
 
     if (!engine_restore_names((const char *const *)known, request->databases, to,
-                          request->tables != NULL, &pairs, error))
+                              request->tables != NULL, &pairs, error))
         return FALSE;
     for (guint i = 0; i < pairs->len; i++) {
         const EngineRestoreName *pair = g_ptr_array_index(pairs, i);
@@ -514,6 +514,7 @@ static void summarize(PgRestorePlan *plan)
         rows += database->rows;
         bytes += database->bytes;
     }
+    plan->base.method = "logical";
     plan->base.bytes = bytes;
     json_decref(plan->base.summary);
     plan->base.summary =

@@ -354,6 +354,7 @@ static void add_slices(TdRestorePlan *plan)
         table->expected += slice->rows;
         plan->rows += slice->rows;
         plan->bytes += slice->data.size;
+        plan->base.bytes += slice->data.plain_bytes;
     }
     for (guint i = 0; i < plan->tables->len; i++)
         plan->child_tables += ((TdTablePlan *)g_ptr_array_index(plan->tables, i))->child_tables;
@@ -476,7 +477,6 @@ static void summarize(TdRestorePlan *plan)
                   (json_int_t)plan->tables->len, "child_tables", (json_int_t)plan->child_tables,
                   "rows", (json_int_t)plan->rows, "bytes", (json_int_t)plan->bytes,
                   "rows_beyond_keep", (json_int_t)rows_beyond_keep(plan));
-    plan->base.bytes = plan->bytes;
 }
 
 /* Rows behind the backup's state: those of the next one whose event time lies up to the target. */
