@@ -40,7 +40,10 @@
  *
  * Several sweeps at once do no harm, nor one that is stopped between its mark and its deletions for
  * however long: T stays while P is there, whoever works on it. Deleting twice is deleting once,
- * since a name never comes again: every pack carries the id of the backup that wrote it.
+ * since a name never comes again: every pack carries the id of the backup that wrote it. Only a copy
+ * of a backup brings a name back that was deleted before. Its lease goes back to the beginning, so
+ * that each mark that begins while it lives finds nothing dead, and while T is there it gives up; it
+ * does not see a sweep that was stopped before its deletions when another has ended them.
  *
  * A backup that is committed between a mark and its tombstone may leave a tombstone on an object
  * that is alive. It stays there, and is no threat. An incremental does not refer to such objects
