@@ -293,12 +293,16 @@ static void test_verify_gone(Fixture *fixture, gconstpointer data)
     g_autoptr(Manifest) manifest = need_backup(fixture);
     Removal removal = {.fixture = fixture, .id = manifest_id(manifest)};
     g_autoptr(Progress) progress = progress_new(remove_backup, &removal);
+    VerifyRequest request = {.backup_id = manifest_id(manifest),
+                             .level = PROOF_OBJECTS,
+                             .sample = 1,
+                             .jobs = 1};
     g_autoptr(VerifyReport) report = NULL;
     g_autoptr(GPtrArray) records = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(operation_verify(fixture->context, manifest_id(manifest), 1, progress, NULL,
-                                    &report, &error));
+    request.progress = progress;
+    g_assert_false(operation_verify(fixture->context, &request, &report, &error));
     g_assert_true(error_is(error, ERROR_VANISHED));
     g_assert_true(catalog_refresh(fixture->context->catalog, NULL));
     g_assert_true(catalog_records(fixture->context->catalog, "verify", &records, NULL));
