@@ -37,9 +37,32 @@ static GPtrArray *list_states(Repository *repository, const char *source, GError
     return g_steal_pointer(&states);
 }
 
+/* FALSE: the rows were read, from start to stop. */
+static gboolean looked_at(const Manifest *manifest, gint64 *ret_when)
+{
+    const json_t *evidence = json_object_get(manifest_json(manifest), "evidence");
+    const char *state = json_get_string(evidence, "state", NULL);
+
+    return state != NULL && time_parse(state, NULL, ret_when, NULL);
+}
+
+gint64 td_state_time(const Manifest *manifest)
+{
+    gint64 when;
+
+    return looked_at(manifest, &when) ? when : manifest_stop(manifest);
+}
+
+gint64 td_state_complete(const Manifest *manifest)
+{
+    gint64 when;
+
+    return looked_at(manifest, &when) ? when : manifest_start(manifest);
+}
+
 static gint64 state_time(const GPtrArray *states, guint index)
 {
-    return manifest_stop(backup_manifest(g_ptr_array_index(states, index)));
+    return td_state_time(backup_manifest(g_ptr_array_index(states, index)));
 }
 
 static gboolean refuse(const GPtrArray *states, gint64 target, GError **error)
@@ -79,12 +102,12 @@ gboolean td_restore_choose(Repository *repository, const ConfigSource *source,
     for (guint i = 0; i < states->len; i++) {
         later = later || state_time(states, i) >= target->time;
         if (state_time(states, i) <= target->time &&
-            (best == NULL || state_time(states, i) >= manifest_stop(backup_manifest(best))))
+            (best == NULL || state_time(states, i) >= td_state_time(backup_manifest(best))))
             best = g_ptr_array_index(states, i);
     }
     if (best == NULL || !later)
         return refuse(states, target->time, error);
-    when = time_format(manifest_stop(backup_manifest(best)));
+    when = time_format(td_state_time(backup_manifest(best)));
     *ret_reason = g_strdup_printf("the newest state at or before %s is that of %s", wanted, when);
     *ret_backup = backup_ref(best);
     return TRUE;
@@ -100,8 +123,8 @@ gboolean td_restore_follow(Backup *backup, Backup **ret_following, GError **erro
     if (states == NULL)
         return FALSE;
     for (guint i = 0; i < states->len; i++)
-        if (state_time(states, i) > manifest_stop(manifest) &&
-            (next == NULL || state_time(states, i) < manifest_stop(backup_manifest(next))))
+        if (state_time(states, i) > td_state_time(manifest) &&
+            (next == NULL || state_time(states, i) < td_state_time(backup_manifest(next))))
             next = g_ptr_array_index(states, i);
     *ret_following = next != NULL ? backup_ref(next) : NULL;
     return TRUE;

@@ -13,6 +13,7 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/pattern.h"
+#include "tdengine/restore-choose.h"
 #include "tdengine/restore-database.h"
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -483,15 +484,19 @@ static void summarize(TdRestorePlan *plan)
 static gboolean plan_fill(TdRestorePlan *plan, GError **error)
 {
     const EngineRestore *request = plan->request;
-    g_autofree char *state = time_format(manifest_stop(backup_manifest(request->backup)));
-    g_autofree char *until = NULL;
+    const Manifest *manifest = backup_manifest(request->backup);
+    g_autofree char *state = time_format(td_state_time(manifest));
+    g_autofree char *from = NULL, *until = NULL;
 
     if (request->recovery->to != RECOVER_TIME)
         return TRUE;
     engine_plan_step(&plan->base, "take the state of %s: backup %s%s%s", state,
                      backup_id(request->backup), request->reason != NULL ? ", " : "",
                      request->reason != NULL ? request->reason : "");
-    plan->fill_from = manifest_stop(backup_manifest(request->backup));
+    /* Rows of the time while it ran may have come too late for it; those that it has are written
+     * once more. */
+    plan->fill_from = td_state_complete(manifest);
+    from = time_format(plan->fill_from);
     plan->fill_to =
         (request->fill_until != G_MININT64 ? request->fill_until : request->recovery->time) + 1;
     if (request->following == NULL || plan->fill_from >= plan->fill_to) {
@@ -501,7 +506,7 @@ static gboolean plan_fill(TdRestorePlan *plan, GError **error)
     until = time_format(plan->fill_to - 1);
     engine_plan_step(&plan->base,
                      "fill in the rows of backup %s whose event time lies between %s and %s",
-                     backup_id(request->following), state, until);
+                     backup_id(request->following), from, until);
     return td_details_read(request->following, &plan->following, error);
 }
 
