@@ -745,6 +745,10 @@ static void set_evidence(const Run *run)
         json_object_set_new(evidence, "state", json_string(state));
     } else {
         json_object_set_new(evidence, "reason", json_string(run->changed));
+        if (strcmp(run->request->mode, "quick") == 0)
+            manifest_add_warning(
+                run->request->manifest,
+                "mode = quick is not known yet: everything was read, as auto does");
     }
     manifest_set_field(run->request->manifest, "evidence", evidence);
 }
