@@ -314,7 +314,9 @@ static gboolean start_ahead(const DumpRun *run, GPtrArray *tasks, GError **error
 static void explain_failure(PgSession *session, GError *problem, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    gboolean broken = error_is(problem, ERROR_SUBPROCESS) || error_is(problem, ERROR_UNREACHABLE);
+    /* A new connection that does not find the snapshot any more is told so by the server. */
+    gboolean broken = error_is(problem, ERROR_SUBPROCESS) || error_is(problem, ERROR_UNREACHABLE) ||
+                      error_is(problem, ERROR_SERVER);
 
     /* A server that goes down ends its sessions one after the other: ours may be next. */
     if (broken)
