@@ -11,33 +11,12 @@ import pytest
 
 import pgcluster
 import tdserver
-from conftest import missing
-from physical import PhysicalCluster, Site, archive_now, as_server_user, kill_children
+from physical import Site, archive_now, as_server_user, kill_children
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 from test_physical_restore import SUM, fill, now
 
 KEY = bytes(range(40))
-
-
-@pytest.fixture
-def closing():
-    things = []
-    yield lambda thing: things.append(thing) or thing
-    for thing in reversed(things):
-        thing.remove()
-
-
-@pytest.fixture
-def server(closing):
-    if missing() is not None:
-        pytest.skip(missing())
-    return closing(PhysicalCluster())
-
-
-@pytest.fixture
-def site(server):
-    return Site(server)
 
 
 @pytest.fixture
