@@ -12,6 +12,7 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/restore-database.h"
+#include "tdengine/restore-empty.h"
 
 #define ANSWER_LIMIT 1000000
 /* For a database that is being made or dropped. */
@@ -340,37 +341,25 @@ static void plan_create(TdRestorePlan *plan, TdDatabasePlan *database, const TdT
                          (const char *)g_ptr_array_index(notes, i));
 }
 
-/* An interrupted restore may have come no further than making the database. */
-static gboolean is_bare_leftover(TdRestorePlan *plan, const TdDatabasePlan *database,
-                                 gboolean *ret_left, GError **error)
+/* An interrupted restore may have come no further than making the database, or than making the mark
+ * without a word in it. Only ours are made with so wide a KEEP; where it was widened by us, in a
+ * database that was there before, the mark says so. */
+static gboolean is_bare_leftover(const TdDatabasePlan *database)
 {
-    g_autoptr(GString) sql =
-        g_string_new("SELECT COUNT(*) FROM information_schema.ins_stables WHERE db_name = ");
-    gint64 supers = 0, tables = 0;
-
-    *ret_left = FALSE;
-    if (!td_restore_is_wide_keep(database->there_keep))
-        return TRUE;
-    td_append_text(sql, database->target);
-    if (!td_ask_number(plan->client, sql->str, &supers, plan->request->cancellable, error))
-        return FALSE;
-    g_string_assign(sql, "SELECT COUNT(*) FROM information_schema.ins_tables WHERE db_name = ");
-    td_append_text(sql, database->target);
-    if (!td_ask_number(plan->client, sql->str, &tables, plan->request->cancellable, error))
-        return FALSE;
-    *ret_left = supers == 0 && tables == 0;
-    return TRUE;
+    return database->nothing && td_restore_is_wide_keep(database->there_keep) &&
+           (database->marker == NULL || database->marker->keep == NULL);
 }
 
 static gboolean look_at_leftover(TdRestorePlan *plan, TdDatabasePlan *database, GError **error)
 {
-    gboolean bare;
+    GCancellable *cancellable = plan->request->cancellable;
 
-    if (!td_marker_read(plan->client, database->target, &database->marker,
-                        plan->request->cancellable, error) ||
-        !is_bare_leftover(plan, database, &bare, error))
+    if (!td_marker_read(plan->client, database->target, &database->marker, cancellable, error) ||
+        !td_holds_nothing(plan->client, database->target, database->marker != NULL,
+                          &database->nothing, cancellable, error))
         return FALSE;
-    database->left = bare || (database->marker != NULL && database->marker->database);
+    database->left =
+        is_bare_leftover(database) || (database->marker != NULL && database->marker->database);
     if (database->marker != NULL && database->marker->running)
         add_problem(plan, ERROR_BUSY, "wait for it, or end it",
                     "another restore is writing into database %s", database->target);
@@ -386,8 +375,8 @@ static gboolean look_at_database(TdRestorePlan *plan, TdDatabasePlan *database,
     }
     if (!look_at_leftover(plan, database, error))
         return FALSE;
-    database->drop =
-        database->left || (plan->request->replace && !plan->chosen && !plan->request->merge);
+    database->drop = database->left || ((plan->request->replace || database->nothing) &&
+                                        !plan->chosen && !plan->request->merge);
     if (database->drop) {
         plan_create(plan, database, server);
         return TRUE;

@@ -35,7 +35,10 @@ static char *process_start(gint64 pid)
     if (!g_file_get_contents(path, &text, NULL, NULL) || (at = strrchr(text, ')')) == NULL)
         return NULL;
     fields = g_strsplit(at, " ", -1);
-    return g_strv_length(fields) > 20 ? g_strdup(fields[20]) : NULL;
+    /* One that has ended and waits for its parent does nothing any more. */
+    if (g_strv_length(fields) <= 20 || strcmp(fields[1], "Z") == 0 || strcmp(fields[1], "X") == 0)
+        return NULL;
+    return g_strdup(fields[20]);
 }
 
 static char *holder_text(void)
@@ -48,7 +51,7 @@ static char *holder_text(void)
 
 static gboolean is_running(const char *holder)
 {
-    g_auto(GStrv) parts = g_strsplit(holder != NULL ? holder : "", " ", -1);
+    g_auto(GStrv) parts = g_strsplit(holder, " ", -1);
     g_autofree char *start = NULL;
 
     if (g_strv_length(parts) != 3 || strcmp(parts[0], g_get_host_name()) != 0)
@@ -57,10 +60,11 @@ static gboolean is_running(const char *holder)
     return start != NULL && strcmp(start, parts[2]) == 0;
 }
 
-static void take_entry(TdMarker *marker, const json_t *row)
+static void take_entry(TdMarker *marker, const json_t *row, const char *own)
 {
     const char *kind = json_get_string(row, "kind", "");
     const char *name = json_get_string(row, "name", "");
+    const char *holder = json_get_string(row, "holder", "");
 
     if (strcmp(kind, "database") == 0)
         marker->database = TRUE;
@@ -68,7 +72,10 @@ static void take_entry(TdMarker *marker, const json_t *row)
         g_hash_table_add(marker->tables, g_strdup(name));
     else if (strcmp(kind, "keep") == 0 && marker->keep == NULL)
         marker->keep = g_strdup(name);
-    marker->running = marker->running || is_running(json_get_string(row, "holder", NULL));
+    if (strcmp(holder, own) == 0)
+        marker->own = TRUE;
+    else if (!marker->running)
+        marker->running = is_running(holder);
 }
 
 gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_marker,
@@ -77,6 +84,7 @@ gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_m
     g_autoptr(GString) sql = g_string_new("SELECT kind, name, holder FROM ");
     g_autoptr(GPtrArray) rows = NULL;
     g_autoptr(TdMarker) marker = g_new0(TdMarker, 1);
+    g_autofree char *own = holder_text();
     g_autoptr(GError) problem = NULL;
 
     *ret_marker = NULL;
@@ -90,7 +98,7 @@ gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_m
         return FALSE;
     }
     for (guint i = 0; i < rows->len; i++)
-        take_entry(marker, g_ptr_array_index(rows, i));
+        take_entry(marker, g_ptr_array_index(rows, i), own);
     *ret_marker = g_steal_pointer(&marker);
     return TRUE;
 }
@@ -136,6 +144,20 @@ gboolean td_marker_enter(TdClient *client, const char *database, const char *kin
         g_string_truncate(sql, 0);
     }
     return TRUE;
+}
+
+gboolean td_marker_check(TdClient *client, const char *database, GCancellable *cancellable,
+                         GError **error)
+{
+    g_autoptr(TdMarker) marker = NULL;
+
+    if (!td_marker_read(client, database, &marker, cancellable, error))
+        return FALSE;
+    if (marker != NULL && marker->own && !marker->running)
+        return TRUE;
+    error_set(error, ERROR_BUSY, "another restore is writing into database %s", database);
+    error_add_hint(error, "run this one again when that one has ended");
+    return FALSE;
 }
 
 gboolean td_marker_drop(TdClient *client, const char *database, GCancellable *cancellable,

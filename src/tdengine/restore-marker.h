@@ -22,7 +22,8 @@ typedef struct {
     gboolean database;  /* the whole database was being made */
     char *keep;         /* to be set back, or NULL */
     GHashTable *tables; /* char *: super, normal and child tables that were being made */
-    gboolean running;   /* by a process of this host that is alive */
+    gboolean running;   /* by another process of this host that is alive */
+    gboolean own;       /* by this process */
 } TdMarker;
 
 void td_marker_free(TdMarker *marker);
@@ -35,6 +36,12 @@ gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_m
 /* Makes the table where it is not there and enters one thing. */
 gboolean td_marker_enter(TdClient *client, const char *database, const char *kind,
                          const char *const *names, const char *backup, GCancellable *cancellable,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether the database is still this process's to write into: what it entered is there, and no other
+ * process that is alive has entered anything. A restore that was killed may have left a statement
+ * on its way, and two may begin at once; ERROR_BUSY tells either. */
+gboolean td_marker_check(TdClient *client, const char *database, GCancellable *cancellable,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What was being made is whole. */

@@ -392,6 +392,9 @@ static void describe_database(TdRestorePlan *plan, const TdDatabasePlan *databas
         engine_plan_step(&plan->base,
                          "drop database %s, which an interrupted restore left half made",
                          database->target);
+    else if (database->drop && database->nothing)
+        engine_plan_step(&plan->base, "drop database %s, which holds nothing whatever",
+                         database->target);
     else if (database->drop)
         engine_plan_step(&plan->base,
                          "drop database %s: TDengine cannot rename one, so that the old one goes "

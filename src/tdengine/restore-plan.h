@@ -17,8 +17,9 @@ typedef struct {
     TdDatabase *source; /* of the details */
     char *target;
     gboolean exists;  /* it is there */
-    gboolean drop;    /* and goes: --replace, or what an interrupted restore left */
+    gboolean drop;    /* and goes: --replace, what an interrupted restore left, or an empty one */
     gboolean left;    /* by an interrupted restore */
+    gboolean nothing; /* is in it */
     char *create;     /* NULL: it stays as it is */
     char *keep;       /* set back at the end; NULL: it is not touched */
     char *there_keep; /* of a database that stays: what it has now */

@@ -13,11 +13,14 @@
 #include "tdengine/restore-check.h"
 #include "tdengine/restore-children.h"
 #include "tdengine/restore-database.h"
+#include "tdengine/restore-empty.h"
 #include "tdengine/restore-fill.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore-rows.h"
 
-#define CODE_SYNTAX 0x2600
+#define CODE_SYNTAX          0x2600
+#define CODE_DATABASE_EXISTS 0x0381
+#define CREATE_TRIES         3
 
 typedef struct {
     TdRestorePlan *plan;
@@ -25,6 +28,7 @@ typedef struct {
     TdRestoreCheck check;
     GAsyncQueue *clients; /* TdClient, all in the database that is being written */
     const char *database; /* its name */
+    gboolean marked;      /* it has our mark */
     guint64 filled;       /* rows of the following backup */
     guint64 made;         /* child tables without rows */
     guint unmade;         /* statements that the server refused */
@@ -84,6 +88,53 @@ static void drop_clients(Restoring *restoring)
 
 /* --- databases -------------------------------------------------------------------------------- */
 
+static gboolean mark(Restoring *restoring, const char *database, const char *kind,
+                     const char *const *names, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+
+    restoring->marked = TRUE;
+    return td_marker_enter(plan->client, database, kind, names, backup_id(plan->request->backup),
+                           plan->request->cancellable, error);
+}
+
+/* The server may carry out a statement of a client that was killed: the database that was not there
+ * when this restore looked has come since, and there is nothing in it. */
+static gboolean drop_late(const Restoring *restoring, const TdDatabasePlan *database,
+                          gboolean *ret_dropped, GError **error)
+{
+    const TdRestorePlan *plan = restoring->plan;
+
+    if (!td_holds_nothing(plan->client, database->target, FALSE, ret_dropped,
+                          plan->request->cancellable, error))
+        return FALSE;
+    return !*ret_dropped ||
+           execute_named(restoring, error, "DROP DATABASE IF EXISTS ", database->target, NULL, "");
+}
+
+static gboolean create_database(const Restoring *restoring, const TdDatabasePlan *database,
+                                GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    for (guint try = 0; try < CREATE_TRIES; try++) {
+        gboolean dropped;
+
+        g_clear_error(&problem);
+        if (execute(restoring, &problem, database->create))
+            return TRUE;
+        if (td_error_code(problem) != CODE_DATABASE_EXISTS)
+            break;
+        if (!drop_late(restoring, database, &dropped, error))
+            return FALSE;
+        if (!dropped)
+            break;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                               "cannot make database %s: ", database->target);
+    return FALSE;
+}
+
 static gboolean make_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
     const char *const names[] = {database->target, NULL};
@@ -93,15 +144,10 @@ static gboolean make_database(Restoring *restoring, const TdDatabasePlan *databa
                            NULL, ""))
             return FALSE;
     if (database->drop &&
-        !execute_named(restoring, error, "DROP DATABASE ", database->target, NULL, ""))
+        !execute_named(restoring, error, "DROP DATABASE IF EXISTS ", database->target, NULL, ""))
         return FALSE;
-    if (!execute(restoring, error, database->create)) {
-        g_prefix_error(error, "cannot make database %s: ", database->target);
-        return FALSE;
-    }
-    return td_marker_enter(restoring->plan->client, database->target, "database", names,
-                           backup_id(restoring->plan->request->backup),
-                           restoring->plan->request->cancellable, error);
+    return create_database(restoring, database, error) &&
+           mark(restoring, database->target, "database", names, error);
 }
 
 /* Everything that will be made in a database that stays. */
@@ -136,7 +182,6 @@ static GPtrArray *names_to_mark(const TdRestorePlan *plan, const TdDatabasePlan 
 
 static gboolean widen_keep(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
-    const TdRestorePlan *plan = restoring->plan;
     const char *const keep[] = {database->keep, NULL};
     g_autofree char *wide =
         g_strconcat(" KEEP ", td_restore_wide_keep(database->source->precision), NULL);
@@ -144,16 +189,24 @@ static gboolean widen_keep(Restoring *restoring, const TdDatabasePlan *database,
     if (database->keep == NULL)
         return TRUE;
     if ((database->marker == NULL || database->marker->keep == NULL) &&
-        !td_marker_enter(plan->client, database->target, "keep", keep,
-                         backup_id(plan->request->backup), plan->request->cancellable, error))
+        !mark(restoring, database->target, "keep", keep, error))
         return FALSE;
     return execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, wide);
+}
+
+/* Where a database stays and nothing was to be marked there is no mark. */
+static gboolean check_mark(const Restoring *restoring, const TdDatabasePlan *database,
+                           GError **error)
+{
+    return !restoring->marked || td_marker_check(restoring->plan->client, database->target,
+                                                 restoring->plan->request->cancellable, error);
 }
 
 static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
     const TdRestorePlan *plan = restoring->plan;
 
+    restoring->marked = FALSE;
     if (database->create != NULL) {
         if (!make_database(restoring, database, error))
             return FALSE;
@@ -161,9 +214,7 @@ static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *datab
         g_autoptr(GPtrArray) names = names_to_mark(plan, database);
 
         if (names->len > 1 &&
-            !td_marker_enter(plan->client, database->target, "table",
-                             (const char *const *)names->pdata, backup_id(plan->request->backup),
-                             plan->request->cancellable, error))
+            !mark(restoring, database->target, "table", (const char *const *)names->pdata, error))
             return FALSE;
         if (!widen_keep(restoring, database, error))
             return FALSE;
@@ -171,6 +222,7 @@ static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *datab
     restoring->database = database->target;
     /* A gateway may know an older database of this name. */
     return execute(restoring, error, "RESET QUERY CACHE") &&
+           check_mark(restoring, database, error) &&
            td_client_use(plan->client, database->target, plan->request->cancellable, error);
 }
 
@@ -180,6 +232,8 @@ static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *datab
     g_autofree char *keep = g_strconcat(" KEEP ", database->keep, NULL);
 
     drop_clients(restoring);
+    if (!check_mark(restoring, database, error))
+        return FALSE;
     if (database->keep != NULL &&
         (!execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, keep) ||
          /* The gateway shows the old options for a while otherwise. */
