@@ -17,6 +17,9 @@ cd "$(dirname "$0")/.." || exit
 results=build-results
 steps=$results/steps.tsv
 fuzz_seconds=${FUZZ_SECONDS:-10}
+# So many fuzzers, and system tests, go side by side: each by itself mostly waits or uses one core.
+lanes=$(nproc)
+[ "$lanes" -le 4 ] || lanes=4
 python=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1 G_SLICE=always-malloc
 
@@ -134,6 +137,16 @@ fuzz_one() {
     printf '%s: %s inputs tried\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
 }
 
+# Runs those fuzzers that no other lane has taken.
+fuzz_lane() {
+    for fuzzer in build-fuzz/tests/fuzz/*; do
+        if [ ! -f "$fuzzer" ] || [ ! -x "$fuzzer" ] || ! mkdir "$results/taken-${fuzzer##*/}" 2>/dev/null; then
+            continue
+        fi
+        step "fuzz: ${fuzzer##*/}" fuzz_one "$fuzzer"
+    done
+}
+
 fuzz() {
     heading "fuzzers, $fuzz_seconds s each, a minute for Parquet"
     ls tests/fuzz/*.c >/dev/null 2>&1 || {
@@ -142,15 +155,14 @@ fuzz() {
     }
     CC=clang-14 build build-fuzz fuzzers --buildtype=debugoptimized -Dwerror=false -Dfuzzers=true \
         -Db_lundef=false -Db_sanitize=address,undefined -Dc_args=-fsanitize=fuzzer-no-link || return
-    found=
-    for fuzzer in build-fuzz/tests/fuzz/*; do
-        if [ ! -f "$fuzzer" ] || [ ! -x "$fuzzer" ]; then
-            continue
-        fi
-        found=yes
-        step "fuzz: ${fuzzer##*/}" fuzz_one "$fuzzer"
+    lane=0
+    while [ "$lane" -lt "$lanes" ]; do
+        fuzz_lane &
+        lane=$((lane + 1))
     done
-    [ -n "$found" ] || record fail "fuzzers" "none was built"
+    wait
+    ls -d "$results"/taken-* >/dev/null 2>&1 || record fail "fuzzers" "none was built"
+    rmdir "$results"/taken-* 2>/dev/null
 }
 
 system() {
@@ -163,7 +175,11 @@ system() {
         record fail "system tests" "there is no build/holdfast"
         return
     }
-    "$python" -m pytest tests/system -p no:cacheprovider -q -rs --durations=10 \
+    # A file's tests stay in one process, with the servers that they share; no two processes share anything.
+    side_by_side=
+    ! "$python" -c 'import xdist' 2>/dev/null || side_by_side="-n $lanes --dist loadfile"
+    # shellcheck disable=SC2086 # options are words
+    "$python" -m pytest tests/system -p no:cacheprovider -q -rs --durations=10 $side_by_side \
         --junitxml="$results/system.xml" || true
     [ -s "$results/system.xml" ] || record fail "system tests" "pytest left no system.xml"
 }

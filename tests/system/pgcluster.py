@@ -222,7 +222,7 @@ class Holdfast:
                           *arguments)
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

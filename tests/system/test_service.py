@@ -40,7 +40,7 @@ class Service:
 
     def terminate(self):
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=90)
 
     def said(self, text):
         return wait_until(lambda: text in self.log.read_text())

@@ -372,7 +372,7 @@ class Receiver:
                     os.kill(int(path.name), signal.SIGTERM)
             except (FileNotFoundError, ProcessLookupError):
                 pass
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=90)
 
 
 def recover(server, data):

@@ -61,9 +61,11 @@ async function duckExpected(connection) {
   return writer.finish()
 }
 
-async function* duckFiles(connection, directory) {
+async function* duckFiles(connection, directory, mode) {
   const codecs = ['uncompressed', 'snappy', 'gzip', 'zstd', 'lz4_raw', 'brotli']
-  for (const rows of [0, 1, 9, 4096, 130000]) {
+  // The last has three row groups.
+  const [many, group] = mode === 'full' ? [130000, 50000] : [26000, 10240]
+  for (const rows of [0, 1, 9, 4096, many]) {
     const list = []
     for (const [nulls, test] of Object.entries(nullsOf)) {
       for (const [c, [type, expression]] of duckColumns.entries()) {
@@ -77,7 +79,7 @@ async function* duckFiles(connection, directory) {
         for (const dictionary of ['', ', DICTIONARY_SIZE_LIMIT 1']) {
           const name = `duckdb-${codec}-${version}-${rows}${dictionary ? '-plain' : ''}`
           await connection.run(`COPY source TO '${directory}/${name}.parquet'
-            (FORMAT parquet, CODEC '${codec}', PARQUET_VERSION ${version}, ROW_GROUP_SIZE 50000${dictionary})`)
+            (FORMAT parquet, CODEC '${codec}', PARQUET_VERSION ${version}, ROW_GROUP_SIZE ${group}${dictionary})`)
           yield { name, expected }
         }
       }
@@ -150,7 +152,7 @@ function* arrowFiles(directory) {
   }
 }
 
-export async function* foreignFiles(connection, directory) {
-  yield* duckFiles(connection, directory)
+export async function* foreignFiles(connection, directory, mode) {
+  yield* duckFiles(connection, directory, mode)
   yield* arrowFiles(directory)
 }

@@ -6,7 +6,7 @@
 //
 // PARQUET_JUDGE is the program built from parquet-judge.c, which tells the form of what is expected.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { parquetRead } from 'hyparquet'
 import { asyncBufferFromFile } from 'hyparquet/src/node.js'
@@ -246,17 +246,32 @@ async function judgeOurs(connection) {
     await guard(`duckdb reads ${item.name}`, () => readWithDuck(connection, path, item, new Expected(bytes)))
     await guard(`hyparquet reads ${item.name}`, () => readWithHyparquet(path, item, new Expected(bytes)))
     await guard(`parquet-wasm reads ${item.name}`, () => readWithArrow(path, item, new Expected(bytes)))
-    if (item.rows === 4096) await guard(`duckdb finds in ${item.name}`, () => filterWithDuck(connection, path))
+    // What is found hangs on statistics, which no codec changes.
+    if (item.rows === 4096 && (mode === 'full' || item.name.includes('ZSTD'))) await guard(`duckdb finds in ${item.name}`, () => filterWithDuck(connection, path))
   }
 }
 
-async function judgeTheirs(connection) {
-  for await (const { name, expected } of foreignFiles(connection, directory)) {
-    writeFileSync(`${directory}/${name}.expected`, expected)
-    await guard(`we read ${name}`, () => {
-      execFileSync(judge, ['check', `${directory}/${name}.parquet`, `${directory}/${name}.expected`], { stdio: 'pipe' })
-    })
+// Many files are checked by one process; where one of them is wrong, each by its own, for the name.
+async function checkTheirs(names) {
+  const pair = (name) => [`${directory}/${name}.parquet`, `${directory}/${name}.expected`]
+  const check = (some) => execFileSync(judge, ['check', ...some.flatMap(pair)], { stdio: 'pipe' })
+  try {
+    check(names)
+    for (const name of names) report(`we read ${name}`)
+  } catch {
+    for (const name of names) await guard(`we read ${name}`, () => { check([name]) })
   }
+  for (const name of names) for (const path of pair(name)) unlinkSync(path)
+}
+
+async function judgeTheirs(connection) {
+  let names = []
+  for await (const { name, expected } of foreignFiles(connection, directory, mode)) {
+    writeFileSync(`${directory}/${name}.expected`, expected)
+    names.push(name)
+    if (names.length === 50) await checkTheirs(names.splice(0))
+  }
+  await checkTheirs(names)
 }
 
 const instance = await DuckDBInstance.create(':memory:')

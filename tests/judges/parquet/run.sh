@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the other implementations of Parquet (npm, from the lock file) and compares: run.sh PARQUET_JUDGE [full].
-# PARQUET_JUDGE is build/tests/unit/parquet-judge; "full" adds files of a million rows, which take some minutes and some
-# gigabytes in TMPDIR.
+# PARQUET_JUDGE is build/tests/unit/parquet-judge; "full" has every column in every codec, and adds files of a million
+# rows, which take some minutes and some gigabytes in TMPDIR.
 
 set -eu
 judge=$(realpath "$1")
