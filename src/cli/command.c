@@ -53,6 +53,17 @@ static void common_entries(CommonOptions *common, gboolean with_repository, Comm
     memcpy(ret->entries, all, count * sizeof(all[0]));
 }
 
+GOptionEntry *command_common_options(const Command *command)
+{
+    CommonOptions nowhere = {0};
+    CommonEntries entries;
+
+    common_entries(&nowhere, command->reads_only, &entries);
+    for (GOptionEntry *at = entries.entries; at->long_name != NULL; at++)
+        at->arg_data = NULL;
+    return g_memdup2(entries.entries, sizeof(entries.entries));
+}
+
 static void common_clear(CommonOptions *common)
 {
     g_free(common->config);
@@ -332,11 +343,7 @@ static int print_help(Output *output, char **words)
 
     command = command_match(words, &used, &error);
     if (command != NULL) {
-        CommonOptions unused = {0};
-        CommonEntries entries;
-
-        common_entries(&unused, command->reads_only, &entries);
-        text = help_command(command, entries.entries);
+        text = help_command(command);
     } else {
         gboolean group = words[0] == NULL;
 

@@ -52,6 +52,10 @@ extern const Command *const command_table[];
 const Command *command_match(char **words, guint *ret_used,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The options that every command has, those of --repository and --key only where it takes them, for
+ * texts: they point to nowhere. Ends with a row without a name; free with g_free(). */
+GOptionEntry *command_common_options(const Command *command);
+
 /* Finds and runs the command in argv; returns the process's exit status. Prints errors: "holdfast:
  * text", "hint: text", or with --json {"error": {"code", "message", "hint"}} on standard error. */
 int command_main(int argc, char **argv);

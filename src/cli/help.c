@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* Columns of a line of prose. */
+#define WIDTH 88
+
 /* Whether a command's words are the prefix or begin with it, word by word. */
 static gboolean belongs(const Command *command, const char *prefix)
 {
@@ -65,30 +68,52 @@ static char *option_label(const GOptionEntry *entry)
     return g_string_free(label, FALSE);
 }
 
-static void append_options(GString *text, const GOptionEntry *entries)
+/* The options that are shown, under a heading; nothing where there are none. */
+static void append_options(GString *text, const char *heading, const GOptionEntry *entries)
 {
     for (; entries != NULL && entries->long_name != NULL; entries++) {
         g_autofree char *label = option_label(entries);
 
-        if ((entries->flags & G_OPTION_FLAG_HIDDEN) == 0)
-            g_string_append_printf(text, "  %-28s  %s\n", label, entries->description);
+        if ((entries->flags & G_OPTION_FLAG_HIDDEN) != 0)
+            continue;
+        if (heading != NULL)
+            g_string_append_printf(text, "\n%s:\n", heading);
+        heading = NULL;
+        g_string_append_printf(text, "  %-28s  %s\n", label, entries->description);
     }
 }
 
-char *help_command(const Command *command, const GOptionEntry *common)
+/* A line of a description, broken where it is too long for a terminal. */
+static void append_wrapped(GString *text, const char *line)
+{
+    while (strlen(line) > WIDTH) {
+        const char *end = g_strrstr_len(line, WIDTH + 1, " ");
+
+        if (end == NULL)
+            break;
+        g_string_append_len(text, line, end - line);
+        g_string_append_c(text, '\n');
+        line = end + 1;
+    }
+    g_string_append_printf(text, "%s\n", line);
+}
+
+char *help_command(const Command *command)
 {
     GString *text = g_string_new(NULL);
     g_autofree char *usage = usage_of(command);
+    g_autofree GOptionEntry *common = command_common_options(command);
 
     g_string_append_printf(text, "usage: holdfast %s [OPTION…]\n\n%s\n", usage, command->summary);
-    if (command->description != NULL)
-        g_string_append_printf(text, "\n%s\n", command->description);
-    if (command->options != NULL) {
-        g_string_append(text, "\noptions:\n");
-        append_options(text, command->options);
+    if (command->description != NULL) {
+        g_auto(GStrv) lines = g_strsplit(command->description, "\n", -1);
+
+        g_string_append_c(text, '\n');
+        for (guint i = 0; lines[i] != NULL; i++)
+            append_wrapped(text, lines[i]);
     }
-    g_string_append(text, "\ncommon options:\n");
-    append_options(text, common);
+    append_options(text, "options", command->options);
+    append_options(text, "common options", common);
     g_string_append_printf(text, "\nexample:\n  %s\n", command->example);
     return g_string_free(text, FALSE);
 }

@@ -11,6 +11,6 @@
 char *help_overview(const char *prefix);
 
 /* One command: usage, description, its options and the common ones, example. Free with g_free(). */
-char *help_command(const Command *command, const GOptionEntry *common);
+char *help_command(const Command *command);
 
 #endif
