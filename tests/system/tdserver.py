@@ -48,6 +48,8 @@ disable = true
 enable = false
 """
 
+CONFLICT = 0x3d3  # "Conflict transaction not completed"
+
 
 def missing():
     """Why there is no server to test with, or None."""
@@ -120,9 +122,9 @@ class Server:
 
     def wait(self):
         """Until the data node is ready: before that databases cannot be made."""
-        for _ in range(600):
+        for _ in range(1200):
             try:
-                if self.sql("SELECT status FROM information_schema.ins_dnodes") == [["ready"]]:
+                if self.ask("SELECT status FROM information_schema.ins_dnodes", None) == [["ready"]]:
                     return
             except (OSError, SqlError):
                 pass
@@ -132,7 +134,18 @@ class Server:
         raise RuntimeError("the server does not answer")
 
     def sql(self, statement, database=None):
-        """The rows of one statement, through REST. Bytes are sent as they are."""
+        """The rows of one statement, through REST. Bytes are sent as they are. A change of the cluster that is still
+        under way, a killed client's it may be, is waited for."""
+        for _ in range(600):
+            try:
+                return self.ask(statement, database)
+            except SqlError as problem:
+                if problem.code != CONFLICT:
+                    raise
+                time.sleep(0.1)
+        return self.ask(statement, database)
+
+    def ask(self, statement, database):
         body = statement if isinstance(statement, bytes) else statement.encode()
         request = urllib.request.Request(f"{self.url}/rest/sql" + (f"/{database}" if database else ""), data=body)
         request.add_header("Authorization", "Basic " + base64.b64encode(b"root:taosdata").decode())
@@ -144,10 +157,10 @@ class Server:
 
     def drop_all(self):
         for [topic] in self.sql("SHOW TOPICS"):
-            self.sql(f"DROP TOPIC `{topic}`")
+            self.sql(f"DROP TOPIC IF EXISTS `{topic}`")
         for [name, *_] in self.sql("SELECT name FROM information_schema.ins_databases"):
             if name not in ("information_schema", "performance_schema"):
-                self.sql(f"DROP DATABASE `{name}`")
+                self.sql(f"DROP DATABASE IF EXISTS `{name}`")
 
     def remove(self):
         """Its data goes too: there is nothing that an orderly end, which takes a server many seconds, would save."""
@@ -207,7 +220,7 @@ class Holdfast:
         return [row for reference in found["tag_objects"] for row in self.cat(reference)]
 
     def begin(self, *arguments):
-        """Starts a full backup and returns when the first rows were read."""
+        """Starts a full backup and returns when the first rows were read. With --rate it has read a part only."""
         process = subprocess.Popen([self.program, "backup", "tdengine", "full", "--json", *arguments,
                                     "--config", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for line in process.stderr:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests" / "standin"))
 import columns as c  # noqa: E402 - only to take recorded blocks apart for writing them
 from schema import declared  # noqa: E402
 
+PATIENCE = 60  # seconds for an answer: the machine may be busy
 FREE = {"pipelined_requests", "stmt2_super_table", "seq_plain", "seq_partition", "seq_partition_no_tbname"}
 # What is not asked again, and why.
 BLOCKS_LEFT_OUT = {
@@ -56,7 +57,7 @@ REST_LEFT_OUT = {
 class Talk:
     def __init__(self, url):
         place = urllib.parse.urlparse(url)
-        self.socket = socket.create_connection((place.hostname, place.port), 20)
+        self.socket = socket.create_connection((place.hostname, place.port), PATIENCE)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
@@ -154,7 +155,7 @@ def start(*arguments):
 
 def stop(process):
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.fixture(scope="module")
@@ -461,7 +462,7 @@ def test_handshake(url):
         # permessage-deflate is offered by nobody here: the stand-in does not agree to it.
         if line["dir"] != "c2s" or line["kind"] != "http" or "Extensions" in line["text"] or "/tmq" in line["text"]:
             continue
-        with socket.create_connection((place.hostname, place.port), 20) as raw:
+        with socket.create_connection((place.hostname, place.port), PATIENCE) as raw:
             raw.sendall(line["text"].encode())
             got = raw.makefile("rb").readline().decode().strip()
         assert got == answer["text"].split("\r\n")[0]
@@ -472,7 +473,7 @@ def test_handshake(url):
 def rest(url, told):
     request = told["request"]
     place = urllib.parse.urlparse(url)
-    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=PATIENCE)
     body = request.get("body")
     connection.request(request["method"], request["path"], body.encode() if body is not None else None,
                        {key: value for key, value in request["headers"].items() if key != "Content-Length"})
@@ -517,7 +518,7 @@ def test_left_out(name):
 
 def trouble(url, **settings):
     place = urllib.parse.urlparse(url)
-    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=PATIENCE)
     connection.request("POST", "/standin/trouble", json.dumps(settings))
     assert connection.getresponse().status == 200
 
@@ -557,10 +558,10 @@ def test_what_is_not_known_is_an_error(url):
         assert talk.ask("query", sql=sql)["code"] != 0 or sql.startswith("SELECT 1;"), sql
 
 
-@pytest.mark.parametrize("settings, statuses", [
-    ({"cut_after_blocks": 3, "times": 1}, (0,)), ({"cut_after_blocks": 0}, (1, 5)), ({"error_after_blocks": 3}, (1, 5)),
-    ({"refuse_login": True}, (1,))])
-def test_a_backup_in_trouble(tmp_path, settings, statuses):
+@pytest.mark.parametrize("settings, timeout, statuses", [
+    ({"cut_after_blocks": 3, "times": 1}, "60s", (0,)), ({"cut_after_blocks": 0}, "2s", (1, 5)),
+    ({"error_after_blocks": 3}, "2s", (1, 5)), ({"refuse_login": True}, "60s", (1,))])
+def test_a_backup_in_trouble(tmp_path, settings, timeout, statuses):
     """A backup that goes through is whole; one that does not leaves none."""
     process = start()
     try:
@@ -572,7 +573,7 @@ def test_a_backup_in_trouble(tmp_path, settings, statuses):
         class Server:
             url = process.url
 
-        holdfast = tdserver.Holdfast(tmp_path, Server, pgcluster.PROGRAM, "timeout = 2s\n")
+        holdfast = tdserver.Holdfast(tmp_path, Server, pgcluster.PROGRAM, f"timeout = {timeout}\n")
         trouble(process.url, **settings)
         done = subprocess.run([pgcluster.PROGRAM, "backup", "tdengine", "full", "--config", str(holdfast.config)],
                               capture_output=True, timeout=120)
