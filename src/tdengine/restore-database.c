@@ -167,13 +167,10 @@ static gboolean is_known(const TdTargetServer *server, const char *name)
     return server->options == NULL || g_hash_table_contains(server->options, column);
 }
 
-static char *translate(const TdDatabase *database, const TdOption *option,
-                       const TdTargetServer *server, GPtrArray *notes)
+static char *translate(const TdOption *option, const TdTargetServer *server, GPtrArray *notes)
 {
     gint64 number = g_ascii_strtoll(option->value, NULL, 10);
 
-    if (strcmp(option->name, "KEEP") == 0)
-        return g_strdup(td_restore_wide_keep(database->precision));
     if (!is_known(server, option->name)) {
         g_ptr_array_add(notes, g_strdup_printf("%s %s is left out: the server does not know it",
                                                option->name, option->value));
@@ -194,7 +191,7 @@ static char *translate(const TdDatabase *database, const TdOption *option,
     return g_strdup(option->value);
 }
 
-char *td_restore_database_sql(const TdDatabase *database, const char *name,
+char *td_restore_database_sql(const TdDatabase *database, const char *name, gboolean wide,
                               const TdTargetServer *server, GPtrArray *notes)
 {
     g_autoptr(GPtrArray) options = td_database_options(database);
@@ -203,7 +200,9 @@ char *td_restore_database_sql(const TdDatabase *database, const char *name,
     td_append_name(sql, name);
     for (guint i = 0; i < options->len; i++) {
         const TdOption *option = g_ptr_array_index(options, i);
-        g_autofree char *value = translate(database, option, server, notes);
+        g_autofree char *value = wide && strcmp(option->name, "KEEP") == 0
+                                     ? g_strdup(td_restore_wide_keep(database->precision))
+                                     : translate(option, server, notes);
 
         if (value != NULL)
             g_string_append_printf(sql, " %s %s", option->name, value);

@@ -4,8 +4,8 @@
  * options are taken one by one, and what the server does not know, or has no room for, is changed
  * with a note.
  *
- * While rows are written KEEP is as wide as the server takes it (a single row that is older than
- * KEEP fails its whole batch); it is set back at the end.
+ * Where there are rows that are older than KEEP, it is as wide as the server takes it while rows are
+ * written (a single one fails its whole batch); it is set back at the end.
  *
  * Pure functions; threads: any.
  */
@@ -34,8 +34,8 @@ typedef struct {
     gint64 vnodes;       /* vnodes that it has room for; negative: not known */
 } TdTargetServer;
 
-/* CREATE DATABASE with KEEP widened. Notes (char *) say what was changed. */
-char *td_restore_database_sql(const TdDatabase *database, const char *name,
+/* CREATE DATABASE, where wide with KEEP widened. Notes (char *) say what was changed. */
+char *td_restore_database_sql(const TdDatabase *database, const char *name, gboolean wide,
                               const TdTargetServer *server, GPtrArray *notes);
 
 /* The widest KEEP for a precision, "525599361m": nobody else writes just this one, so that it also

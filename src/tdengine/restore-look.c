@@ -18,6 +18,8 @@
 /* For a database that is being made or dropped. */
 #define READY_WAIT  (30 * TIME_SECOND)
 #define READY_PAUSE (TIME_SECOND / 5)
+/* Seconds. Rows that pass the border of KEEP while a restore runs are younger than that by so much. */
+#define KEEP_MARGIN (7 * 24 * 3600)
 /* Topics of which the name begins so are ours. */
 #define OWN_TOPIC "holdfast_"
 
@@ -279,27 +281,33 @@ static void look_for_leftovers(TdRestorePlan *plan, const TdDatabasePlan *databa
                         database->target, (const char *)name);
 }
 
-/* Rows that are older than a database's KEEP are refused: it is widened for them. */
-static void look_at_keep(const TdRestorePlan *plan, TdDatabasePlan *database)
+/* A row that is older than KEEP is refused, and its whole batch with it. Whether there are such rows,
+ * or will be before the restore is through. */
+static gboolean reaches_beyond(const TdRestorePlan *plan, const TdDatabasePlan *database,
+                               const char *keep)
 {
-    const char *keep = database->marker != NULL && database->marker->keep != NULL
-                           ? database->marker->keep
-                           : database->there_keep;
-    gint64 second = td_ticks(database->source->precision);
-    gint64 border = time_now() / TIME_SECOND - td_restore_keep_minutes(keep) * 60;
+    const gint64 second = td_ticks(database->source->precision);
+    const gint64 border =
+        time_now() / TIME_SECOND - td_restore_keep_minutes(keep) * 60 + KEEP_MARGIN;
 
     for (guint i = 0; i < plan->details->slices->len; i++) {
         const TdSlice *slice = &g_array_index(plan->details->slices, TdSlice, i);
         const TdTable *table = g_ptr_array_index(plan->details->tables, slice->table);
 
         if (strcmp(table->database, database->source->name) == 0 && slice->rows > 0 &&
-            slice->first / second <= border) {
-            g_free(database->keep);
-            database->keep = g_strdup(keep);
-            return;
-        }
+            slice->first / second <= border)
+            return TRUE;
     }
-    if (database->marker != NULL && database->marker->keep != NULL)
+    return FALSE;
+}
+
+static void look_at_keep(const TdRestorePlan *plan, TdDatabasePlan *database)
+{
+    const TdMarker *marker = database->marker;
+    const char *widened = marker != NULL ? marker->keep : NULL;
+    const char *keep = widened != NULL ? widened : database->there_keep;
+
+    if (widened != NULL || reaches_beyond(plan, database, keep))
         database->keep = g_strdup(keep);
 }
 
@@ -333,17 +341,22 @@ static void plan_create(TdRestorePlan *plan, TdDatabasePlan *database, const TdT
 {
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) options = td_database_options(database->source);
+    const char *keep = td_option_value(options, "KEEP");
 
-    database->create = td_restore_database_sql(database->source, database->target, server, notes);
-    database->keep = g_strdup(td_option_value(options, "KEEP"));
+    /* Setting it back takes a server up to two seconds: it is not widened for nothing. */
+    if (reaches_beyond(plan, database, keep))
+        database->keep = g_strdup(keep);
+    database->create = td_restore_database_sql(database->source, database->target,
+                                               database->keep != NULL, server, notes);
     for (guint i = 0; i < notes->len; i++)
         engine_plan_warn(&plan->base, "database %s: %s", database->target,
                          (const char *)g_ptr_array_index(notes, i));
 }
 
 /* An interrupted restore may have come no further than making the database, or than making the mark
- * without a word in it. Only ours are made with so wide a KEEP; where it was widened by us, in a
- * database that was there before, the mark says so. */
+ * without a word in it. Nobody else makes one with so wide a KEEP; where it was widened by us, in a
+ * database that was there before, the mark says so. One of ours that was not made with it is like any
+ * other that holds nothing: its options are the right ones. */
 static gboolean is_bare_leftover(const TdDatabasePlan *database)
 {
     return database->nothing && td_restore_is_wide_keep(database->there_keep) &&

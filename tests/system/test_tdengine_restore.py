@@ -269,6 +269,16 @@ def test_rows_older_than_keep(server, holdfast):
     assert keep == "10d,10d,10d"
     assert server.sql("SELECT v FROM young.t") == [[2]]
     assert tables(server, "young") == {"t"}
+    # As it was: KEEP is widened for rows that it would take no more, or only just.
+    back = lambda report: [step for step in report["steps"] if "set KEEP" in step]
+    assert back(restore(holdfast, manifest, "--databases", "old", "--to-database", "same")) == []
+    assert server.sql("SELECT v FROM same.t ORDER BY ts") == [[1], [2]]
+    server.sql("INSERT INTO young.t VALUES (NOW - 5d, 3)")
+    manifest = holdfast.backup("--databases", "young")
+    report = restore(holdfast, manifest, "--to-database", "younger")
+    assert back(report) == ["set KEEP of database younger back to 10d,10d,10d"]
+    assert server.sql("SELECT v FROM younger.t ORDER BY ts") == [[3], [2]]
+    assert server.sql("SELECT `keep` FROM information_schema.ins_databases WHERE name = 'younger'") == [["10d,10d,10d"]]
 
 
 def test_damage_is_found_first(server, holdfast, market):

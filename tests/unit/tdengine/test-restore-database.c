@@ -23,11 +23,11 @@ static GHashTable *options(const char *const *names)
     return set;
 }
 
-static void check(const TdDatabase *source, const TdTargetServer *server, const char *expected,
-                  guint n_notes)
+static void check(const TdDatabase *source, gboolean wide, const TdTargetServer *server,
+                  const char *expected, guint n_notes)
 {
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *sql = td_restore_database_sql(source, "ne`w", server, notes);
+    g_autofree char *sql = td_restore_database_sql(source, "ne`w", wide, server, notes);
 
     g_assert_cmpstr(sql, ==, expected);
     g_assert_cmpuint(notes->len, ==, n_notes);
@@ -40,8 +40,12 @@ static void test_same_server(void)
                  "REPLICA 1 VGROUPS 2");
     const TdTargetServer server = {.nodes = 1, .vnodes = 60};
 
-    check(source, &server,
+    check(source, TRUE, &server,
           "CREATE DATABASE `ne``w` BUFFER 8 CACHEMODEL 'last value' KEEP 525599361m REPLICA 1 "
+          "VGROUPS 2",
+          0);
+    check(source, FALSE, &server,
+          "CREATE DATABASE `ne``w` BUFFER 8 CACHEMODEL 'last value' KEEP 10d,20d,30d REPLICA 1 "
           "VGROUPS 2",
           0);
 }
@@ -55,8 +59,8 @@ static void test_smaller_and_older_server(void)
     const TdTargetServer server = {.options = set, .nodes = 1, .vnodes = 4};
 
     source->precision = TD_NANOSECONDS;
-    check(source, &server, "CREATE DATABASE `ne``w` BUFFER 8 KEEP 153474961m REPLICA 1 VGROUPS 4",
-          3);
+    check(source, TRUE, &server,
+          "CREATE DATABASE `ne``w` BUFFER 8 KEEP 153474961m REPLICA 1 VGROUPS 4", 3);
 }
 
 /* The server did not show the statement: what ins_databases says has to do. */
@@ -68,7 +72,8 @@ static void test_from_columns(void)
     json_decref(source->options);
     source->options = json_pack("{s:s, s:s, s:s, s:s}", "keep", "3650d,3650d,3650d", "precision",
                                 "us", "vgroups", "2", "status", "ready");
-    check(source, &server, "CREATE DATABASE `ne``w` KEEP 525599361m PRECISION 'us' VGROUPS 2", 0);
+    check(source, TRUE, &server, "CREATE DATABASE `ne``w` KEEP 525599361m PRECISION 'us' VGROUPS 2",
+          0);
 }
 
 static void test_keep(void)
