@@ -67,7 +67,7 @@ static const char select_backups[] =
                  "< ?5)"
                  "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
                  "    WHEN 'pinned' THEN pinned ELSE 1 END"
-                 " ORDER BY start DESC, id DESC";
+                 " ORDER BY stop DESC, start DESC, id DESC";
 
 static CatalogBackup *read_backup(Statement *row)
 {

@@ -55,7 +55,7 @@ typedef struct {
     gint64 since, until;                /* of the start; 0: no bound; since ≤ start < until */
 } CatalogFilter;
 
-/* The backups that fit, newest first; an array of CatalogBackup. filter may be NULL. */
+/* The backups that fit, newest first by their end; an array of CatalogBackup. filter may be NULL. */
 gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArray **ret_backups,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

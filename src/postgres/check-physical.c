@@ -14,6 +14,7 @@
 #include "postgres/fact.h"
 #include "postgres/inventory.h"
 #include "postgres/wal-archive.h"
+#include "postgres/wal-position.h"
 #include "postgres/wal-push.h"
 #include "postgres/wal-receive.h"
 #include "postgres/wal-system.h"
@@ -277,20 +278,16 @@ static void check_queue(const Check *check)
                 count);
 }
 
-/* Times of backups stand in their ids. */
 static gboolean backup_since(const Check *check, gint64 when)
 {
-    g_autofree char *mark = g_strdup_printf("-%s-", check->request->source->name);
-    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GPtrArray) backups = NULL;
 
-    if (!backup_list(check->request->repository, &ids, NULL))
+    if (!wal_backups(check->request->repository, check->request->source->name, &backups, NULL))
         return FALSE;
-    for (guint i = 0; i < ids->len; i++) {
-        const char *id = ids->pdata[i];
-        g_autofree char *stamp = g_strndup(id, strcspn(id, "-"));
-        gint64 start;
+    for (guint i = 0; i < backups->len; i++) {
+        const WalBackup *backup = backups->pdata[i];
 
-        if (strstr(id, mark) != NULL && time_parse(stamp, NULL, &start, NULL) && start > when)
+        if (backup->problem == NULL && backup->start > when)
             return TRUE;
     }
     return FALSE;

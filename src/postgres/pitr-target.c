@@ -11,6 +11,7 @@
 #include "postgres/connection.h"
 #include "postgres/recovery-settings.h"
 #include "postgres/server-position.h"
+#include "postgres/wal-position.h"
 #include "postgres/wal-walk.h"
 
 /* --- reading the WAL -------------------------------------------------------------------------- */
@@ -351,15 +352,6 @@ static gboolean try_backup(Backup *backup, const ConfigSource *source, const Eng
            pg_target_check(route, physical, target, scan, source, cancellable, error);
 }
 
-static gboolean is_candidate(const Backup *backup, const ConfigSource *source)
-{
-    const Manifest *manifest = backup_manifest(backup);
-
-    return strcmp(manifest_engine(manifest), "postgresql") == 0 &&
-           strcmp(manifest_source(manifest), source->name) == 0 &&
-           g_strcmp0(manifest_method(manifest), "physical") == 0 && !manifest_partial(manifest);
-}
-
 static char *tell_why(guint passed, const EngineTarget *target)
 {
     g_autofree char *what = pg_recovery_describe(target);
@@ -370,29 +362,40 @@ static char *tell_why(guint passed, const EngineTarget *target)
                            what, passed, passed == 1 ? "backup was" : "backups were");
 }
 
+/* A failure that says nothing about this one backup. */
+static gboolean ends_search(const GError *problem)
+{
+    return error_is(problem, ERROR_CANCELLED) || error_is(problem, ERROR_USAGE) ||
+           error_is(problem, ERROR_UNREACHABLE);
+}
+
 gboolean pg_target_choose(Repository *repository, const ConfigSource *source,
                           const EngineTarget *target, Backup **ret_backup, char **ret_reason,
                           GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GPtrArray) backups = NULL;
     g_autoptr(GError) first = NULL;
     guint passed = 0;
 
-    if (!backup_list(repository, &ids, error))
+    if (!wal_backups(repository, source->name, &backups, error))
         return FALSE;
-    for (guint i = ids->len; i > 0; i--) {
+    for (guint i = backups->len; i > 0; i--) {
+        const WalBackup *entry = g_ptr_array_index(backups, i - 1);
         g_autoptr(GError) problem = NULL;
-        g_autoptr(Backup) backup = backup_open(repository, g_ptr_array_index(ids, i - 1), &problem);
+        g_autoptr(Backup) backup = NULL;
 
-        if (backup != NULL && !is_candidate(backup, source))
+        if (entry->partial)
             continue;
+        if (entry->problem != NULL)
+            problem = g_error_copy(entry->problem);
+        else
+            backup = backup_open(repository, entry->id, &problem);
         if (backup != NULL && try_backup(backup, source, target, cancellable, &problem)) {
             *ret_reason = tell_why(passed, target);
             *ret_backup = g_steal_pointer(&backup);
             return TRUE;
         }
-        if (error_is(problem, ERROR_CANCELLED) || error_is(problem, ERROR_USAGE) ||
-            error_is(problem, ERROR_UNREACHABLE)) {
+        if (ends_search(problem)) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
         }

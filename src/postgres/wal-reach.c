@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "postgres/server-position.h"
+#include "postgres/wal-position.h"
 #include "postgres/wal-window.h"
 #include "repo/backup.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "postgres/wal-position.h"
 #include "postgres/wal-window.h"
 #include "repo/backup.h"
 

@@ -9,45 +9,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "postgres/wal-history.h"
+#include "postgres/wal-position.h"
 #include "postgres/wal-record.h"
-#include "postgres/wal-system.h"
-#include "repo/backup.h"
 
 /* Segments are read backwards until one has a commit; a server that sleeps with archive_timeout
  * makes many without. */
 #define SEARCH_LIMIT 64
-
-/* --- positions of backups --------------------------------------------------------------------- */
-
-gboolean wal_position_read(const Manifest *manifest, gboolean *ret_present,
-                           WalPosition *ret_position, GError **error)
-{
-    g_autoptr(json_t) json = manifest_json(manifest);
-    const char *start = json_get_string(json, "start_lsn", NULL);
-    const char *stop = json_get_string(json, "stop_lsn", NULL);
-    const char *identifier = json_get_string(json, "system_identifier", NULL);
-    WalPosition position = {
-        .timeline = (guint32)json_get_uint(json, "timeline", 0),
-        .segment_size = (guint32)json_get_uint(json, "segment_size", 0),
-    };
-
-    if (g_strcmp0(manifest_method(manifest), "physical") != 0 || start == NULL) {
-        *ret_present = FALSE;
-        return TRUE;
-    }
-    if (stop == NULL || identifier == NULL || position.timeline == 0 ||
-        !wal_segment_size_valid(position.segment_size) ||
-        !wal_system_parse(identifier, &position.system_identifier) ||
-        !pg_lsn_parse(start, &position.start, NULL) || !pg_lsn_parse(stop, &position.stop, NULL) ||
-        position.stop < position.start) {
-        error_set(error, ERROR_DAMAGED, "the manifest of %s has no usable place in the WAL",
-                  manifest_id(manifest));
-        return FALSE;
-    }
-    *ret_present = TRUE;
-    *ret_position = position;
-    return TRUE;
-}
 
 /* --- timelines -------------------------------------------------------------------------------- */
 
@@ -281,21 +248,21 @@ static WalWindow *window_with_end(const Search *search, guint32 timeline, PgLsn 
     return NULL;
 }
 
-static WalWindow *add_window(Search *search, const Manifest *manifest, const WalPosition *position)
+static WalWindow *add_window(Search *search, const WalBackup *backup)
 {
     WalWindow *window = g_new0(WalWindow, 1);
 
     window->backups = g_ptr_array_new_with_free_func(g_free);
-    window->timeline = window->to_timeline = position->timeline;
-    window->from_lsn = window->to_lsn = position->stop;
-    window->from = window->to = window->last = manifest_stop(manifest);
+    window->timeline = window->to_timeline = backup->position.timeline;
+    window->from_lsn = window->to_lsn = backup->position.stop;
+    window->from = window->to = window->last = backup->stop;
     g_ptr_array_add(search->windows, window);
     return window;
 }
 
-static gboolean add_backup(Search *search, const Manifest *manifest, const WalPosition *position,
-                           GError **error)
+static gboolean add_backup(Search *search, const WalBackup *backup, GError **error)
 {
+    const WalPosition *position = &backup->position;
     const WalInventory *inventory = search->inventory;
     const WalArchive archive = {search->repository, search->source, inventory->system_identifier,
                                 inventory->segment_size};
@@ -310,17 +277,17 @@ static gboolean add_backup(Search *search, const Manifest *manifest, const WalPo
     if (find_missing(inventory, position, &missing) ||
         !wal_inventory_follow(inventory, search->lineages, position->timeline, inside, &timeline,
                               &end)) {
-        window = add_window(search, manifest, position);
+        window = add_window(search, backup);
         window->broken = TRUE;
         window->missing = missing;
-        g_ptr_array_add(window->backups, g_strdup(manifest_id(manifest)));
+        g_ptr_array_add(window->backups, g_strdup(backup->id));
         return TRUE;
     }
     window = window_with_end(search, timeline, end);
     if (window == NULL) {
         PgLsn from = timeline == position->timeline ? position->stop : 0;
 
-        window = add_window(search, manifest, position);
+        window = add_window(search, backup);
         window->to_timeline = timeline;
         window->to_lsn = end;
         if (from == 0)
@@ -333,37 +300,26 @@ static gboolean add_backup(Search *search, const Manifest *manifest, const WalPo
         }
         window->to = MAX(window->to, last);
     }
-    g_ptr_array_add(window->backups, g_strdup(manifest_id(manifest)));
-    window->last = MAX(window->last, manifest_stop(manifest));
+    g_ptr_array_add(window->backups, g_strdup(backup->id));
+    window->last = MAX(window->last, backup->stop);
     return TRUE;
 }
 
-static gboolean look_at_backup(Search *search, const char *id, GError **error)
+/* One bad backup must not hide what the others can do; verify tells of it. */
+static gboolean look_at_backup(Search *search, const WalBackup *backup, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(Backup) backup = backup_open(search->repository, id, &problem);
-    const Manifest *manifest;
-    WalPosition position;
-    gboolean present;
-
-    /* One bad backup must not hide what the others can do; verify tells of it. */
-    if (backup == NULL) {
-        log_write(LOG_WARNING, "%s", problem->message);
+    if (backup->problem != NULL) {
+        log_write(LOG_WARNING, "%s", backup->problem->message);
         return TRUE;
     }
-    manifest = backup_manifest(backup);
-    if (g_strcmp0(manifest_source(manifest), search->source) != 0)
+    if (backup->position.system_identifier != search->inventory->system_identifier)
         return TRUE;
-    if (!wal_position_read(manifest, &present, &position, error))
-        return FALSE;
-    if (!present || position.system_identifier != search->inventory->system_identifier)
-        return TRUE;
-    if (position.segment_size != search->inventory->segment_size) {
+    if (backup->position.segment_size != search->inventory->segment_size) {
         log_write(LOG_WARNING, "backup %s was made with other WAL segments than the archive has",
-                  id);
+                  backup->id);
         return TRUE;
     }
-    return add_backup(search, manifest, &position, error);
+    return add_backup(search, backup, error);
 }
 
 gboolean wal_windows(Repository *repository, const char *source, const WalInventory *inventory,
@@ -371,18 +327,18 @@ gboolean wal_windows(Repository *repository, const char *source, const WalInvent
 {
     g_autoptr(GPtrArray) windows = g_ptr_array_new_with_free_func((GDestroyNotify)wal_window_free);
     g_autoptr(GPtrArray) lineages = NULL;
-    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GPtrArray) backups = NULL;
     Search search = {.repository = repository,
                      .source = source,
                      .inventory = inventory,
                      .windows = windows};
 
     if (!wal_lineages(repository, source, inventory, &lineages, error) ||
-        !backup_list(repository, &ids, error))
+        !wal_backups(repository, source, &backups, error))
         return FALSE;
     search.lineages = lineages;
-    for (guint i = 0; i < ids->len && inventory->segment_size != 0; i++) {
-        if (!look_at_backup(&search, ids->pdata[i], error))
+    for (guint i = 0; i < backups->len && inventory->segment_size != 0; i++) {
+        if (!look_at_backup(&search, backups->pdata[i], error))
             return FALSE;
     }
     *ret_windows = g_steal_pointer(&windows);

@@ -10,18 +10,6 @@
 
 #include "postgres/wal-archive.h"
 #include "postgres/wal-list.h"
-#include "repo/manifest.h"
-
-/* Where a physical backup stands in the WAL: clear fields of its manifest. */
-typedef struct {
-    guint64 system_identifier;
-    guint32 timeline, segment_size;
-    PgLsn start, stop;
-} WalPosition;
-/* FALSE for a backup without such fields (a logical one). ERROR_DAMAGED where they make no
- * sense. */
-gboolean wal_position_read(const Manifest *manifest, gboolean *ret_present,
-                           WalPosition *ret_position, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
     GPtrArray *backups;  /* char *: the ids of the backups that lead into it, oldest first */
