@@ -45,7 +45,8 @@ typedef struct {
     BackupType type;
     const char *method;           /* PostgreSQL: "physical" or "logical" */
     const char *const *databases; /* NULL: as the source's configuration says */
-    const char *const *tables;    /* TDengine: --tables patterns, or NULL */
+    const char *const *tables;    /* TDengine: --tables patterns, or NULL. PostgreSQL, logical: of
+                                     the other tables the definitions only, no rows; or NULL */
     gint64 time_from, time_to;    /* TDengine: rows of from <= event time < to, in microseconds;
                                      G_MININT64 and G_MAXINT64: all */
     Backup *base;       /* of an incremental, which base_fits() has accepted; NULL for a full */

@@ -18,8 +18,10 @@
 #define BIG_TABLE       (64 * 1024 * 1024)
 #define BIG_TABLE_LEAST (4 * 1024 * 1024)
 #define BIG_SHARE       8
-/* Every one of them is an argument of the dump of the rest. */
+/* Every one of them is an argument of the dump of the rest; likewise those whose rows are left
+ * out. */
 #define BIG_TABLES_MOST 400
+#define LEFT_OUT_MOST   400
 /* Archives of big tables whose pg_dump is started ahead: each is a connection. */
 #define AHEAD_MOST 8
 /* Microseconds between a failure and the look at what caused it. */
@@ -101,8 +103,9 @@ static void archive_task_free(gpointer data)
 
 typedef struct {
     const PgDump *dump;
-    GPtrArray *big; /* PgTable, borrowed, biggest first */
-    char *folder;   /* "data/16384": oids, since the clear manifest must not tell names */
+    GPtrArray *big;      /* PgTable, borrowed, biggest first */
+    GPtrArray *left_out; /* likewise: those whose rows are not wanted */
+    char *folder;        /* "data/16384": oids, since the clear manifest must not tell names */
     char *conninfo;
     char **environment;
 } DumpRun;
@@ -110,11 +113,37 @@ typedef struct {
 static void dump_run_clear(DumpRun *run)
 {
     g_clear_pointer(&run->big, g_ptr_array_unref);
+    g_clear_pointer(&run->left_out, g_ptr_array_unref);
     g_clear_pointer(&run->folder, g_free);
     g_clear_pointer(&run->conninfo, g_free);
     g_clear_pointer(&run->environment, g_strfreev);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DumpRun, dump_run_clear)
+
+static void add_names(GPtrArray *argv, const char *option, const GPtrArray *tables)
+{
+    for (guint i = 0; i < tables->len; i++) {
+        const PgTable *table = g_ptr_array_index(tables, i);
+        g_autofree char *name = pg_quote_qualified(table->schema, table->name);
+
+        g_ptr_array_add(argv, g_strconcat(option, name, NULL));
+    }
+}
+
+/* Rows of big tables have archives of their own; some are not wanted at all. */
+static void add_exclusions(const DumpRun *run, GPtrArray *argv)
+{
+    const GHashTable *chosen = run->dump->chosen;
+
+    add_names(argv, "--exclude-table=", run->big);
+    if (chosen == NULL)
+        return;
+    g_ptr_array_add(argv, g_strdup("--no-blobs"));
+    if (g_hash_table_size((GHashTable *)chosen) == 0)
+        g_ptr_array_add(argv, g_strdup("--exclude-table-data=*.*"));
+    else
+        add_names(argv, "--exclude-table-data=", run->left_out);
+}
 
 static GPtrArray *dump_arguments(const DumpRun *run, const ArchiveTask *task)
 {
@@ -133,12 +162,8 @@ static GPtrArray *dump_arguments(const DumpRun *run, const ArchiveTask *task)
     } else {
         g_ptr_array_add(argv, g_strdup("--section=data"));
     }
-    for (guint i = 0; task->kind == ARCHIVE_REST && i < run->big->len; i++) {
-        const PgTable *table = g_ptr_array_index(run->big, i);
-        g_autofree char *name = pg_quote_qualified(table->schema, table->name);
-
-        g_ptr_array_add(argv, g_strdup_printf("--exclude-table=%s", name));
-    }
+    if (task->kind == ARCHIVE_REST)
+        add_exclusions(run, argv);
     if (task->kind == ARCHIVE_TABLE) {
         g_autofree char *name = pg_quote_qualified(task->table->schema, task->table->name);
 
@@ -229,14 +254,21 @@ static gint compare_bytes(gconstpointer left, gconstpointer right)
     return a->bytes < b->bytes ? 1 : a->bytes > b->bytes ? -1 : 0;
 }
 
-static guint64 total_bytes(const GPtrArray *tables)
+static gboolean is_wanted(const PgDump *dump, const PgTable *table)
+{
+    return table->kind == PG_TABLE &&
+           (dump->chosen == NULL ||
+            g_hash_table_contains(dump->chosen, GUINT_TO_POINTER(table->oid)));
+}
+
+static guint64 total_bytes(const PgDump *dump)
 {
     guint64 total = 0;
 
-    for (guint i = 0; i < tables->len; i++) {
-        const PgTable *table = g_ptr_array_index(tables, i);
+    for (guint i = 0; i < dump->tables->len; i++) {
+        const PgTable *table = g_ptr_array_index(dump->tables, i);
 
-        total += table->kind == PG_TABLE ? table->bytes : 0;
+        total += is_wanted(dump, table) ? table->bytes : 0;
     }
     return total;
 }
@@ -248,21 +280,41 @@ static gboolean can_name(const PgDatabase *database, const PgTable *table)
            (g_str_is_ascii(table->schema) && g_str_is_ascii(table->name));
 }
 
+static void keep_biggest(GPtrArray *tables, guint most)
+{
+    g_ptr_array_sort(tables, compare_bytes);
+    g_ptr_array_set_size(tables, (gint)MIN(tables->len, most));
+}
+
 static GPtrArray *choose_big_tables(const PgDump *dump)
 {
     GPtrArray *big = g_ptr_array_new();
-    guint64 share = total_bytes(dump->tables) / ((guint64)dump->backup->jobs * BIG_SHARE);
+    guint64 share = total_bytes(dump) / ((guint64)dump->backup->jobs * BIG_SHARE);
     guint64 threshold = CLAMP(share, BIG_TABLE_LEAST, BIG_TABLE);
 
     for (guint i = 0; i < dump->tables->len; i++) {
         PgTable *table = g_ptr_array_index(dump->tables, i);
 
-        if (table->kind == PG_TABLE && table->bytes >= threshold && can_name(dump->database, table))
+        if (is_wanted(dump, table) && table->bytes >= threshold && can_name(dump->database, table))
             g_ptr_array_add(big, table);
     }
-    g_ptr_array_sort(big, compare_bytes);
-    g_ptr_array_set_size(big, (gint)MIN(big->len, BIG_TABLES_MOST));
+    keep_biggest(big, BIG_TABLES_MOST);
     return big;
+}
+
+/* Small tables beyond the limit come along: nothing but a little time is lost. */
+static GPtrArray *choose_left_out(const PgDump *dump)
+{
+    GPtrArray *left_out = g_ptr_array_new();
+
+    for (guint i = 0; i < dump->tables->len; i++) {
+        PgTable *table = g_ptr_array_index(dump->tables, i);
+
+        if (table->kind == PG_TABLE && !is_wanted(dump, table) && can_name(dump->database, table))
+            g_ptr_array_add(left_out, table);
+    }
+    keep_biggest(left_out, LEFT_OUT_MOST);
+    return left_out;
 }
 
 static ArchiveTask *task_new(ArchiveKind kind, PgTable *table)
@@ -338,7 +390,7 @@ static gboolean write_archives(DumpRun *run, GError **error)
     g_autoptr(Workers) workers = workers_new(dump->backup->jobs, 0, run_task, run,
                                              archive_task_free, dump->backup->cancellable);
 
-    progress_begin(dump->backup->progress, "dumping", total_bytes(dump->tables), 0);
+    progress_begin(dump->backup->progress, "dumping", total_bytes(dump), 0);
     if (!start_ahead(run, tasks, error))
         return FALSE;
     g_ptr_array_set_free_func(tasks, NULL);
@@ -362,6 +414,7 @@ static gboolean count_rows(const DumpRun *run, GError **error)
     for (guint i = 0; i < dump->tables->len; i++) {
         PgTable *table = g_ptr_array_index(dump->tables, i);
 
+        table->counted = table->counted && is_wanted(dump, table);
         if (table->counted)
             g_ptr_array_add(counted, table);
     }
@@ -380,6 +433,7 @@ gboolean pg_dump_database(const PgDump *dump, GError **error)
     GError *problem = NULL;
 
     run.big = choose_big_tables(dump);
+    run.left_out = choose_left_out(dump);
     run.folder = g_strdup_printf("data/%u", dump->database->oid);
     run.environment = pg_child_environment(pg_session_connection(dump->session), NULL);
     if (!pg_child_conninfo(pg_session_connection(dump->session), dump->database->name,

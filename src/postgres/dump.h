@@ -17,6 +17,7 @@ typedef struct {
     const char *pg_dump;  /* path of the program */
     PgDatabase *database; /* receives the paths of its archives */
     GPtrArray *tables;    /* PgTable: receive their archives and counts */
+    GHashTable *chosen;   /* oids of the tables whose rows are wanted; NULL: of all */
     guint lock_wait;      /* seconds */
 } PgDump;
 

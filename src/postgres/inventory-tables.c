@@ -102,6 +102,22 @@ gboolean pg_tables_read(PgConnection *connection, guint32 database, GPtrArray **
     return TRUE;
 }
 
+void pg_tables_add_partitions(const GPtrArray *tables, guint32 database, GHashTable *oids)
+{
+    gboolean more = TRUE;
+
+    while (more) {
+        more = FALSE;
+        for (guint i = 0; i < tables->len; i++) {
+            const PgTable *table = g_ptr_array_index(tables, i);
+
+            if (table->database == database && table->parent != 0 &&
+                g_hash_table_contains(oids, GUINT_TO_POINTER(table->parent)))
+                more |= g_hash_table_add(oids, GUINT_TO_POINTER(table->oid));
+        }
+    }
+}
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 json_t *pg_table_to_json(const PgTable *table, const char *database)

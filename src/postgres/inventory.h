@@ -126,6 +126,9 @@ void pg_table_free(PgTable *table);
 gboolean pg_tables_read(PgConnection *connection, guint32 database, GPtrArray **ret_tables,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Adds to a set of oids, as long as that makes it grow, the partitions of the tables in it. */
+void pg_tables_add_partitions(const GPtrArray *tables, guint32 database, GHashTable *oids);
+
 /* `database` is its name:
  * {"database","schema","table","name":"schema.table","oid","kind","rows",…}. */
 json_t *pg_table_to_json(const PgTable *table, const char *database);

@@ -9,6 +9,7 @@
 #include "postgres/client.h"
 #include "postgres/dump.h"
 #include "postgres/maintenance.h"
+#include "postgres/pattern.h"
 #include "postgres/session.h"
 
 #include <string.h>
@@ -172,12 +173,35 @@ static gboolean choose_databases(LogicalBackup *run, GPtrArray **ret_names, GErr
     return TRUE;
 }
 
+/* The tables whose rows are wanted, with their partitions; NULL: all. */
+static gboolean choose_rows(const EngineBackup *request, const PgDatabase *database,
+                            const GPtrArray *tables, GHashTable **ret_chosen, GError **error)
+{
+    g_autoptr(GHashTable) chosen = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) patterns = NULL;
+
+    if (request->tables == NULL)
+        return TRUE;
+    if (!pg_patterns_parse(request->tables, &patterns, error))
+        return FALSE;
+    for (guint i = 0; i < tables->len; i++) {
+        const PgTable *table = g_ptr_array_index(tables, i);
+
+        if (pg_patterns_match(patterns, database->name, table->schema, table->name, NULL))
+            g_hash_table_add(chosen, GUINT_TO_POINTER(table->oid));
+    }
+    pg_tables_add_partitions(tables, database->oid, chosen);
+    *ret_chosen = g_steal_pointer(&chosen);
+    return TRUE;
+}
+
 static gboolean backup_database(LogicalBackup *run, const char *name, GError **error)
 {
     const EngineBackup *request = run->request;
     g_autoptr(PgSession) session = pg_session_open(request->source->conninfo, name,
                                                    LOCK_WAIT_SECONDS, request->cancellable, error);
     g_autoptr(GPtrArray) tables = NULL;
+    g_autoptr(GHashTable) chosen = NULL;
     PgDump dump = {.backup = request,
                    .session = session,
                    .pg_dump = run->pg_dump,
@@ -188,6 +212,9 @@ static gboolean backup_database(LogicalBackup *run, const char *name, GError **e
     dump.database = pg_session_take_database(session);
     g_ptr_array_add(run->details->databases, dump.database);
     dump.tables = tables = pg_session_take_tables(session);
+    if (!choose_rows(request, dump.database, tables, &chosen, error))
+        return FALSE;
+    dump.chosen = chosen;
     if (!pg_dump_database(&dump, error))
         return FALSE;
     g_ptr_array_extend_and_steal(run->details->tables, g_steal_pointer(&tables));

@@ -220,3 +220,18 @@ gboolean pg_pattern_match(const PgPattern *pattern, const char *database, const 
     return match_part(pattern->parts[offset], schema) &&
            match_part(pattern->parts[offset + 1], table);
 }
+
+gboolean pg_patterns_match(const GPtrArray *patterns, const char *database, const char *schema,
+                           const char *table, gboolean *used)
+{
+    gboolean matched = FALSE;
+
+    for (guint i = 0; i < patterns->len; i++) {
+        if (!pg_pattern_match(g_ptr_array_index(patterns, i), database, schema, table))
+            continue;
+        if (used != NULL)
+            used[i] = TRUE;
+        matched = TRUE;
+    }
+    return matched;
+}

@@ -30,4 +30,8 @@ gboolean pg_pattern_has_database(const PgPattern *pattern);
 gboolean pg_pattern_match(const PgPattern *pattern, const char *database, const char *schema,
                           const char *table);
 
+/* Whether any of them (PgPattern) does. used[i] (may be NULL) is set for each that does. */
+gboolean pg_patterns_match(const GPtrArray *patterns, const char *database, const char *schema,
+                           const char *table, gboolean *used);
+
 #endif

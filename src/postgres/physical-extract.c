@@ -103,6 +103,7 @@ static gboolean write_backup(const PgPhysicalPlan *plan, const PgScratch *scratc
                          .type = BACKUP_FULL,
                          .method = "logical",
                          .databases = request->databases,
+                         .tables = request->tables,
                          .jobs = request->jobs,
                          .compression = repository_compression(repository),
                          .writer = writer,

@@ -132,10 +132,7 @@ static gboolean match_line(const json_t *json, gpointer data, GError **error)
 
     if (matcher->databases != NULL && !g_strv_contains(matcher->databases, database))
         return TRUE;
-    for (guint i = 0; i < matcher->patterns->len; i++) {
-        if (pg_pattern_match(matcher->patterns->pdata[i], database, schema, table))
-            matcher->used[i] = TRUE;
-    }
+    (void)pg_patterns_match(matcher->patterns, database, schema, table, matcher->used);
     return TRUE;
 }
 

@@ -135,17 +135,6 @@ static gboolean find_legs(const WalArchive *archive, const PgPhysical *physical,
 
 /* --- segments --------------------------------------------------------------------------------- */
 
-static gboolean has_segment(const WalInventory *inventory, guint32 timeline, guint64 number)
-{
-    for (guint i = 0; i < inventory->ranges->len; i++) {
-        const WalRange *range = &g_array_index(inventory->ranges, WalRange, i);
-
-        if (range->timeline == timeline && number >= range->first && number <= range->last)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* As the server looks for it: the youngest timeline that reaches back so far comes first. */
 static gboolean find_segment(const PgRoute *route, const WalInventory *inventory, guint64 number,
                              const PgLeg **ret_leg)
@@ -155,7 +144,7 @@ static gboolean find_segment(const PgRoute *route, const WalInventory *inventory
 
         if (number >= leg->begin / route->segment_size &&
             (leg->end == G_MAXUINT64 || number * route->segment_size < leg->end) &&
-            has_segment(inventory, leg->timeline, number)) {
+            wal_inventory_range(inventory, leg->timeline, number) != NULL) {
             *ret_leg = leg;
             return TRUE;
         }
@@ -167,13 +156,12 @@ static gboolean find_segment(const PgRoute *route, const WalInventory *inventory
 static void add_streamed(PgRoute *route, const WalInventory *inventory, guint64 number)
 {
     const PgLeg *leg = &g_array_index(route->legs, PgLeg, route->legs->len - 1);
-    WalName name;
+    guint32 streamed = wal_inventory_streamed(inventory, leg->timeline, number);
 
-    if (inventory->streamed == NULL || !wal_name_parse(inventory->streamed, &name) ||
-        name.timeline != leg->timeline || wal_segment_number(&name, route->segment_size) != number)
+    if (streamed == 0)
         return;
-    g_array_append_val(route->segments, name.timeline);
-    route->reach = number * route->segment_size + inventory->streamed_end;
+    g_array_append_val(route->segments, leg->timeline);
+    route->reach = number * route->segment_size + streamed;
 }
 
 /* Anything of the route's timelines behind the first missing segment is a gap. */

@@ -293,21 +293,6 @@ static gboolean find_target(PgRestorePlan *plan, PgDatabasePlan *database, GErro
     return TRUE;
 }
 
-static gboolean matches_any(const GPtrArray *patterns, gboolean *used, const char *database,
-                            const PgTable *table)
-{
-    gboolean matched = FALSE;
-
-    for (guint i = 0; i < patterns->len; i++) {
-        if (pg_pattern_match(g_ptr_array_index(patterns, i), database, table->schema,
-                             table->name)) {
-            used[i] = TRUE;
-            matched = TRUE;
-        }
-    }
-    return matched;
-}
-
 static gboolean select_tables(PgRestorePlan *plan, PgDatabasePlan *database,
                               const GPtrArray *tables, GError **error)
 {
@@ -362,7 +347,7 @@ static gboolean choose_tables(PgRestorePlan *plan, GPtrArray **ret_chosen, GErro
             PgTable *table = g_ptr_array_index(plan->details->tables, k);
 
             if (table->database == source->oid && table->kind != PG_TABLE_EXTENSION &&
-                matches_any(patterns, used, source->name, table))
+                pg_patterns_match(patterns, source->name, table->schema, table->name, used))
                 g_ptr_array_add(tables, table);
         }
     }

@@ -507,25 +507,15 @@ static gboolean make_rest_list(Closure *closure, GError **error)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* The tables and, again and again, the partitions of those. */
+/* The tables and the partitions of those. */
 static void choose_tables(Closure *closure, const GPtrArray *tables)
 {
     const PgDetails *details = closure->request->details;
-    gboolean more = TRUE;
 
     for (guint i = 0; i < tables->len; i++)
         g_hash_table_add(closure->chosen,
                          GUINT_TO_POINTER(((const PgTable *)g_ptr_array_index(tables, i))->oid));
-    while (more) {
-        more = FALSE;
-        for (guint i = 0; i < details->tables->len; i++) {
-            const PgTable *table = g_ptr_array_index(details->tables, i);
-
-            if (table->database == closure->request->database->oid && table->parent != 0 &&
-                g_hash_table_contains(closure->chosen, GUINT_TO_POINTER(table->parent)))
-                more |= g_hash_table_add(closure->chosen, GUINT_TO_POINTER(table->oid));
-        }
-    }
+    pg_tables_add_partitions(details->tables, closure->request->database->oid, closure->chosen);
     for (guint i = 0; i < details->tables->len; i++) {
         PgTable *table = g_ptr_array_index(details->tables, i);
 

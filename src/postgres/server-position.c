@@ -5,7 +5,7 @@
 #include "postgres/server-position.h"
 
 #include "base/error.h"
-#include "postgres/wal-record.h"
+#include "postgres/wal-walk.h"
 
 /* An idle server has a few hundred bytes there; who has more has been at work. */
 #define TAIL_LIMIT (256 * 1024)

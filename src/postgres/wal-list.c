@@ -202,6 +202,27 @@ static int by_identifier(gconstpointer a, gconstpointer b)
                                                                       : 0;
 }
 
+const WalRange *wal_inventory_range(const WalInventory *inventory, guint32 timeline, guint64 number)
+{
+    for (guint i = 0; i < inventory->ranges->len; i++) {
+        const WalRange *range = &g_array_index(inventory->ranges, WalRange, i);
+
+        if (range->timeline == timeline && range->first <= number && number <= range->last)
+            return range;
+    }
+    return NULL;
+}
+
+guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, guint64 number)
+{
+    WalName name;
+
+    if (inventory->streamed == NULL || !wal_name_parse(inventory->streamed, &name) ||
+        name.timeline != timeline || wal_segment_number(&name, inventory->segment_size) != number)
+        return 0;
+    return inventory->streamed_end;
+}
+
 gboolean wal_archive_list(Repository *repository, const char *source, GPtrArray **ret_inventories,
                           GError **error)
 {

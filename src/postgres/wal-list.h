@@ -41,6 +41,13 @@ typedef struct {
 void wal_inventory_free(WalInventory *inventory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalInventory, wal_inventory_free)
 
+/* The range that a segment is in; NULL where it is not there as a whole. Belongs to the
+ * inventory. */
+const WalRange *wal_inventory_range(const WalInventory *inventory, guint32 timeline,
+                                    guint64 number);
+/* How much of a segment that is not there as a whole was streamed, in bytes; 0: nothing. */
+guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, guint64 number);
+
 /* Everything archived of a source, per system identifier; an array of WalInventory, by identifier.
  * Only names are read, and one object of each cluster for its segment size. */
 gboolean wal_archive_list(Repository *repository, const char *source, GPtrArray **ret_inventories,

@@ -82,12 +82,16 @@ static guint32 word_at(const guint8 *at)
     return value;
 }
 
-static gint64 time_at(const guint8 *at)
+/* FALSE: no moment that can be. */
+static gboolean read_time(const guint8 *at, gint64 *ret_when)
 {
     gint64 value;
 
     memcpy(&value, at, sizeof value);
-    return value + EPOCH_2000 * TIME_SECOND;
+    if (value > G_MAXINT64 - EPOCH_2000 * TIME_SECOND)
+        return FALSE;
+    *ret_when = value + EPOCH_2000 * TIME_SECOND;
+    return TRUE;
 }
 
 /* --- one record ------------------------------------------------------------------------------- */
@@ -127,16 +131,14 @@ static void read_event(const GByteArray *bytes, WalRecord *record)
     if (data == NULL)
         return;
     if (manager == MANAGER_XACT && length >= 8) {
-        if (kind == XACT_COMMIT || kind == XACT_COMMIT_PREPARED)
-            record->event = WAL_COMMIT;
-        else if (kind == XACT_ABORT || kind == XACT_ABORT_PREPARED)
-            record->event = WAL_ABORT;
-        else
-            return;
-        record->time = time_at(data);
-    } else if (manager == MANAGER_XLOG && (info & INFO_MASK) == INFO_RESTORE_POINT && length > 8) {
+        gboolean commit = kind == XACT_COMMIT || kind == XACT_COMMIT_PREPARED;
+
+        if ((commit || kind == XACT_ABORT || kind == XACT_ABORT_PREPARED) &&
+            read_time(data, &record->time))
+            record->event = commit ? WAL_COMMIT : WAL_ABORT;
+    } else if (manager == MANAGER_XLOG && (info & INFO_MASK) == INFO_RESTORE_POINT && length > 8 &&
+               read_time(data, &record->time)) {
         record->event = WAL_RESTORE_POINT;
-        record->time = time_at(data);
         record->text = (const char *)data + 8;
     } else if (manager == MANAGER_TABLESPACE && (info & INFO_MASK) == INFO_CREATE_TABLESPACE &&
                length > 4) {
@@ -247,7 +249,9 @@ gboolean wal_walk_feed(WalWalk *walk, const void *segment, gsize length)
 
     if (!wal_header_read(segment, length, &header, NULL))
         return TRUE;
-    for (gsize at = 0; at + header.block_size <= length && more; at += header.block_size) {
+    /* The last page may be there in part: of a segment that is still streamed. */
+    for (gsize at = 0; at + WAL_HEADER_SIZE <= length && more; at += header.block_size) {
+        gsize size = MIN(header.block_size, length - at);
         guint64 address;
         guint16 magic;
 
@@ -255,11 +259,40 @@ gboolean wal_walk_feed(WalWalk *walk, const void *segment, gsize length)
         memcpy(&address, bytes + at + AT_PAGE_ADDRESS, sizeof address);
         if (magic != header.magic || address != header.address + at)
             break;
-        if (!walk_page(walk, bytes + at, header.block_size, address, &more))
+        if (!walk_page(walk, bytes + at, size, address, &more))
             return FALSE;
     }
     /* Behind a switch of segments nothing is continued. */
     if (!more)
         walk->missing = 0;
+    return TRUE;
+}
+
+/* --- one segment ------------------------------------------------------------------------------ */
+
+static gboolean count_record(const WalRecord *record, gpointer data)
+{
+    WalScan *scan = data;
+
+    scan->records++;
+    scan->end = record->end;
+    if (record->event == WAL_COMMIT) {
+        scan->commits++;
+        scan->last_commit = record->time;
+    }
+    return TRUE;
+}
+
+gboolean wal_scan(const void *bytes, gsize length, WalScan *ret_scan, GError **error)
+{
+    WalScan scan = {0};
+    g_autoptr(WalWalk) walk = wal_walk_new(count_record, &scan);
+    WalHeader header;
+
+    if (!wal_header_read(bytes, length, &header, error))
+        return FALSE;
+    scan.end = header.address;
+    wal_walk_feed(walk, bytes, length);
+    *ret_scan = scan;
     return TRUE;
 }

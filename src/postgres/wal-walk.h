@@ -41,4 +41,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalWalk, wal_walk_free)
  * first one. What is no WAL ends the segment. FALSE when func ended the walk. */
 gboolean wal_walk_feed(WalWalk *walk, const void *segment, gsize length);
 
+typedef struct {
+    PgLsn end; /* where the last whole record ends; the segment's start where there is none */
+    gint64 last_commit; /* time of the last commit, 0 where there is none */
+    guint64 records, commits;
+} WalScan;
+
+/* Walks over one segment alone, or as much as there is of it. Stops at the first record that is not
+ * whole: there the WAL ends, or goes on in the next segment. Trusts nothing: ERROR_DAMAGED only
+ * where the first page is not one of a segment. */
+gboolean wal_scan(const void *bytes, gsize length, WalScan *ret_scan,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif

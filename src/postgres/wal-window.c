@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "postgres/wal-history.h"
 #include "postgres/wal-position.h"
-#include "postgres/wal-record.h"
+#include "postgres/wal-walk.h"
 
 /* Segments are read backwards until one has a commit; a server that sleeps with archive_timeout
  * makes many without. */
@@ -60,17 +60,6 @@ static const WalAncestor *parent_of(const WalLineage *lineage)
                : NULL;
 }
 
-static const WalRange *range_of(const WalInventory *inventory, guint32 timeline, guint64 number)
-{
-    for (guint i = 0; i < inventory->ranges->len; i++) {
-        const WalRange *range = &g_array_index(inventory->ranges, WalRange, i);
-
-        if (range->timeline == timeline && range->first <= number && number <= range->last)
-            return range;
-    }
-    return NULL;
-}
-
 /* The first and the last range of a timeline; NULL where it has none. */
 static const WalRange *outer_range(const WalInventory *inventory, guint32 timeline, gboolean last)
 {
@@ -113,17 +102,6 @@ void wal_inventory_add_switches(WalInventory *inventory, const GPtrArray *lineag
     }
 }
 
-/* What was streamed of the segment behind the last whole one, in bytes; 0: nothing. */
-static guint32 streamed_behind(const WalInventory *inventory, guint32 timeline, guint64 number)
-{
-    WalName name;
-
-    if (inventory->streamed == NULL || !wal_name_parse(inventory->streamed, &name) ||
-        name.timeline != timeline || wal_segment_number(&name, inventory->segment_size) != number)
-        return 0;
-    return inventory->streamed_end;
-}
-
 /* The newest timeline that branches off behind `from`, within what the WAL of `timeline` reaches,
  * and is archived itself. */
 static const WalLineage *next_timeline(const WalInventory *inventory, const GPtrArray *lineages,
@@ -139,8 +117,8 @@ static const WalLineage *next_timeline(const WalInventory *inventory, const GPtr
         if (parent == NULL || parent->timeline != timeline || parent->end < from ||
             number > last + 1 || (found != NULL && found->timeline > lineage->timeline))
             continue;
-        if (range_of(inventory, lineage->timeline, number) != NULL ||
-            streamed_behind(inventory, lineage->timeline, number) > 0)
+        if (wal_inventory_range(inventory, lineage->timeline, number) != NULL ||
+            wal_inventory_streamed(inventory, lineage->timeline, number) > 0)
             found = lineage;
     }
     return found;
@@ -153,9 +131,9 @@ gboolean wal_inventory_follow(const WalInventory *inventory, const GPtrArray *hi
     gboolean found = FALSE;
 
     for (;;) {
-        const WalRange *range = range_of(inventory, timeline, number);
+        const WalRange *range = wal_inventory_range(inventory, timeline, number);
         guint64 last = range != NULL ? range->last : number - 1;
-        guint32 streamed = streamed_behind(inventory, timeline, last + 1);
+        guint32 streamed = wal_inventory_streamed(inventory, timeline, last + 1);
         const WalLineage *next;
 
         if (range == NULL && streamed == 0)
@@ -224,8 +202,8 @@ static gboolean find_missing(const WalInventory *inventory, const WalPosition *p
         position->stop > position->start ? (position->stop - 1) / inventory->segment_size : first;
 
     for (guint64 number = first; number <= last; number++) {
-        const WalRange *range = range_of(inventory, position->timeline, number);
-        guint32 streamed = streamed_behind(inventory, position->timeline, number);
+        const WalRange *range = wal_inventory_range(inventory, position->timeline, number);
+        guint32 streamed = wal_inventory_streamed(inventory, position->timeline, number);
 
         if (range != NULL) {
             number = range->last;

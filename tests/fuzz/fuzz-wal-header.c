@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "codec/hash.h"
-#include "postgres/wal-record.h"
+#include "postgres/wal-walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -576,6 +576,23 @@ def test_tables_bring_what_they_need_into_a_fresh_database(cluster, database, ho
     assert cluster.hashes(f"{database}_9") == hashes
 
 
+def test_plain_inheritance(cluster, database, holdfast):
+    """A table brings its own rows, neither its heirs nor theirs; an heir brings the definition of what it inherits from."""
+    cluster.sql(database, "CREATE TABLE base (id int); CREATE TABLE heir (more int) INHERITS (base);"
+                          "INSERT INTO base VALUES (1), (2); INSERT INTO heir VALUES (3, 4)")
+    backup = holdfast.backup()
+    for name, rows in (("base", 2), ("heir", 1)):
+        copy = f"{database}_{name}"
+        result = holdfast.restore(backup, "--databases", database, "--to-database", copy, "--tables",
+                                  f"public.{name}", "--json")
+        assert result.json["summary"]["rows"] == rows
+        assert cluster.value(copy, f"SELECT count(*) FROM {name}") == rows
+        assert cluster.value(copy, "SELECT count(*) FROM ONLY base") == (2 if name == "base" else 0)
+        told = any("base comes without its rows" in warning for warning in result.json["warnings"])
+        assert told == (name == "heir")
+    assert cluster.value(f"{database}_base", "SELECT to_regclass('heir') IS NULL")
+
+
 def test_a_partition_comes_back_into_its_table(cluster, database, holdfast):
     load(cluster, database, "everything.sql")
     backup = holdfast.backup()

@@ -9,7 +9,7 @@
 #include "postgres/control.h"
 #include "postgres/wal-frame.h"
 #include "postgres/wal-history.h"
-#include "postgres/wal-record.h"
+#include "postgres/wal-walk.h"
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -174,6 +174,11 @@ static void test_scan(void)
     g_assert_true(wal_scan(segment, 1 << 20, &scan, NULL));
     g_assert_cmpuint(scan.commits, ==, 1);
     g_assert_cmpint(scan.last_commit, ==, first);
+    /* Of a segment that is still streamed the last page is there in part. */
+    g_assert_true(wal_scan(segment, 40 + 34, &scan, NULL));
+    g_assert_cmpuint(scan.commits, ==, 1);
+    g_assert_true(wal_scan(segment, 40 + 33, &scan, NULL));
+    g_assert_cmpuint(scan.commits, ==, 0);
     /* Lengths that lead nowhere. */
     put32(segment + 40, G_MAXUINT32);
     g_assert_true(wal_scan(segment, 1 << 20, &scan, NULL));
@@ -197,7 +202,9 @@ static void test_scan_pages(void)
     put_commit(record, 0, when);
     memcpy(segment + 8192 - 16, record, 16);
     put16(segment + 8192, 0xD110);
+    put16(segment + 8192 + 2, 0x0001);
     put64(segment + 8192 + 8, 8192);
+    put32(segment + 8192 + 16, 18);
     memcpy(segment + 8192 + 24, record + 16, 18);
     g_assert_true(wal_scan(segment, 1 << 20, &scan, NULL));
     g_assert_cmpuint(scan.commits, ==, 1);
