@@ -153,6 +153,21 @@ def test_wrong_missing_and_open_keys(server, site):
     site.ok("cleanup")
 
 
+def fetch_together(server, site, cached):
+    """Gets that start at once, as prefetching ones do, and find the key neither unlocked nor in each other's way."""
+    segments = sorted(path.name for path in site.repository.glob("wal/*/*/*/*/*") if len(path.name) == 24)[-2:]
+    expected = {name: (server.data / "pg_wal" / name).read_bytes() for name in segments}
+    cached.unlink()
+    running = [(name, site.directory / f"together-{number}-{name}") for number in range(4) for name in segments]
+    running = [(name, target, site.start("wal", "get", name, str(target), "--source", "main"))
+               for name, target in running]
+    for name, target, process in running:
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, said
+        assert target.read_bytes() == expected[name]
+    assert cached.exists()
+
+
 def test_wal_reaches_the_key_once_a_boot(server, site):
     """A passphrase that is gone again: what was pushed first has left the key where only pushes and gets look."""
     phrase = write_key(site, "phrase", b"correct horse battery staple\n")
@@ -160,7 +175,10 @@ def test_wal_reaches_the_key_once_a_boot(server, site):
     assert {entry["form"] for entry in site.ok("key", "list", "--json").json} == {"key-file", "passphrase-file"}
     site.config.write_text(site.config.read_text().replace(f"key-file={site.key_file}", f"passphrase-file={phrase}"))
     archive_now(site)
+    server.psql("INSERT INTO zanzibar_accounts VALUES (0, 'more')", database="zanzibar")
+    archive_now(site)
     (cached,) = (site.directory / "run" / "keys").iterdir()
+    fetch_together(server, site, cached)
     assert cached.stat().st_mode & 0o777 == 0o600 and cached.parent.stat().st_mode & 0o777 == 0o700
     hidden = phrase.with_name("hidden")
     phrase.rename(hidden)

@@ -245,6 +245,104 @@ static void test_whole_supersedes(Fixture *fixture, gconstpointer data)
     expect_same_file(fixture, "000000010000000000000003");
 }
 
+/* Puts other bytes, or fewer, in an object's place; whole again when bytes are the old ones. */
+static void replace_object(Fixture *fixture, const char *object, const guint8 *bytes, gsize length)
+{
+    g_assert_true(store_delete(fixture->store, object, NULL));
+    g_assert_true(store_put(fixture->store, object, bytes, length, NULL));
+}
+
+static void expect_damage(Fixture *fixture, const char *name)
+{
+    g_autofree char *target = g_build_filename(fixture->directory, "target", NULL);
+    g_autoptr(GError) error = NULL;
+
+    (void)g_remove(target); /* of an earlier one */
+    g_assert_false(wal_archive_get(&fixture->archive, name, target, FALSE, &error));
+    g_assert_true(error_is(error, ERROR_DAMAGED));
+    g_assert_false(g_file_test(target, G_FILE_TEST_EXISTS));
+}
+
+/* No byte of any piece can be wrong, and no piece short, without being told: recovery would take
+ * what follows for the end of the WAL. */
+static void test_damaged_pieces(Fixture *fixture, gconstpointer data)
+{
+    static const char name[] = "000000010000000000000003";
+    static const guint32 ends[] = {1000, 5000, 9000};
+
+    make_segment(fixture, 1, 3, 9);
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
+        put_piece(fixture, i > 0 ? ends[i - 1] : 0, ends[i]);
+    memset(fixture->segment + 9000, 0, SIZE - 9000);
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+        g_autofree char *segment = wal_archive_object_name(&fixture->archive, name);
+        g_autofree char *object = g_strdup_printf("%s.%08X.part", segment, ends[i]);
+        g_autoptr(GBytes) whole = store_get(fixture->store, object, SIZE, NULL);
+        gsize length = g_bytes_get_size(whole);
+        g_autofree guint8 *bytes = g_memdup2(g_bytes_get_data(whole, NULL), length);
+
+        for (gsize k = 0; k < length; k += 11) {
+            bytes[k] ^= 0x10;
+            replace_object(fixture, object, bytes, length);
+            expect_damage(fixture, name);
+            bytes[k] ^= 0x10;
+        }
+        replace_object(fixture, object, bytes, length - 1);
+        expect_damage(fixture, name);
+        replace_object(fixture, object, bytes, 0);
+        expect_damage(fixture, name);
+        replace_object(fixture, object, bytes, length);
+    }
+    expect_same_file(fixture, name);
+}
+
+/* What does not compress is kept in frames of more than one of zstd's blocks, 128 KiB. */
+static void make_noise(Fixture *fixture)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(4);
+
+    make_segment(fixture, 1, 3, 0);
+    for (gsize i = WAL_HEADER_SIZE; i < SIZE; i++)
+        fixture->segment[i] = (guint8)g_rand_int(random);
+}
+
+static void test_large_frame(Fixture *fixture, gconstpointer data)
+{
+    static const char name[] = "000000010000000000000003";
+    g_autofree char *object = wal_archive_object_name(&fixture->archive, name);
+    g_autoptr(GBytes) whole = NULL;
+    g_autofree guint8 *bytes = NULL;
+    gsize length;
+    WalPut result;
+
+    make_noise(fixture);
+    g_assert_true(put(fixture, name, SIZE, &result, NULL));
+    expect_same_file(fixture, name);
+    whole = store_get(fixture->store, object, 2 * SIZE, NULL);
+    length = g_bytes_get_size(whole);
+    g_assert_cmpuint(length, >, SIZE);
+    bytes = g_memdup2(g_bytes_get_data(whole, NULL), length);
+    for (gsize i = 100 * 1024; i < length; i += 150 * 1024) {
+        bytes[i] ^= 1;
+        replace_object(fixture, object, bytes, length);
+        expect_damage(fixture, name);
+        bytes[i] ^= 1;
+        replace_object(fixture, object, bytes, i);
+        expect_damage(fixture, name);
+    }
+    replace_object(fixture, object, bytes, length);
+    expect_same_file(fixture, name);
+}
+
+static void test_large_pieces(Fixture *fixture, gconstpointer data)
+{
+    make_noise(fixture);
+    put_piece(fixture, 0, 300 * 1024);
+    put_piece(fixture, 300 * 1024, 900 * 1024);
+    memset(fixture->segment + 900 * 1024, 0, SIZE - 900 * 1024);
+    expect_same_file(fixture, "000000010000000000000003");
+}
+
 /* --- inventory -------------------------------------------------------------------------------- */
 
 static void test_gaps(Fixture *fixture, gconstpointer data)
@@ -365,6 +463,9 @@ int main(int argc, char **argv)
     ADD("damage", test_damage);
     ADD("pieces", test_pieces);
     ADD("whole-supersedes", test_whole_supersedes);
+    ADD("damaged-pieces", test_damaged_pieces);
+    ADD("large-frame", test_large_frame);
+    ADD("large-pieces", test_large_pieces);
     ADD("gaps", test_gaps);
     ADD("follow", test_follow);
     ADD("object-names", test_object_names);
