@@ -19,6 +19,7 @@
 #define SYSTEM_PATH "/etc/holdfast/holdfast.conf"
 
 struct Config {
+    gint references;
     char *path;
     GHashTable *values; /* "section name\nkey" to value */
     char *state_directory;
@@ -46,6 +47,7 @@ static Config *config_new(const char *path)
 {
     Config *config = g_new0(Config, 1);
 
+    config->references = 1;
     config->path = g_strdup(path);
     config->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     config->sources = g_ptr_array_new_with_free_func((GDestroyNotify)config_source_free);
@@ -53,9 +55,17 @@ static Config *config_new(const char *path)
     return config;
 }
 
+Config *config_ref(const Config *config)
+{
+    Config *shared = (Config *)config; /* nothing but the count changes */
+
+    g_atomic_int_inc(&shared->references);
+    return shared;
+}
+
 void config_free(Config *config)
 {
-    if (config == NULL)
+    if (config == NULL || !g_atomic_int_dec_and_test(&config->references))
         return;
     g_free(config->path);
     g_hash_table_unref(config->values);

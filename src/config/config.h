@@ -72,6 +72,8 @@ void config_use_key(Config *config, const char *form);
 gboolean config_repository_replaced(const Config *config);
 gboolean config_key_replaced(const Config *config);
 
+/* One more owner of the same configuration, for who outlives a reload: each calls config_free(). */
+Config *config_ref(const Config *config);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 

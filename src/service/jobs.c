@@ -37,7 +37,7 @@ struct Jobs {
     GMutex mutex; /* guards all below */
     GCond changed;
     Catalog *catalog;
-    const Config *config;
+    Config *config;
     char *program;
     GHashTable *children; /* id to Child */
     GHashTable *told;     /* id of an active job to what the watchers were told last */
@@ -57,7 +57,7 @@ Jobs *jobs_open(const Config *config, Repository *repository, GError **error)
     g_mutex_init(&jobs->mutex);
     g_cond_init(&jobs->changed);
     jobs->catalog = g_steal_pointer(&catalog);
-    jobs->config = config;
+    jobs->config = config_ref(config);
     jobs->program = process_own_command();
     jobs->children = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     jobs->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -71,6 +71,7 @@ void jobs_free(Jobs *jobs)
     if (jobs == NULL)
         return;
     catalog_free(jobs->catalog);
+    config_free(jobs->config);
     g_free(jobs->program);
     g_hash_table_unref(jobs->children);
     g_hash_table_unref(jobs->told);
@@ -83,7 +84,8 @@ void jobs_free(Jobs *jobs)
 void jobs_use_config(Jobs *jobs, const Config *config)
 {
     g_mutex_lock(&jobs->mutex);
-    jobs->config = config;
+    config_free(jobs->config);
+    jobs->config = config_ref(config);
     g_mutex_unlock(&jobs->mutex);
 }
 
@@ -132,7 +134,12 @@ gboolean jobs_list(Jobs *jobs, const CatalogJobFilter *filter, guint limit, GPtr
 
 char *jobs_log_file(Jobs *jobs, const char *id)
 {
-    return runner_log_file(jobs->config, id);
+    char *path;
+
+    g_mutex_lock(&jobs->mutex);
+    path = runner_log_file(jobs->config, id);
+    g_mutex_unlock(&jobs->mutex);
+    return path;
 }
 
 static void set_time(json_t *json, const char *key, gint64 when)
@@ -167,7 +174,8 @@ static void set_progress(json_t *json, const CatalogJob *job)
     }
 }
 
-json_t *jobs_describe(Jobs *jobs, const CatalogJob *job)
+/* With the mutex held. */
+static json_t *describe(const Jobs *jobs, const CatalogJob *job)
 {
     json_t *json = json_object();
     g_autofree char *log = runner_log_file(jobs->config, job->id);
@@ -191,6 +199,16 @@ json_t *jobs_describe(Jobs *jobs, const CatalogJob *job)
                                              : json_pack("{s:o, s:o}", "code", json_text(job->code),
                                                          "message", json_text(job->message)));
     json_object_set_new(json, "log", json_text(job->command != NULL ? log : NULL));
+    return json;
+}
+
+json_t *jobs_describe(Jobs *jobs, const CatalogJob *job)
+{
+    json_t *json;
+
+    g_mutex_lock(&jobs->mutex);
+    json = describe(jobs, job);
+    g_mutex_unlock(&jobs->mutex);
     return json;
 }
 
@@ -448,7 +466,7 @@ static GPtrArray *collect_changes(Jobs *jobs, GPtrArray *active)
     add_ended(jobs, active);
     for (guint i = 0; i < active->len; i++) {
         const CatalogJob *job = g_ptr_array_index(active, i);
-        g_autoptr(json_t) json = jobs_describe(jobs, job);
+        g_autoptr(json_t) json = describe(jobs, job);
         g_autoptr(json_t) seen = json_copy(json);
         g_autofree char *text = NULL;
 

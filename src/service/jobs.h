@@ -20,14 +20,14 @@
 
 typedef struct Jobs Jobs;
 
-/* config must stay until jobs_use_config() or jobs_free(). */
+/* Takes a reference to config. */
 Jobs *jobs_open(const Config *config, Repository *repository,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void jobs_free(Jobs *jobs);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Jobs, jobs_free)
 
 /* After a reload: max_jobs and the directories of jobs to come. */
-void jobs_use_config(Jobs *jobs, const Config *config);
+void jobs_use_config(Jobs *jobs, const Config *config); /* takes a reference */
 
 /* Replaces the program that is started as `PROGRAM serve --run-job ID --config FILE`; by default
  * this one. For tests. */
