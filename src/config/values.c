@@ -181,7 +181,7 @@ static gboolean check_address(const char *value, GError **error)
     if (g_str_has_prefix(value, "unix:"))
         return check_path(value + strlen("unix:"), error);
     if (colon != NULL && colon != value &&
-        g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL))
+        g_ascii_string_to_unsigned(colon + 1, 10, 0, 65535, &port, NULL))
         return TRUE;
     error_set(error, ERROR_CONFIG, "\"%s\" is neither ADDRESS:PORT nor unix:PATH", value);
     return FALSE;

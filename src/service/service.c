@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,10 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "config/keys.h"
+#include "config/values.h"
 #include "operation/open.h"
+#include "service/api.h"
+#include "service/http.h"
 #include "service/systemd.h"
 
 typedef struct {
@@ -29,12 +33,16 @@ typedef struct {
     RunFile *run;
     char *since;
     char *stop_file;
+    Api *api;
+    Http *http;
     GMainLoop *loop;
     gboolean stopping; /* after its jobs */
 } Service;
 
 static void service_clear(Service *service)
 {
+    http_stop(service->http);
+    api_free(service->api);
     schedule_free(service->schedule);
     jobs_free(service->jobs);
     catalog_free(service->catalog);
@@ -147,15 +155,22 @@ static Schedule *make_schedule(const Service *service, const Config *config, GEr
                : NULL;
 }
 
+static gboolean has_tls(const Config *config)
+{
+    return config_get(config, "server", "tls_certificate") != NULL;
+}
+
 /* What a running service cannot change. */
 static gboolean check_same(const Config *old, const Config *new, GError **error)
 {
     if (g_strcmp0(config_repository_path(old), config_repository_path(new)) == 0 &&
         strcmp(config_state_directory(old), config_state_directory(new)) == 0 &&
-        strcmp(config_runtime_directory(old), config_runtime_directory(new)) == 0)
+        strcmp(config_runtime_directory(old), config_runtime_directory(new)) == 0 &&
+        strcmp(config_get(old, "server", "listen"), config_get(new, "server", "listen")) == 0 &&
+        has_tls(old) == has_tls(new))
         return TRUE;
     error_set(error, ERROR_CONFIG,
-              "another repository, state_directory or runtime_directory "
+              "another repository, state_directory, runtime_directory or address to listen on "
               "needs a restart");
     return FALSE;
 }
@@ -170,9 +185,15 @@ static gboolean reload(Service *service, GError **error)
     schedule = make_schedule(service, config, error);
     if (schedule == NULL)
         return FALSE;
+    if (!http_reload(service->http, config_get(config, "server", "tls_certificate"),
+                     config_get(config, "server", "tls_key"), error)) {
+        schedule_free(schedule);
+        return FALSE;
+    }
     schedule_free(service->schedule);
     service->schedule = schedule;
     jobs_use_config(service->jobs, config);
+    api_use_config(service->api, config);
     config_free(service->config);
     service->config = g_steal_pointer(&config);
     log_set_level(service_log_level(service->config));
@@ -202,8 +223,9 @@ static gboolean on_reload(gpointer data)
 
 static void tell_state(Service *service, const char *state)
 {
-    g_autoptr(json_t) json =
-        json_pack("{s:s, s:s, s:i}", "state", state, "since", service->since, "pid", (int)getpid());
+    g_autofree char *listen = g_strjoinv(",", (char **)http_addresses(service->http));
+    g_autoptr(json_t) json = json_pack("{s:s, s:s, s:i, s:s}", "state", state, "since",
+                                       service->since, "pid", (int)getpid(), "listen", listen);
     g_autofree char *text = json_write(json, FALSE);
     g_autoptr(GError) problem = NULL;
 
@@ -258,6 +280,7 @@ static gboolean on_tick(gpointer data)
     if (!service->stopping)
         run_schedule(service);
     jobs_tick(service->jobs, !service->stopping);
+    http_tick(service->http);
     if (service->stopping)
         stop_if_idle(service);
     return G_SOURCE_CONTINUE;
@@ -283,6 +306,23 @@ static void log_job(const json_t *job, gpointer data)
               json_is_object(problem) ? ": " : "", json_get_string(problem, "message", ""));
 }
 
+static gboolean start_http(Service *service, GError **error)
+{
+    const HttpHandler handler = {api_admit, api_handle};
+    g_auto(GStrv) listen = config_list_split(config_get(service->config, "server", "listen"));
+    const HttpSettings settings = {
+        .listen = listen,
+        .tls_certificate = config_get(service->config, "server", "tls_certificate"),
+        .tls_key = config_get(service->config, "server", "tls_key"),
+    };
+
+    service->api = api_new(service->config, service->repository, service->jobs, error);
+    if (service->api == NULL)
+        return FALSE;
+    service->http = http_start(&settings, &handler, service->api, error);
+    return service->http != NULL;
+}
+
 static gboolean open_all(Service *service, GError **error)
 {
     g_autofree char *path = NULL;
@@ -306,7 +346,16 @@ static gboolean open_all(Service *service, GError **error)
     service->jobs = jobs_open(service->config, service->repository, error);
     service->schedule =
         service->jobs != NULL ? make_schedule(service, service->config, error) : NULL;
-    return service->schedule != NULL;
+    return service->schedule != NULL && start_http(service, error);
+}
+
+static void tell_running(Service *service)
+{
+    g_autofree char *listen = g_strjoinv(", ", (char **)http_addresses(service->http));
+
+    tell_state(service, "running");
+    log_write(LOG_INFO, "the service runs: %u entries in the schedule; it listens on %s",
+              schedule_count(service->schedule), listen);
 }
 
 gboolean service_run(Config *config, ServiceCheckFunc check, GError **error)
@@ -315,6 +364,8 @@ gboolean service_run(Config *config, ServiceCheckFunc check, GError **error)
     guint sources[4];
     guint running = 0;
 
+    /* A client that goes away is no reason to end. */
+    signal(SIGPIPE, SIG_IGN);
     if (!open_all(&service, error))
         return FALSE;
     (void)g_unlink(service.stop_file); /* meant for one before */
@@ -325,9 +376,7 @@ gboolean service_run(Config *config, ServiceCheckFunc check, GError **error)
     sources[1] = g_unix_signal_add(SIGINT, on_end, &service);
     sources[2] = g_unix_signal_add(SIGHUP, on_reload, &service);
     sources[3] = g_timeout_add_seconds(1, on_tick, &service);
-    tell_state(&service, "running");
-    log_write(LOG_INFO, "the service runs: %u entries in the schedule",
-              schedule_count(service.schedule));
+    tell_running(&service);
     systemd_notify("READY=1");
     (void)on_tick(&service);
     g_main_loop_run(service.loop);

@@ -7,7 +7,8 @@
  * reads the configuration again: one that cannot be used is told, and the old one stays in force.
  *
  * Files in <state_directory>: service-<repository id>.run, locked while it lives, a JSON object with
- * "state" ("starting", "running", "stopping"), "since" and "pid" (for people); the same with .stop,
+ * "state" ("starting", "running", "stopping"), "since", "listen" (its addresses) and "pid" (for
+ * people); the same with .stop,
  * whose being there asks it to end after its jobs.
  */
 #ifndef HOLDFAST_SERVICE_SERVICE_H

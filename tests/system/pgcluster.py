@@ -175,6 +175,7 @@ class Holdfast:
             f"[general]\nstate_directory = {self.directory}/state\n"
             f"runtime_directory = {self.directory}/run\n"
             f"[repository]\npath = {self.repository}\n"
+            f"[server]\nlisten = 127.0.0.1:0\n"
             f"[source main]\nengine = postgresql\nmethod = logical\njobs = 2\n"
             f"conninfo = {cluster.conninfo}\n{extra}")
         self.config.chmod(0o600)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the handlers of the REST interface work with, and the way of a request to its handler: who
+ * is it, may he, which route.
+ *
+ * Threads: handlers run in several at a time. The configuration is taken as a snapshot
+ * (api_config()), the catalog between api_catalog() and api_catalog_done(); jobs guard themselves.
+ */
+#ifndef HOLDFAST_SERVICE_API_H
+#define HOLDFAST_SERVICE_API_H
+
+#include "config/config.h"
+#include "service/jobs.h"
+#include "service/request.h"
+#include "service/response.h"
+
+typedef struct Api Api;
+
+/* Takes references. */
+Api *api_new(const Config *config, Repository *repository, Jobs *jobs,
+             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void api_free(Api *api);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)
+
+/* After a reload. Takes a reference. */
+void api_use_config(Api *api, const Config *config);
+
+/* --- for the server: HttpHandler, with the Api as data ---------------------------------------- */
+
+gboolean api_admit(Request *request, Response *response, gpointer data);
+gboolean api_handle(Request *request, Response *response, gpointer data);
+
+/* --- for handlers ----------------------------------------------------------------------------- */
+
+/* The configuration of this moment, to be freed with config_free(). */
+Config *api_config(Api *api);
+Repository *api_repository(Api *api);
+Jobs *api_jobs(Api *api);
+
+/* The API's own connection to the catalog, until api_catalog_done(). */
+Catalog *api_catalog(Api *api);
+void api_catalog_done(Api *api);
+
+#endif
