@@ -154,7 +154,7 @@ Workers *workers_new(guint threads, guint queue_limit, WorkerFunc func, gpointer
     return workers;
 }
 
-gboolean workers_push(Workers *workers, gpointer task)
+static gboolean push(Workers *workers, gpointer task, void (*add)(GQueue *, gpointer))
 {
     gboolean taken;
 
@@ -164,13 +164,23 @@ gboolean workers_push(Workers *workers, gpointer task)
         g_cond_wait(&workers->room, &workers->mutex);
     taken = !stopped(workers);
     if (taken) {
-        g_queue_push_tail(&workers->queue, task);
+        add(&workers->queue, task);
         g_cond_signal(&workers->work);
     }
     g_mutex_unlock(&workers->mutex);
     if (!taken)
         free_task(workers, task);
     return taken;
+}
+
+gboolean workers_push(Workers *workers, gpointer task)
+{
+    return push(workers, task, g_queue_push_tail);
+}
+
+gboolean workers_push_first(Workers *workers, gpointer task)
+{
+    return push(workers, task, g_queue_push_head);
 }
 
 gboolean workers_wait(Workers *workers, GError **error)

@@ -26,6 +26,9 @@ Workers *workers_new(guint threads, guint queue_limit, WorkerFunc func, gpointer
  * producing. */
 gboolean workers_push(Workers *workers, gpointer task);
 
+/* The same, ahead of the tasks that wait. A running task may call it in a group without a bound. */
+gboolean workers_push_first(Workers *workers, gpointer task);
+
 /* Waits until all tasks are done and reports the first error. The group can be used again after
  * success. */
 gboolean workers_wait(Workers *workers, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -112,6 +112,7 @@ typedef struct {
     const char *to_database;      /* --to-database: "X" or "A=X,B=Y", or NULL */
     const char *const *tables;    /* --tables patterns, or NULL */
     gint64 time_from, time_to;    /* TDengine: --start and --end, as in EngineBackup */
+    gboolean dry_run;             /* only the plan is wanted */
     gboolean replace;             /* --replace */
     gboolean globals;             /* --globals: roles and tablespaces too */
     gboolean no_owner;            /* --no-owner: neither owners nor privileges */

@@ -191,6 +191,7 @@ static void fill_work(Restoring *restoring, Progress *progress, GCancellable *ca
     work->deep = request->deep;
     work->following = restoring->following;
     work->fill_until = request->fill_until;
+    work->dry_run = request->dry_run;
     work->replace = request->replace;
     work->globals = request->globals;
     work->no_owner = request->no_owner;

@@ -10,13 +10,9 @@
 #include "postgres/restore-database.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/random.h"
-#include "base/workers.h"
 #include "postgres/client.h"
-#include "postgres/count.h"
-#include "postgres/load-table.h"
-#include "postgres/restore-compare.h"
+#include "postgres/restore-load.h"
 #include "postgres/restore-settings.h"
 
 #include <string.h>
@@ -139,140 +135,6 @@ static gboolean make_database(PgNewDatabase *fresh, GError **error)
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
-#define NOT_COUNTED G_MAXUINT64
-
-typedef struct {
-    const PgNewDatabase *fresh;
-    const PgLoad *load;
-    guint64 *rows; /* of fresh->database->tables, or NOT_COUNTED */
-} Loading;
-
-/* The place of the table that this archive alone holds; G_MAXUINT: there is none. */
-static guint find_table(const GPtrArray *tables, const PgArchive *archive)
-{
-    for (guint i = 0; i < tables->len; i++)
-        if (g_strcmp0(((const PgTable *)g_ptr_array_index(tables, i))->archive, archive->path) == 0)
-            return i;
-    return G_MAXUINT;
-}
-
-/* One table, through COPY and counted at once, while others still load. *ret_loaded FALSE: that is
- * for pg_restore to load. */
-static gboolean load_table(const Loading *loading, const PgArchive *archive, guint place,
-                           gboolean *ret_loaded, GCancellable *cancellable, GError **error)
-{
-    const EngineRestore *request = loading->fresh->plan->request;
-    const PgTable *table = g_ptr_array_index(loading->fresh->database->tables, place);
-    g_autoptr(PgConnection) connection =
-        pg_connect(request->target->conninfo, loading->fresh->name, cancellable, error);
-
-    if (connection == NULL || !pg_load_table(request->backup, archive->path, connection,
-                                             request->progress, ret_loaded, cancellable, error))
-        return FALSE;
-    return !*ret_loaded || pg_count_table(connection, table, &loading->rows[place], error);
-}
-
-static gboolean load_archive(gpointer task, gpointer data, GCancellable *cancellable,
-                             GError **error)
-{
-    const PgArchive *archive = task;
-    const Loading *loading = data;
-    guint place = find_table(loading->fresh->database->tables, archive);
-    gboolean done = FALSE;
-    int list = -1;
-
-    if (place != G_MAXUINT && archive->list == NULL &&
-        !load_table(loading, archive, place, &done, cancellable, error))
-        return FALSE;
-    if (done)
-        return TRUE;
-    if (archive->list != NULL &&
-        !pg_load_list_file(archive->list, loading->fresh->plan->request->scratch_directory, &list,
-                           error))
-        return FALSE;
-    done = pg_load_archive(loading->load, archive->path, "data", list, cancellable, error);
-    file_close_fd(&list);
-    return done;
-}
-
-static gboolean load_data(PgNewDatabase *fresh, const PgLoad *load, guint64 *rows, GError **error)
-{
-    const EngineRestore *request = fresh->plan->request;
-    const GPtrArray *archives = fresh->database->archives;
-    Loading loading = {fresh, load, rows};
-    g_autoptr(Workers) workers =
-        workers_new(MAX(request->jobs, 1), 0, load_archive, &loading, NULL, request->cancellable);
-
-    progress_begin(request->progress, "loading rows", fresh->database->bytes, 0);
-    for (guint i = 0; i < archives->len; i++)
-        if (!workers_push(workers, g_ptr_array_index(archives, i)))
-            break;
-    return workers_wait(workers, error);
-}
-
-/* Counts what was not counted while it was loaded. */
-static gboolean count_rest(const PgNewDatabase *fresh, guint64 *rows, GError **error)
-{
-    const EngineRestore *request = fresh->plan->request;
-    const GPtrArray *tables = fresh->database->tables;
-    g_autoptr(GPtrArray) rest = g_ptr_array_new();
-    g_autofree guint64 *counts = g_new0(guint64, MAX(tables->len, 1));
-    guint64 expected = 0;
-    PgCountRequest count = {.conninfo = request->target->conninfo,
-                            .database = fresh->name,
-                            .connections = request->jobs,
-                            .progress = request->progress,
-                            .cancellable = request->cancellable};
-
-    for (guint i = 0; i < tables->len; i++) {
-        PgTable *table = g_ptr_array_index(tables, i);
-
-        if (rows[i] == NOT_COUNTED) {
-            g_ptr_array_add(rest, table);
-            expected += table->rows;
-        }
-    }
-    progress_begin(request->progress, "counting rows", 0, expected);
-    if (!pg_count_tables(&count, rest, counts, error))
-        return FALSE;
-    for (guint i = 0, next = 0; i < tables->len; i++)
-        if (rows[i] == NOT_COUNTED)
-            rows[i] = counts[next++];
-    return TRUE;
-}
-
-/* Rows are counted before the indexes are built: no policy can stand in the way then. */
-static gboolean load_rows(PgNewDatabase *fresh, const PgLoad *load, EngineResult *result,
-                          GError **error)
-{
-    guint tables = fresh->database->tables->len;
-    g_autofree guint64 *rows = g_new(guint64, MAX(tables, 1));
-
-    for (guint i = 0; i < tables; i++)
-        rows[i] = NOT_COUNTED;
-    return load_data(fresh, load, rows, error) && count_rest(fresh, rows, error) &&
-           pg_restore_compare(fresh->plan, fresh->database, rows, result, error);
-}
-
-static gboolean load_sections(PgNewDatabase *fresh, const PgLoad *load, EngineResult *result,
-                              GError **error)
-{
-    const EngineRestore *request = fresh->plan->request;
-    const PgSelection *selection = fresh->database->selection;
-    const char *list = selection != NULL ? selection->schema_list : NULL;
-    FILE_AUTO_FD schema = -1;
-
-    progress_begin(request->progress, "creating tables", 0, 0);
-    if (!pg_load_copy(request->backup, fresh->database->source->schema_archive,
-                      request->scratch_directory, &schema, request->cancellable, error) ||
-        !pg_load_file(load, schema, "pre-data", 1, list, request->cancellable, error) ||
-        !load_rows(fresh, load, result, error))
-        return FALSE;
-    progress_begin(request->progress, "building indexes", 0, 0);
-    return pg_load_file(load, schema, "post-data", request->jobs, list, request->cancellable,
-                        error);
-}
-
 PgNewDatabase *pg_new_database_load(PgRestorePlan *plan, const PgDatabasePlan *database,
                                     EngineResult *result, GError **error)
 {
@@ -288,7 +150,7 @@ PgNewDatabase *pg_new_database_load(PgRestorePlan *plan, const PgDatabasePlan *d
         !pg_child_conninfo(plan->connection, fresh->name, &conninfo, error))
         return NULL;
     load = pg_restore_load(plan, conninfo);
-    if (!load_sections(fresh, &load, result, error))
+    if (!pg_restore_load_sections(plan, database, fresh->name, &load, result, error))
         return NULL;
     if (database->selection == NULL &&
         !pg_settings_apply(plan->connection, database->source, fresh->name, plan->request->no_owner,

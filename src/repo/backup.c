@@ -365,6 +365,18 @@ static gboolean begin_opening(Reading *reading, const char *name, GError **error
     return reading->opener != NULL;
 }
 
+static gboolean check_size(const Backup *backup, const ManifestObject *object, guint64 size,
+                           GError **error)
+{
+    if (size == object->size)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED,
+              "backup %s is damaged: %s has %" G_GUINT64_FORMAT " bytes, and %" G_GUINT64_FORMAT
+              " were written",
+              backup->id, object->path, size, object->size);
+    return FALSE;
+}
+
 /* Holds what went by against what was recorded. */
 static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError **error)
 {
@@ -373,13 +385,8 @@ static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError *
     guint8 digest[SHA256_SIZE];
 
     sha256_finish(reading->hash, digest);
-    if (object != NULL && reading->size != object->size) {
-        error_set(error, ERROR_DAMAGED,
-                  "backup %s is damaged: %s has %" G_GUINT64_FORMAT " bytes, and %" G_GUINT64_FORMAT
-                  " were written",
-                  id, reading->path, reading->size, object->size);
+    if (object != NULL && !check_size(reading->backup, object, reading->size, error))
         return FALSE;
-    }
     if (memcmp(digest, entry->digest, SHA256_SIZE) != 0) {
         set_damaged(error, id, reading->path, "has another checksum than was recorded");
         return FALSE;
@@ -398,6 +405,12 @@ static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError *
     return TRUE;
 }
 
+static char *stored_name(const Backup *backup, const char *path)
+{
+    return g_str_has_prefix(path, SHARED_PREFIX) ? g_strdup(path + strlen(SHARED_PREFIX))
+                                                 : name_in(backup->id, path);
+}
+
 /* Reads an object to its end and checks it. Without a sink its stored bytes are hashed and no
  * more. */
 static gboolean read_through(Backup *backup, const char *path, CodecSink sink, gpointer data,
@@ -414,8 +427,7 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
         error_set(error, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id, path);
         return FALSE;
     }
-    name = g_str_has_prefix(path, SHARED_PREFIX) ? g_strdup(path + strlen(SHARED_PREFIX))
-                                                 : name_in(backup->id, path);
+    name = stored_name(backup, path);
     reading.object = manifest_find_object(backup->manifest, path);
     if (sink != NULL && !begin_opening(&reading, name, error))
         return FALSE;
@@ -475,6 +487,24 @@ gboolean backup_check_object(Backup *backup, const char *path, guint64 *ret_byte
                              GCancellable *cancellable, GError **error)
 {
     return read_through(backup, path, NULL, NULL, ret_bytes, cancellable, error);
+}
+
+gboolean backup_check_presence(Backup *backup, const char *path, GError **error)
+{
+    const ManifestObject *object = manifest_find_object(backup->manifest, path);
+    g_autofree char *name = stored_name(backup, path);
+    GError *local_error = NULL;
+    StoreInfo info;
+
+    if (object == NULL) {
+        error_set(error, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id, path);
+        return FALSE;
+    }
+    if (!store_stat(repository_store(backup->repository), name, &info, &local_error)) {
+        take_as_damage(error, local_error, backup->id, path);
+        return FALSE;
+    }
+    return check_size(backup, object, info.size, error);
 }
 
 const char *backup_find_object(Backup *backup, const char *stem)

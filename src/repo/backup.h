@@ -59,6 +59,11 @@ GBytes *backup_get_object(Backup *backup, const char *path, gsize limit,
 gboolean backup_check_object(Backup *backup, const char *path, guint64 *ret_bytes,
                              GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Presence and size of an object that the manifest lists: without reading it, so that a flipped bit
+ * is not seen. ERROR_DAMAGED as above. */
+gboolean backup_check_presence(Backup *backup, const char *path,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The full path that ends in the codec's extension, for an object that was begun as `stem`
  * ("details.json"); NULL when the backup has none. Belongs to the backup. */
 const char *backup_find_object(Backup *backup, const char *stem);

@@ -374,6 +374,62 @@ def test_a_damaged_object_is_found_before_anything_is_changed(cluster, database,
     holdfast.restore(backup, "--replace")
 
 
+def test_damage_that_only_loading_finds_leaves_the_old_database(cluster, database, tmp_path):
+    """The rows of a big table are proved while they are loaded: whatever the server says about broken ones,
+    damage is what is told, and nothing has changed."""
+    cluster.sql(database, "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 4) AS t FROM generate_series(1, 40000) i")
+    for codec in ("zstd:1", "none"):
+        (tmp_path / codec[:4]).mkdir()
+        holdfast = Holdfast(tmp_path / codec[:4], cluster, extra=f"databases = {database}\n")
+        text = holdfast.config.read_text(encoding="utf-8")
+        holdfast.config.write_text(text.replace("[source", f"compression = {codec}\n[source", 1), encoding="utf-8")
+        backup = holdfast.backup()
+        data = (holdfast.repository / "backups" / backup / "data").rglob("*")
+        big = max((path for path in data if path.is_file()), key=lambda path: path.stat().st_size)
+        before = cluster.everything()
+        whole = big.read_bytes()
+        big.chmod(0o600)
+        # A tab in the middle of a row becomes a letter, or the compressed stream breaks.
+        place = whole.index(b"\t", len(whole) // 2)
+        big.write_bytes(whole[:place] + b"x" + whole[place + 1:])
+        for arguments in (["--replace"], ["--replace", "--dry-run"]):
+            result = holdfast.restore_fails(3, backup, *arguments)
+            assert big.name in result.err and "holdfast verify" in result.err
+        big.write_bytes(whole[:-1])
+        result = holdfast.restore_fails(3, backup, "--replace")
+        assert big.name in result.err and "bytes" in result.err
+        assert cluster.everything() == before
+        big.write_bytes(whole)
+        holdfast.restore(backup, "--replace")
+
+
+def test_a_missing_extension_is_named_before_anything_is_done(cluster, database, holdfast):
+    folder = pathlib.Path(cluster.value(database, "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'")) / "extension"
+    if not os.access(folder, os.W_OK):
+        pytest.skip("extensions cannot be made here")
+    name = "holdfast_test_extension"
+    files = {f"{name}.control": "default_version = '1.0'\nrelocatable = true\n",
+             f"{name}--1.0.sql": "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';\n"}
+    try:
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        cluster.sql(database, f"CREATE EXTENSION {name}; CREATE TABLE t AS SELECT one() AS i")
+        backup = holdfast.backup()
+    finally:
+        for file in files:
+            (folder / file).unlink(missing_ok=True)
+    before = cluster.everything()
+    for arguments in (["--dry-run"], []):
+        result = holdfast.restore_fails(1, backup, "--to-database", database + "_copy", *arguments)
+        assert f"extension {name} of database {database} is not available" in result.err
+        assert "hint: install its package" in result.err
+    assert cluster.everything() == before
+    assert temporary(cluster) == []
+    # What does not need it can be had all the same.
+    holdfast.restore(backup, "--tables", "public.t", "--to-database", database + "_copy")
+    assert cluster.value(database + "_copy", "SELECT i FROM t") == 1
+
+
 def big_tables(cluster, database):
     cluster.sql(database, """
         CREATE TABLE a AS SELECT i, repeat(md5(i::text), 4) AS t FROM generate_series(1, 60000) i;

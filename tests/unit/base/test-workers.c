@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 
+#include <string.h>
+
 typedef struct {
     gint done;  /* tasks that ran */
     gint freed; /* tasks that were freed */
@@ -95,6 +97,33 @@ static void test_all(void)
             }
         }
     }
+}
+
+static Workers *nested;
+
+/* A task hands in two more, which come before what waits. */
+static gboolean run_nested(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
+{
+    GString *order = data;
+    const char *name = task;
+    static const char *const children[] = {"a1", "a2"};
+
+    g_string_append_printf(order, "%s ", name);
+    for (guint i = 0; strcmp(name, "a") == 0 && i < G_N_ELEMENTS(children); i++)
+        g_assert_true(workers_push_first(nested, (gpointer)children[i]));
+    return TRUE;
+}
+
+static void test_push_first(void)
+{
+    g_autoptr(GString) order = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    nested = workers_new(1, 0, run_nested, order, NULL, NULL);
+    g_assert_true(workers_push(nested, "a"));
+    g_assert_true(workers_wait(nested, &error));
+    g_assert_cmpstr(order->str, ==, "a a2 a1 ");
+    workers_free(nested);
 }
 
 static void test_nothing(void)
@@ -205,6 +234,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/base/workers/all", test_all);
+    g_test_add_func("/base/workers/push-first", test_push_first);
     g_test_add_func("/base/workers/nothing", test_nothing);
     g_test_add_func("/base/workers/failure", test_failure);
     g_test_add_func("/base/workers/cancel", test_cancel);

@@ -148,8 +148,22 @@ static void test_round_trip(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(object->plain_size, >, object->size);
     g_assert_true(backup_check_object(backup, object->path, &read, NULL, &error));
     g_assert_cmpuint(read, ==, object->size);
+    g_assert_true(backup_check_presence(backup, object->path, &error));
     g_assert_false(backup_check_object(backup, "data/nothing", NULL, NULL, &error));
     g_assert_true(error_is(error, ERROR_NOT_FOUND));
+    g_clear_error(&error);
+    g_assert_false(backup_check_presence(backup, "data/nothing", &error));
+    g_assert_true(error_is(error, ERROR_NOT_FOUND));
+    g_clear_error(&error);
+
+    g_assert_true(store_delete(fixture->store, "backups/" ID "/data/trades.dump.zst", &error));
+    g_assert_false(backup_check_presence(backup, "data/trades.dump.zst", &error));
+    g_assert_true(error_is(error, ERROR_DAMAGED));
+    g_clear_error(&error);
+    g_assert_true(
+        store_put(fixture->store, "backups/" ID "/data/trades.dump.zst", "cut", 3, &error));
+    g_assert_false(backup_check_presence(backup, "data/trades.dump.zst", &error));
+    g_assert_true(error_is(error, ERROR_DAMAGED));
 }
 
 static void test_ids(StoreFixture *fixture, gconstpointer data)
