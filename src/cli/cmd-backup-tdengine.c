@@ -2,70 +2,32 @@
  *
  * holdfast backup tdengine full and incremental.
  */
-#include "base/error.h"
-#include "base/size.h"
-#include "cli/backup-result.h"
+#include "cli/backup-command.h"
 #include "cli/commands.h"
 #include "cli/words.h"
-#include "operation/backup.h"
+
+static BackupWords words;
 
 static struct {
-    char *source;
-    char **databases;
-    char **tables;
-    char *start, *end;
-    int jobs;
-    char *compression;
-    char *rate;
-    char *since;
-    char *mode;
+    char *start, *end, *since, *mode;
 } options;
 
-static gboolean parse_rate(guint64 *ret_rate, GError **error)
+static gboolean fill_range(const Config *config, BackupRequest *request, GError **error)
 {
-    if (options.rate == NULL || size_parse(options.rate, ret_rate, error))
-        return TRUE;
-    g_prefix_error(error, "--rate: ");
-    return FALSE;
-}
-
-static gboolean check_mode(GError **error)
-{
-    static const char *const modes[] = {"auto", "scan", NULL};
-
-    if (options.mode == NULL || g_strv_contains(modes, options.mode))
-        return TRUE;
-    error_set(error, ERROR_USAGE, "--mode: \"%s\" is none of auto, scan", options.mode);
-    return FALSE;
+    return words_time_range(config, options.start, options.end, &request->time_from,
+                            &request->time_to, error);
 }
 
 static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
 {
-    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
-    g_autoptr(OperationContext) context = NULL;
-    g_autoptr(Manifest) manifest = NULL;
-    g_auto(GStrv) databases = NULL, tables = NULL;
-    BackupRequest request = {.engine = "tdengine", .type = type};
+    static const char *const modes[] = {"auto", "scan", NULL};
+    BackupRequest request = {.engine = "tdengine",
+                             .type = type,
+                             .since = options.since,
+                             .mode = options.mode};
 
-    if (!check_mode(error) || !words_check_jobs(options.jobs, error) ||
-        !parse_rate(&request.rate, error) ||
-        !words_split("--databases", options.databases, &databases, error) ||
-        !words_split_patterns("--tables", options.tables, &tables, error))
-        return FALSE;
-    context = command_open(run, error);
-    if (context == NULL || !words_time_range(context->config, options.start, options.end,
-                                             &request.time_from, &request.time_to, error))
-        return FALSE;
-    request.source = options.source;
-    request.databases = (const char *const *)databases;
-    request.tables = (const char *const *)tables;
-    request.compression = options.compression;
-    request.since = options.since;
-    request.mode = options.mode;
-    request.jobs = (guint)options.jobs;
-    if (!operation_backup(context, &request, progress, run->cancellable, &manifest, error))
-        return FALSE;
-    return backup_result_finish(run, context, manifest, error);
+    return words_check_choice("--mode", options.mode, modes, error) &&
+           backup_command_run(run, &words, &request, fill_range, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
@@ -79,37 +41,25 @@ static gboolean run_incremental(CommandRun *run, GError **error)
 }
 
 static const GOptionEntry full_entries[] = {
-    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
-     "what to back up; needed where several sources fit", "NAME"},
-    {"databases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.databases,
+    BACKUP_ENTRIES(words, ""),
+    {"databases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words.databases,
      "only these databases, a partial backup", "A,B"},
-    {"tables", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.tables,
+    {"tables", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words.tables,
      "only these super, child or normal tables (* is a wildcard), a partial backup",
      "[DATABASE.]TABLE"},
     {"start", 0, 0, G_OPTION_ARG_FILENAME, &options.start,
      "only rows from this time on, a partial backup", "TIME"},
     {"end", 0, 0, G_OPTION_ARG_FILENAME, &options.end, "only rows before this time", "TIME"},
-    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "connections at the same time", "N"},
-    {"rate", 0, 0, G_OPTION_ARG_FILENAME, &options.rate, "read at most this much a second (200M)",
-     "SIZE"},
-    {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
-     "codec and level of the Parquet files: zstd:3, gzip:1, lz4, none", "SPEC"},
     {NULL},
 };
 
 static const GOptionEntry incremental_entries[] = {
-    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,
-     "what to back up; needed where several sources fit", "NAME"},
+    BACKUP_ENTRIES(words, ""),
     {"since", 0, 0, G_OPTION_ARG_FILENAME, &options.since,
      "the backup to compare with; the newest good one by default", "BACKUP"},
     {"mode", 0, 0, G_OPTION_ARG_FILENAME, &options.mode,
      "scan reads everything; auto does not where the server's versions prove that nothing changed",
      "MODE"},
-    {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "connections at the same time", "N"},
-    {"rate", 0, 0, G_OPTION_ARG_FILENAME, &options.rate, "read at most this much a second (200M)",
-     "SIZE"},
-    {"compression", 0, 0, G_OPTION_ARG_FILENAME, &options.compression,
-     "codec and level of the Parquet files: zstd:3, gzip:1, lz4, none", "SPEC"},
     {NULL},
 };
 

@@ -10,40 +10,15 @@
 #include "cli/restore-command.h"
 #include "cli/words.h"
 
+static RestoreWords words;
+
 static struct {
-    char *backup_id;
-    char **tables;
-    char **databases;
-    char *to_database;
-    char *to_source;
     char *start, *end;
-    char *tolerance;
-    int jobs;
-    gboolean replace, merge, deep, globals, require_rows, dry_run;
+    gboolean merge, deep;
 
     /* to a point in time */
-    char *source;
     char *time, *fill, *until;
 } options;
-
-static gboolean fill_request(RestoreRequest *request, GError **error)
-{
-    if (options.replace && options.merge) {
-        error_set(error, ERROR_USAGE, "--replace drops tables, --merge keeps them: choose one");
-        return FALSE;
-    }
-    request->engine = "tdengine";
-    request->source = options.source;
-    request->to_source = options.to_source;
-    request->to_database = options.to_database;
-    request->replace = options.replace;
-    request->merge = options.merge;
-    request->deep = options.deep;
-    request->globals = options.globals;
-    request->require_rows = options.require_rows;
-    request->dry_run = options.dry_run;
-    return TRUE;
-}
 
 static gboolean fill_range(const Config *config, RestoreRequest *request, GError **error)
 {
@@ -76,19 +51,18 @@ static gboolean fill_target(const Config *config, RestoreRequest *request, GErro
 
 static gboolean run_request(CommandRun *run, RestoreFill fill, GError **error)
 {
-    const RestoreWords words = {.backup_id = options.backup_id,
-                                .tolerance = options.tolerance,
-                                .databases = options.databases,
-                                .tables = options.tables,
-                                .jobs = options.jobs};
-    RestoreRequest request = {0};
+    RestoreRequest request = {.engine = "tdengine", .merge = options.merge, .deep = options.deep};
 
-    return fill_request(&request, error) && restore_command_run(run, &words, &request, fill, error);
+    if (words.replace && options.merge) {
+        error_set(error, ERROR_USAGE, "--replace drops tables, --merge keeps them: choose one");
+        return FALSE;
+    }
+    return restore_command_run(run, &words, &request, fill, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
 {
-    return restore_command_need_backup(options.backup_id, error) &&
+    return restore_command_need_backup(words.backup_id, error) &&
            run_request(run, fill_range, error);
 }
 
@@ -99,78 +73,19 @@ static gboolean run_pitr(CommandRun *run, GError **error)
 
 /* What both commands take. */
 #define COMMON_ENTRIES                                                                             \
-    {"databases",                                                                                  \
+    {"deep",                                                                                       \
      0,                                                                                            \
      0,                                                                                            \
-     G_OPTION_ARG_FILENAME_ARRAY,                                                                  \
-     &options.databases,                                                                           \
-     "only these databases of the backup",                                                         \
-     "A,B"},                                                                                       \
-        {"to-database",                                                                            \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.to_database,                                                                     \
-         "another name for the restored database; of several: A=X,B=Y",                            \
-         "NAME"},                                                                                  \
-        {"tables",                                                                                 \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
-         &options.tables,                                                                          \
-         "only these super, child or normal tables; * is a wildcard",                              \
-         "[DATABASE.]TABLE"},                                                                      \
-        {"to-source",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.to_source,                                                                       \
-         "another configured server to restore to",                                                \
-         "NAME"},                                                                                  \
-        {"replace",                                                                                \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.replace,                                                                         \
-         "drop databases or chosen tables that exist, and make them again",                        \
-         NULL},                                                                                    \
-        {"deep",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.deep,                                                                            \
-         "read everything back and compare fingerprints, not counts only",                         \
-         NULL},                                                                                    \
-        {"globals",                                                                                \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.globals,                                                                         \
-         "functions and grants too, as far as the backup has them",                                \
-         NULL},                                                                                    \
-        {"require-rows",                                                                           \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.require_rows,                                                                    \
-         "a restored super or normal table without rows is a failure",                             \
-         NULL},                                                                                    \
-        {"tolerance",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.tolerance,                                                                       \
-         "how far rows may differ from the backup: 5% (default: not at all)",                      \
-         "PERCENT"},                                                                               \
-        {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "connections at the same time", "N"},      \
-    {                                                                                              \
-        "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry_run,                                    \
-            "check everything that could fail, print the plan, change nothing", NULL               \
-    }
+     G_OPTION_ARG_NONE,                                                                            \
+     &options.deep,                                                                                \
+     "read everything back and compare fingerprints, not counts only",                             \
+     NULL},                                                                                        \
+        RESTORE_GLOBALS_ENTRY(words, "functions and grants too, as far as the backup has them"),   \
+        RESTORE_ENTRIES(words, "super, child or normal tables; * is a wildcard",                   \
+                        "[DATABASE.]TABLE")
 
 static const GOptionEntry full_entries[] = {
-    {"backup-id", 0, 0, G_OPTION_ARG_FILENAME, &options.backup_id,
-     "the backup to restore: its id, or a beginning or end of it", "BACKUP"},
+    RESTORE_BACKUP_ENTRY(words),
     {"start", 0, 0, G_OPTION_ARG_FILENAME, &options.start, "only rows from this time on", "TIME"},
     {"end", 0, 0, G_OPTION_ARG_FILENAME, &options.end, "only rows before this time", "TIME"},
     {"merge", 0, 0, G_OPTION_ARG_NONE, &options.merge,
@@ -180,7 +95,7 @@ static const GOptionEntry full_entries[] = {
 };
 
 static const GOptionEntry pitr_entries[] = {
-    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source, "whose backups", "NAME"},
+    RESTORE_SOURCE_ENTRY(words),
     {"target-time", 0, 0, G_OPTION_ARG_FILENAME, &options.time,
      "to a moment, ISO 8601; without a zone in the configured time_zone", "TIME"},
     {"fill", 0, 0, G_OPTION_ARG_FILENAME, &options.fill,

@@ -10,18 +10,12 @@
 #include "cli/restore-command.h"
 #include "cli/words.h"
 
+static RestoreWords words;
+
 static struct {
-    char *backup_id;
-    char **tables;
-    char **databases;
-    char *to_database;
-    char *to_source;
-    char *tolerance;
-    int jobs;
-    gboolean replace, globals, no_owner, require_rows, dry_run;
+    gboolean no_owner;
 
     /* of physical backups */
-    char *source;
     char *directory, *wal_directory;
     char **tablespaces;
     gboolean delta, standby, start, force;
@@ -98,36 +92,18 @@ static void fill_place(EnginePlace *place)
     place->force = options.force;
 }
 
-static gboolean fill_request(RestoreRequest *request, GError **error)
-{
-    request->engine = "postgresql";
-    request->source = options.source;
-    fill_place(&request->place);
-    request->to_source = options.to_source;
-    request->to_database = options.to_database;
-    request->replace = options.replace;
-    request->globals = options.globals;
-    request->no_owner = options.no_owner;
-    request->require_rows = options.require_rows;
-    request->dry_run = options.dry_run;
-    return fill_action(&request->recovery, error);
-}
-
 static gboolean run_request(CommandRun *run, RestoreFill fill, GError **error)
 {
-    const RestoreWords words = {.backup_id = options.backup_id,
-                                .tolerance = options.tolerance,
-                                .databases = options.databases,
-                                .tables = options.tables,
-                                .jobs = options.jobs};
-    RestoreRequest request = {0};
+    RestoreRequest request = {.engine = "postgresql", .no_owner = options.no_owner};
 
-    return fill_request(&request, error) && restore_command_run(run, &words, &request, fill, error);
+    fill_place(&request.place);
+    return fill_action(&request.recovery, error) &&
+           restore_command_run(run, &words, &request, fill, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
 {
-    return restore_command_need_backup(options.backup_id, error) && run_request(run, NULL, error);
+    return restore_command_need_backup(words.backup_id, error) && run_request(run, NULL, error);
 }
 
 static gboolean run_pitr(CommandRun *run, GError **error)
@@ -137,13 +113,7 @@ static gboolean run_pitr(CommandRun *run, GError **error)
 
 /* What both commands take. */
 #define COMMON_ENTRIES                                                                             \
-    {"backup-id",                                                                                  \
-     0,                                                                                            \
-     0,                                                                                            \
-     G_OPTION_ARG_FILENAME,                                                                        \
-     &options.backup_id,                                                                           \
-     "the backup to restore: its id, or a beginning or end of it",                                 \
-     "BACKUP"},                                                                                    \
+    RESTORE_BACKUP_ENTRY(words),                                                                   \
         {"target-directory",                                                                       \
          0,                                                                                        \
          0,                                                                                        \
@@ -188,41 +158,6 @@ static gboolean run_pitr(CommandRun *run, GError **error)
          &options.force,                                                                           \
          "in spite of tablespaces that the WAL creates in places that exist here",                 \
          NULL},                                                                                    \
-        {"databases",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
-         &options.databases,                                                                       \
-         "only these databases of the backup",                                                     \
-         "A,B"},                                                                                   \
-        {"to-database",                                                                            \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.to_database,                                                                     \
-         "another name for the restored database; of several: A=X,B=Y",                            \
-         "NAME"},                                                                                  \
-        {"tables",                                                                                 \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
-         &options.tables,                                                                          \
-         "only these tables: schema.table, * is a wildcard, \\ takes it literally",                \
-         "A,B.*"},                                                                                 \
-        {"to-source",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.to_source,                                                                       \
-         "another configured server to restore to",                                                \
-         "NAME"},                                                                                  \
-        {"replace",                                                                                \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.replace,                                                                         \
-         "replace databases or tables that exist",                                                 \
-         NULL},                                                                                    \
         {"no-owner",                                                                               \
          0,                                                                                        \
          0,                                                                                        \
@@ -230,34 +165,17 @@ static gboolean run_pitr(CommandRun *run, GError **error)
          &options.no_owner,                                                                        \
          "restore neither owners nor privileges",                                                  \
          NULL},                                                                                    \
-        {"require-rows",                                                                           \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_NONE,                                                                        \
-         &options.require_rows,                                                                    \
-         "a restored table without rows is a failure",                                             \
-         NULL},                                                                                    \
-        {"tolerance",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &options.tolerance,                                                                       \
-         "how far rows may differ from the backup: 5% (default: not at all)",                      \
-         "PERCENT"},                                                                               \
-        {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},          \
-    {                                                                                              \
-        "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry_run,                                    \
-            "check everything that could fail, print the plan, change nothing", NULL               \
-    }
+        RESTORE_ENTRIES(words, "tables: schema.table, * is a wildcard, \\ takes it literally",     \
+                        "A,B.*")
 
 static const GOptionEntry full_entries[] = {
     COMMON_ENTRIES,
-    {"globals", 0, 0, G_OPTION_ARG_NONE, &options.globals, "roles and tablespaces too", NULL},
+    RESTORE_GLOBALS_ENTRY(words, "roles and tablespaces too"),
     {NULL},
 };
 
 static const GOptionEntry pitr_entries[] = {
-    {"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source, "whose backups", "NAME"},
+    RESTORE_SOURCE_ENTRY(words),
     {"target-time", 0, 0, G_OPTION_ARG_FILENAME, &options.time,
      "to a moment, ISO 8601; without a zone in the configured time_zone", "TIME"},
     {"target-lsn", 0, 0, G_OPTION_ARG_FILENAME, &options.lsn, "to a place in the WAL", "LSN"},

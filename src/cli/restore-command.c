@@ -85,6 +85,13 @@ static void print_report(Output *output, const RestoreReport *report, const Rest
 static gboolean take_words(const RestoreWords *words, RestoreRequest *request, GError **error)
 {
     request->backup_id = words->backup_id;
+    request->source = words->source;
+    request->to_source = words->to_source;
+    request->to_database = words->to_database;
+    request->replace = words->replace;
+    request->globals = words->globals;
+    request->require_rows = words->require_rows;
+    request->dry_run = words->dry_run;
     request->jobs = (guint)words->jobs;
     request->tolerance = -1;
     if (words->tolerance != NULL && !percent_parse(words->tolerance, &request->tolerance, error)) {

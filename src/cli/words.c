@@ -64,6 +64,18 @@ gboolean words_split_patterns(const char *option, char **values, char ***ret_wor
     return split_all(option, values, TRUE, ret_words, error);
 }
 
+gboolean words_check_choice(const char *option, const char *word, const char *const *known,
+                            GError **error)
+{
+    g_autofree char *list = NULL;
+
+    if (word == NULL || g_strv_contains(known, word))
+        return TRUE;
+    list = g_strjoinv(", ", (char **)known);
+    error_set(error, ERROR_USAGE, "%s: \"%s\" is none of %s", option, word, list);
+    return FALSE;
+}
+
 gboolean words_check_jobs(int jobs, GError **error)
 {
     if (jobs >= 0 && jobs <= JOBS_LIMIT)

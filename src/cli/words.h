@@ -17,6 +17,10 @@ gboolean words_split(const char *option, char **values, char ***ret_words,
 gboolean words_split_patterns(const char *option, char **values, char ***ret_words,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The word is NULL or one of those that are known, a NULL-terminated array. */
+gboolean words_check_choice(const char *option, const char *word, const char *const *known,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A number of workers; 0 is "not given". */
 gboolean words_check_jobs(int jobs, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Telling of a backup that was made.
+ * From words to a backup, and telling of the one that was made.
  */
-#include "cli/backup-result.h"
+#include "cli/backup-command.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/size.h"
 #include "cli/verify-result.h"
+#include "cli/words.h"
 
 static void print_resumed(Output *output, const Manifest *manifest)
 {
@@ -64,8 +65,8 @@ static gboolean wanted_level(const Config *config, const Manifest *manifest, Pro
     return strcmp(source->verify, "off") != 0;
 }
 
-gboolean backup_result_finish(CommandRun *run, OperationContext *context, const Manifest *manifest,
-                              GError **error)
+static gboolean finish(CommandRun *run, OperationContext *context, const Manifest *manifest,
+                       GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(VerifyReport) report = NULL;
@@ -94,4 +95,39 @@ gboolean backup_result_finish(CommandRun *run, OperationContext *context, const 
     g_propagate_prefixed_error(error, g_steal_pointer(&problem),
                                "the backup is made, but could not be verified: ");
     return FALSE;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static gboolean take_words(const BackupWords *words, BackupRequest *request, GError **error)
+{
+    request->source = words->source;
+    request->compression = words->compression;
+    request->jobs = (guint)words->jobs;
+    if (words->rate != NULL && !size_parse(words->rate, &request->rate, error)) {
+        g_prefix_error(error, "--rate: ");
+        return FALSE;
+    }
+    return words_check_jobs(words->jobs, error);
+}
+
+gboolean backup_command_run(CommandRun *run, const BackupWords *words, BackupRequest *request,
+                            BackupFill fill, GError **error)
+{
+    g_autoptr(Progress) progress = progress_new(output_progress, run->output);
+    g_autoptr(OperationContext) context = NULL;
+    g_autoptr(Manifest) manifest = NULL;
+    g_auto(GStrv) databases = NULL, tables = NULL;
+
+    if (!take_words(words, request, error) ||
+        !words_split("--databases", words->databases, &databases, error) ||
+        !words_split_patterns("--tables", words->tables, &tables, error))
+        return FALSE;
+    request->databases = (const char *const *)databases;
+    request->tables = (const char *const *)tables;
+    context = command_open(run, error);
+    if (context == NULL || (fill != NULL && !fill(context->config, request, error)) ||
+        !operation_backup(context, request, progress, run->cancellable, &manifest, error))
+        return FALSE;
+    return finish(run, context, manifest, error);
 }
