@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "codec/compress.h"
 #include "postgres/wal-archive.h"
+#include "postgres/wal-frame.h"
 #include "postgres/wal-object.h"
 #include "postgres/wal-system.h"
 #include "postgres/wal-window.h"
@@ -334,6 +336,55 @@ static void test_large_frame(Fixture *fixture, gconstpointer data)
     expect_same_file(fixture, name);
 }
 
+/* An object as another program may write it: by the frames' plain sizes. */
+static void put_frames(Fixture *fixture, const char *object, gsize segment, const gsize *sizes,
+                       guint count)
+{
+    const CompressSpec spec = {CODEC_ZSTD, 1, COMPRESS_ANYTHING};
+    g_autofree guint8 *bytes = g_malloc(WAL_FRAME_SIZE + compress_bound(spec, segment) * 2);
+    WalFrame frame = {.system_identifier = IDENTIFIER,
+                      .segment_size = (guint32)segment,
+                      .plain_size = segment};
+    gsize length = WAL_FRAME_SIZE, offset = 0;
+
+    g_strlcpy(frame.name, "000000010000000000000003", sizeof frame.name);
+    for (guint i = 0; i < count; i++) {
+        gsize stored;
+
+        g_assert_true(compress_buffer(spec, fixture->segment + offset, sizes[i], bytes + length,
+                                      compress_bound(spec, sizes[i]), &stored, NULL));
+        length += stored;
+        offset += sizes[i];
+    }
+    g_assert_cmpuint(offset, ==, segment);
+    frame.stored_size = length - WAL_FRAME_SIZE;
+    sha256_buffer(fixture->segment, segment, frame.plain_sha256);
+    sha256_buffer(bytes + WAL_FRAME_SIZE, frame.stored_size, frame.stored_sha256);
+    wal_frame_write(&frame, bytes);
+    replace_object(fixture, object, bytes, length);
+}
+
+/* Our frames hold 128 KiB; others may hold more. */
+static void test_foreign_frames(Fixture *fixture, gconstpointer data)
+{
+    static const char name[] = "000000010000000000000003";
+    static const gsize one[] = {SIZE};
+    static const gsize some[] = {1, 300 * 1024, 70 * 1024, 400 * 1024, SIZE - 1 - 770 * 1024};
+    g_autofree char *object = wal_archive_object_name(&fixture->archive, name);
+
+    for (guint noise = 0; noise < 2; noise++) {
+        if (noise > 0)
+            make_noise(fixture);
+        else
+            put_segment(fixture, 1, 3);
+        put_frames(fixture, object, SIZE, one, G_N_ELEMENTS(one));
+        expect_same_file(fixture, name);
+        put_frames(fixture, object, SIZE, some, G_N_ELEMENTS(some));
+        expect_same_file(fixture, name);
+        g_assert_true(wal_archive_verify(&fixture->archive, name, NULL, NULL));
+    }
+}
+
 static void test_large_pieces(Fixture *fixture, gconstpointer data)
 {
     make_noise(fixture);
@@ -466,6 +517,7 @@ int main(int argc, char **argv)
     ADD("damaged-pieces", test_damaged_pieces);
     ADD("large-frame", test_large_frame);
     ADD("large-pieces", test_large_pieces);
+    ADD("foreign-frames", test_foreign_frames);
     ADD("gaps", test_gaps);
     ADD("follow", test_follow);
     ADD("object-names", test_object_names);
