@@ -28,7 +28,6 @@ static GPtrArray *ask_of(const TdCapture *capture, const char *before, const cha
 gboolean td_capture_names(TdClient *client, GPtrArray **ret_names, GCancellable *cancellable,
                           GError **error)
 {
-    static const char *const own[] = {"information_schema", "performance_schema", NULL};
     g_autoptr(GPtrArray) rows = td_ask(client, "SELECT name FROM information_schema.ins_databases",
                                        ANSWER_LIMIT, cancellable, error);
     GPtrArray *names;
@@ -39,7 +38,7 @@ gboolean td_capture_names(TdClient *client, GPtrArray **ret_names, GCancellable 
     for (guint i = 0; i < rows->len; i++) {
         const char *name = td_row_text(g_ptr_array_index(rows, i), "name");
 
-        if (name != NULL && !g_strv_contains(own, name))
+        if (name != NULL && !td_is_no_data(name))
             g_ptr_array_add(names, g_strdup(name));
     }
     *ret_names = names;

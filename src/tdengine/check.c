@@ -9,6 +9,7 @@
 #include "tdengine/backup.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/schema.h"
 
 #include <string.h>
 
@@ -142,9 +143,7 @@ static void check_database(const Check *check, const json_t *row)
 
 static gboolean is_chosen(const ConfigSource *source, const char *name)
 {
-    static const char *const own[] = {"information_schema", "performance_schema", NULL};
-
-    if (name == NULL || g_strv_contains(own, name))
+    if (name == NULL || td_is_no_data(name))
         return FALSE;
     return source->databases == NULL ||
            g_strv_contains((const char *const *)source->databases, name);

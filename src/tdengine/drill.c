@@ -13,11 +13,14 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/details.h"
+#include "tdengine/holder.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore.h"
 
-#define NAME_LENGTH   8
-#define SPACE_RESERVE (256u << 20)
+#define HOST_LENGTH     8
+#define NAME_LENGTH     4
+#define DATABASES_LIMIT 100000
+#define SPACE_RESERVE   (256u << 20)
 
 /* The server's disk can be asked only where it is ours. */
 static gboolean check_space(const EngineRestore *request, EngineResult *result, GError **error)
@@ -52,15 +55,49 @@ static void append_escaped(GString *text, const char *name)
     }
 }
 
-/* "A=holdfast_drill_k3f9_0,B=…"; the new names are added to `names`. */
+/* --- scratch databases ------------------------------------------------------------------------ */
+
+static char *host_part(void)
+{
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, g_get_host_name(), -1);
+
+    return g_strndup(sum, HOST_LENGTH);
+}
+
+/* "<host>_<pid>_<start>_<random>" of this drill. */
+static char *own_part(void)
+{
+    g_autofree char *host = host_part(), *random = random_name(NAME_LENGTH);
+    g_autofree char *holder = td_holder_self();
+    g_auto(GStrv) parts = g_strsplit(holder, " ", -1);
+
+    return g_strdup_printf("%s_%s_%s_%s", host, parts[1], parts[2], random);
+}
+
+/* Whether a database was left by a drill of this host that is no more. */
+static gboolean is_left(const char *database)
+{
+    g_auto(GStrv) parts = NULL;
+    g_autofree char *host = host_part(), *holder = NULL;
+
+    if (!g_str_has_prefix(database, TD_DRILL_PREFIX))
+        return FALSE;
+    parts = g_strsplit(database + strlen(TD_DRILL_PREFIX), "_", -1);
+    if (g_strv_length(parts) != 5 || strcmp(parts[0], host) != 0)
+        return FALSE;
+    holder = g_strdup_printf("%s %s %s", g_get_host_name(), parts[1], parts[2]);
+    return !td_holder_is_running(holder);
+}
+
+/* "A=holdfast_drill_…_0,B=…"; the new names are added to `names`. */
 static char *map_names(const TdDetails *details, GPtrArray *names)
 {
-    g_autofree char *random = random_name(NAME_LENGTH);
+    g_autofree char *own = own_part();
     GString *text = g_string_new(NULL);
 
     for (guint i = 0; i < details->databases->len; i++) {
         const TdDatabase *database = g_ptr_array_index(details->databases, i);
-        char *name = g_strdup_printf(TD_DRILL_PREFIX "%s_%u", random, i);
+        char *name = g_strdup_printf(TD_DRILL_PREFIX "%s_%u", own, i);
 
         g_string_append(text, i > 0 ? "," : "");
         append_escaped(text, database->name);
@@ -70,6 +107,17 @@ static char *map_names(const TdDetails *details, GPtrArray *names)
     return g_string_free(text, FALSE);
 }
 
+static gboolean drop_database(TdClient *client, const char *name, GError **error)
+{
+    g_autoptr(GString) sql = g_string_new("DROP DATABASE IF EXISTS ");
+
+    td_append_name(sql, name);
+    if (td_client_execute(client, sql->str, NULL, NULL, error))
+        return TRUE;
+    g_prefix_error(error, "dropping the scratch database %s: ", name);
+    return FALSE;
+}
+
 static gboolean drop_all(const EngineRestore *request, const GPtrArray *names, GError **error)
 {
     /* A cancel must not leave the databases there. */
@@ -77,18 +125,38 @@ static gboolean drop_all(const EngineRestore *request, const GPtrArray *names, G
 
     if (client == NULL)
         return FALSE;
-    for (guint i = 0; i < names->len; i++) {
-        g_autoptr(GString) sql = g_string_new("DROP DATABASE IF EXISTS ");
-
-        td_append_name(sql, g_ptr_array_index(names, i));
-        if (!td_client_execute(client, sql->str, NULL, NULL, error)) {
-            g_prefix_error(error, "dropping the scratch database %s: ",
-                           (const char *)g_ptr_array_index(names, i));
+    for (guint i = 0; i < names->len; i++)
+        if (!drop_database(client, g_ptr_array_index(names, i), error))
             return FALSE;
-        }
+    return TRUE;
+}
+
+static gboolean drop_left(const EngineRestore *request, EngineResult *result, GError **error)
+{
+    g_autoptr(TdClient) client = td_connect(request->target, request->cancellable, error);
+    g_autoptr(GPtrArray) rows = NULL;
+
+    if (client == NULL)
+        return FALSE;
+    rows = td_ask(client, "SELECT name FROM information_schema.ins_databases", DATABASES_LIMIT,
+                  request->cancellable, error);
+    if (rows == NULL)
+        return FALSE;
+    for (guint i = 0; i < rows->len; i++) {
+        const char *name = td_row_text(g_ptr_array_index(rows, i), "name");
+
+        if (name == NULL || !is_left(name))
+            continue;
+        if (!drop_database(client, name, error))
+            return FALSE;
+        g_ptr_array_add(result->warnings,
+                        g_strdup_printf("database %s was dropped: a drill that was killed left it",
+                                        name));
     }
     return TRUE;
 }
+
+/* --- the report ------------------------------------------------------------------------------- */
 
 static const json_t *find_difference(const json_t *summary, const char *name)
 {
@@ -182,7 +250,7 @@ gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError
     ret_result->summary = json_object();
     ret_result->warnings = g_ptr_array_new_with_free_func(g_free);
     if (!td_details_read(request->backup, &details, error) ||
-        !check_space(request, ret_result, error))
+        !drop_left(request, ret_result, error) || !check_space(request, ret_result, error))
         return FALSE;
     map = map_names(details, names);
     g_ptr_array_add(ret_result->warnings,

@@ -5,11 +5,11 @@
 #include "tdengine/restore-marker.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/holder.h"
 
 #define ENTRIES_LIMIT   10000000
 #define STATEMENT_BYTES (900u * 1024)
@@ -21,43 +21,6 @@ void td_marker_free(TdMarker *marker)
     g_free(marker->keep);
     g_hash_table_unref(marker->tables);
     g_free(marker);
-}
-
-/* When a process began, in the kernel's ticks: with the number it names one process for as long as
- * the host is up. NULL: it is not there. */
-static char *process_start(gint64 pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%" G_GINT64_FORMAT "/stat", pid);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) fields = NULL;
-    const char *at;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL) || (at = strrchr(text, ')')) == NULL)
-        return NULL;
-    fields = g_strsplit(at, " ", -1);
-    /* One that has ended and waits for its parent does nothing any more. */
-    if (g_strv_length(fields) <= 20 || strcmp(fields[1], "Z") == 0 || strcmp(fields[1], "X") == 0)
-        return NULL;
-    return g_strdup(fields[20]);
-}
-
-static char *holder_text(void)
-{
-    g_autofree char *start = process_start(getpid());
-
-    return g_strdup_printf("%s %d %s", g_get_host_name(), (int)getpid(),
-                           start != NULL ? start : "?");
-}
-
-static gboolean is_running(const char *holder)
-{
-    g_auto(GStrv) parts = g_strsplit(holder, " ", -1);
-    g_autofree char *start = NULL;
-
-    if (g_strv_length(parts) != 3 || strcmp(parts[0], g_get_host_name()) != 0)
-        return FALSE;
-    start = process_start(g_ascii_strtoll(parts[1], NULL, 10));
-    return start != NULL && strcmp(start, parts[2]) == 0;
 }
 
 static void take_entry(TdMarker *marker, const json_t *row, const char *own)
@@ -75,7 +38,7 @@ static void take_entry(TdMarker *marker, const json_t *row, const char *own)
     if (strcmp(holder, own) == 0)
         marker->own = TRUE;
     else if (!marker->running)
-        marker->running = is_running(holder);
+        marker->running = td_holder_is_running(holder);
 }
 
 gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_marker,
@@ -84,7 +47,7 @@ gboolean td_marker_read(TdClient *client, const char *database, TdMarker **ret_m
     g_autoptr(GString) sql = g_string_new("SELECT kind, name, holder FROM ");
     g_autoptr(GPtrArray) rows = NULL;
     g_autoptr(TdMarker) marker = g_new0(TdMarker, 1);
-    g_autofree char *own = holder_text();
+    g_autofree char *own = td_holder_self();
     g_autoptr(GError) problem = NULL;
 
     *ret_marker = NULL;
@@ -118,7 +81,7 @@ gboolean td_marker_enter(TdClient *client, const char *database, const char *kin
                          const char *const *names, const char *backup, GCancellable *cancellable,
                          GError **error)
 {
-    g_autofree char *holder = holder_text();
+    g_autofree char *holder = td_holder_self();
     g_autoptr(GString) sql = g_string_new(NULL);
 
     if (!make_table(client, database, cancellable, error))

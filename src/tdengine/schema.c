@@ -355,6 +355,13 @@ TdTable *td_table_from_json(const json_t *json, GError **error)
 
 /* --- Databases -------------------------------------------------------------------------------- */
 
+gboolean td_is_no_data(const char *database)
+{
+    static const char *const own[] = {"information_schema", "performance_schema", NULL};
+
+    return g_strv_contains(own, database) || g_str_has_prefix(database, TD_DRILL_PREFIX);
+}
+
 TdDatabase *td_database_new(const char *name)
 {
     TdDatabase *database = g_new0(TdDatabase, 1);

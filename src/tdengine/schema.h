@@ -111,6 +111,12 @@ typedef struct {
 /* "ms", "us", "ns". */
 gboolean td_precision_parse(const char *text, TdPrecision *ret_precision);
 
+/* Scratch databases of drills: drill.h. */
+#define TD_DRILL_PREFIX "holdfast_drill_"
+
+/* Databases that no backup takes: the server's own and those of drills. */
+gboolean td_is_no_data(const char *database);
+
 TdDatabase *td_database_new(const char *name);
 void td_database_free(TdDatabase *database);
 json_t *td_database_to_json(const TdDatabase *database);

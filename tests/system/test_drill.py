@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drills: restored, looked at, timed, and gone without a trace; and one that fails says so."""
+import hashlib
 import json
 import os
+import pathlib
+import socket
+import subprocess
 
 import physical
 from test_verify import flip, listed, market, server, site, tdengine  # noqa: F401  (fixtures)
@@ -69,3 +73,38 @@ def test_tdengine(tdengine, market):
     assert any("free space is not known" in text for text in told["warnings"])
     names = {row[0] for row in tdengine.sql("SELECT name FROM information_schema.ins_databases")}
     assert "market" in names and not any(name.startswith("holdfast_drill_") for name in names)
+
+
+def test_a_killed_drill_of_tdengine(tdengine, market):
+    """What it left is no data, and goes with the next drill; what one that is alive makes stays."""
+    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    names = lambda: {row[0] for row in tdengine.sql("SELECT name FROM information_schema.ins_databases")
+                     if row[0].startswith("holdfast_drill_")}
+    market.backup()
+    with subprocess.Popen(["sleep", "600"]) as alive:
+        began = pathlib.Path(f"/proc/{alive.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        busy = f"holdfast_drill_{host}_{alive.pid}_{began}_abcd_0"
+        others = f"holdfast_drill_00000000_{alive.pid}_{began}_abcd_0"
+        for name in (busy, others):
+            tdengine.sql(f"CREATE DATABASE {name} VGROUPS 1 BUFFER 8")
+            tdengine.sql(f"CREATE TABLE {name}.t (ts TIMESTAMP, v INT)")
+        told = json.loads(market.run("drill", "market", "--json").stdout)
+        assert names() == {busy, others} and not any("left it" in text for text in told["warnings"])
+        assert [one["name"] for one in market.details(market.backup())["databases"]] == ["market"]
+        alive.kill()
+    told = json.loads(market.run("drill", "market", "--json").stdout)
+    assert names() == {others} and any(f"{busy} was dropped" in text for text in told["warnings"])
+    # Real ones, killed when theirs is there.
+    for _ in range(2):
+        drill = subprocess.Popen([market.program, "drill", "market", "--config", str(market.config)],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while drill.poll() is None and not any(f"_{drill.pid}_" in name for name in names()):
+            pass
+        drill.kill()
+        drill.wait()
+    # A server may still be busy with the making when the next one looks: then the one after that finds it.
+    for _ in range(10):
+        market.run("drill", "market")
+        if names() == {others}:
+            break
+    assert names() == {others}
