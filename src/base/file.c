@@ -322,6 +322,13 @@ gboolean file_check_private(const char *path, gboolean owner_only, GError **erro
 
 gboolean file_free_space(const char *path, guint64 *ret_bytes, GError **error)
 {
+    guint64 total;
+
+    return file_space(path, ret_bytes, &total, error);
+}
+
+gboolean file_space(const char *path, guint64 *ret_free, guint64 *ret_total, GError **error)
+{
     g_autofree char *place = g_strdup(path);
     struct statvfs info;
 
@@ -338,7 +345,8 @@ gboolean file_free_space(const char *path, guint64 *ret_bytes, GError **error)
         g_free(place);
         place = parent;
     }
-    *ret_bytes = (guint64)info.f_bavail * info.f_frsize;
+    *ret_free = (guint64)info.f_bavail * info.f_frsize;
+    *ret_total = (guint64)(info.f_blocks - info.f_bfree + info.f_bavail) * info.f_frsize;
     return TRUE;
 }
 

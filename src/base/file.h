@@ -58,6 +58,9 @@ gboolean file_check_private(const char *path, gboolean owner_only,
  * nearest parent that is). */
 gboolean file_free_space(const char *path, guint64 *ret_bytes,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, and how many bytes such a writer has there in all, used and free. */
+gboolean file_space(const char *path, guint64 *ret_free, guint64 *ret_total,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* An unnamed temporary file (O_TMPFILE, else made and unlinked) in `directory`: gone with its last
  * descriptor, so that a killed process leaves nothing. */

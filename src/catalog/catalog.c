@@ -14,7 +14,7 @@
 #include "base/time.h"
 #include "catalog/private.h"
 
-#define SCHEMA_VERSION  2
+#define SCHEMA_VERSION  3
 #define BUSY_TIMEOUT_MS 10000
 
 static const char schema[] =
@@ -51,6 +51,17 @@ static const char schema_2[] =
     "  name TEXT NOT NULL, source TEXT NOT NULL, last_due INTEGER NOT NULL, last_job TEXT,"
     "  PRIMARY KEY (name, source)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* Version 3: what the service tells: which ended jobs it has told of, its last events, messages that
+ * are still to be delivered. What ended before nobody wants to hear now. */
+static const char schema_3[] =
+    "ALTER TABLE job ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE job SET told = 1 WHERE state NOT IN ('queued', 'running');"
+    "CREATE INDEX job_untold ON job (ended) WHERE told = 0;"
+    "CREATE TABLE event (id INTEGER PRIMARY KEY, type TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
+    "CREATE TABLE message ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, body TEXT NOT NULL,"
+    "  entered INTEGER NOT NULL) STRICT;";
 
 /* --- Asking the database ---------------------------------------------------------------------- */
 
@@ -200,8 +211,10 @@ static gboolean make_schema(Catalog *catalog, GError **error)
     if (result && version == 0)
         result = catalog_execute(catalog, schema, error);
     if (result && version < 2)
+        result = catalog_execute(catalog, schema_2, error);
+    if (result && version < 3)
         result =
-            catalog_execute(catalog, schema_2, error) && catalog_execute(catalog, pragma, error);
+            catalog_execute(catalog, schema_3, error) && catalog_execute(catalog, pragma, error);
     return catalog_end(catalog, result, error);
 }
 

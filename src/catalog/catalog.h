@@ -135,6 +135,62 @@ gboolean catalog_job_settle(Catalog *catalog, const char *id, const char *from, 
                             const char *message, gboolean *ret_done,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The ended jobs that nobody has been told of, the oldest end first. */
+gboolean catalog_jobs_untold(Catalog *catalog, guint limit, GPtrArray **ret_jobs,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean catalog_job_told(Catalog *catalog, const char *id,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Forgets jobs that ended before a moment, and the oldest ended ones beyond `keep`. *ret_ids are
+ * their ids, an array of char *. */
+gboolean catalog_jobs_prune(Catalog *catalog, gint64 before, guint keep, GPtrArray **ret_ids,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The newest ended job of each operation and source; an array of CatalogJob. */
+gboolean catalog_jobs_last(Catalog *catalog, GPtrArray **ret_jobs,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* How many jobs are in each state, by the catalog's word; an array of CatalogJobCount. */
+typedef struct {
+    char state[16];
+    guint64 count;
+} CatalogJobCount;
+gboolean catalog_jobs_count(Catalog *catalog, GArray **ret_counts,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- What the service tells ------------------------------------------------------------------- */
+
+typedef struct {
+    guint64 id;
+    char *type, *data; /* data is JSON */
+} CatalogEvent;
+void catalog_event_free(CatalogEvent *event);
+
+gboolean catalog_event_add(Catalog *catalog, guint64 id, const char *type, const char *data,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The newest `limit` events, oldest first; an array of CatalogEvent. */
+gboolean catalog_events(Catalog *catalog, guint limit, GPtrArray **ret_events,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Forgets the events up to this one. */
+gboolean catalog_events_trim(Catalog *catalog, guint64 last,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Messages on their way to a [notify NAME]. */
+typedef struct {
+    gint64 id;
+    char *target, *body;
+    gint64 entered;
+} CatalogMessage;
+void catalog_message_free(CatalogMessage *message);
+
+gboolean catalog_message_add(Catalog *catalog, const char *target, const char *body, gint64 *ret_id,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean catalog_message_remove(Catalog *catalog, gint64 id,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Oldest first; an array of CatalogMessage. */
+gboolean catalog_messages(Catalog *catalog, GPtrArray **ret_messages,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* --- Schedules -------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -245,3 +245,79 @@ gboolean catalog_job_settle(Catalog *catalog, const char *id, const char *from, 
     *ret_done = sqlite3_changes(catalog->database) == 1;
     return TRUE;
 }
+
+/* --- told, counted, forgotten ----------------------------------------------------------------- */
+
+#define ENDED "state NOT IN ('queued', 'running')"
+
+gboolean catalog_jobs_untold(Catalog *catalog, guint limit, GPtrArray **ret_jobs, GError **error)
+{
+    return collect(catalog,
+                   catalog_prepare(catalog, error,
+                                   "SELECT " COLUMNS " FROM job WHERE told = 0 AND " ENDED
+                                   " ORDER BY ended, id LIMIT ?",
+                                   "i", (gint64)limit),
+                   ret_jobs, error);
+}
+
+gboolean catalog_job_told(Catalog *catalog, const char *id, GError **error)
+{
+    return catalog_run(catalog, error, "UPDATE job SET told = 1 WHERE id = ?", "s", id);
+}
+
+static gboolean add_id(Statement *row, gpointer data, GError **error)
+{
+    g_ptr_array_add(data, catalog_text(row, 0));
+    return TRUE;
+}
+
+gboolean catalog_jobs_prune(Catalog *catalog, gint64 before, guint keep, GPtrArray **ret_ids,
+                            GError **error)
+{
+    g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(Statement) statement =
+        catalog_prepare(catalog, error,
+                        "DELETE FROM job WHERE " ENDED
+                        " AND (ended < ?1 OR id IN (SELECT id FROM job"
+                        " WHERE " ENDED
+                        " ORDER BY ended DESC, id DESC LIMIT -1 OFFSET ?2)) RETURNING id",
+                        "ii", before, (gint64)keep);
+
+    if (statement == NULL || !catalog_each(catalog, statement, add_id, ids, error))
+        return FALSE;
+    *ret_ids = g_steal_pointer(&ids);
+    return TRUE;
+}
+
+gboolean catalog_jobs_last(Catalog *catalog, GPtrArray **ret_jobs, GError **error)
+{
+    /* max() of SQLite takes the other columns from the row that has it. */
+    return collect(catalog,
+                   catalog_prepare(catalog, error,
+                                   "SELECT " COLUMNS " FROM (SELECT *, max(ended) FROM job"
+                                   " WHERE " ENDED " GROUP BY operation, source)"
+                                   " ORDER BY operation, source",
+                                   ""),
+                   ret_jobs, error);
+}
+
+static gboolean add_count(Statement *row, gpointer data, GError **error)
+{
+    CatalogJobCount count = {.count = (guint64)sqlite3_column_int64(row, 1)};
+
+    g_strlcpy(count.state, (const char *)sqlite3_column_text(row, 0), sizeof count.state);
+    g_array_append_val((GArray *)data, count);
+    return TRUE;
+}
+
+gboolean catalog_jobs_count(Catalog *catalog, GArray **ret_counts, GError **error)
+{
+    g_autoptr(GArray) counts = g_array_new(FALSE, FALSE, sizeof(CatalogJobCount));
+    g_autoptr(Statement) statement =
+        catalog_prepare(catalog, error, "SELECT state, count(*) FROM job GROUP BY state", "");
+
+    if (statement == NULL || !catalog_each(catalog, statement, add_count, counts, error))
+        return FALSE;
+    *ret_counts = g_steal_pointer(&counts);
+    return TRUE;
+}

@@ -28,6 +28,7 @@ struct Config {
     GTimeZone *zone;
     GPtrArray *sources;   /* ConfigSource */
     GPtrArray *schedules; /* their names and a NULL */
+    GPtrArray *notifies;  /* the same */
 };
 
 char *config_default_path(void)
@@ -52,6 +53,7 @@ static Config *config_new(const char *path)
     config->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     config->sources = g_ptr_array_new_with_free_func((GDestroyNotify)config_source_free);
     config->schedules = g_ptr_array_new_with_free_func(g_free);
+    config->notifies = g_ptr_array_new_with_free_func(g_free);
     return config;
 }
 
@@ -74,6 +76,7 @@ void config_free(Config *config)
     g_clear_pointer(&config->zone, g_time_zone_unref);
     g_ptr_array_unref(config->sources);
     g_ptr_array_unref(config->schedules);
+    g_ptr_array_unref(config->notifies);
     g_free(config);
 }
 
@@ -272,11 +275,13 @@ static gboolean check_whole(Config *config, GPtrArray *entries, const char *what
         if (strcmp(entry->section, "notify") == 0 &&
             !check_needed(config, entry, "type", "webhook", what, error))
             return FALSE;
+        if (strcmp(entry->section, "notify") == 0)
+            g_ptr_array_add(config->notifies, g_strdup(entry->name));
     }
     return TRUE;
 }
 
-/* Directories and zone, with their defaults for this user; the list of schedules gets its end. */
+/* Directories and zone, with their defaults for this user; the lists of names get their ends. */
 static void settle(Config *config)
 {
     const char *state = config_get(config, "general", "state_directory");
@@ -301,6 +306,7 @@ static void settle(Config *config)
     if (config->zone == NULL)
         config->zone = g_time_zone_new_local();
     g_ptr_array_add(config->schedules, NULL);
+    g_ptr_array_add(config->notifies, NULL);
 }
 
 Config *config_parse(const char *bytes, gsize length, const char *what, GError **error)
@@ -427,6 +433,11 @@ GTimeZone *config_time_zone(const Config *config)
 const char *const *config_schedules(const Config *config)
 {
     return (const char *const *)config->schedules->pdata;
+}
+
+const char *const *config_notifies(const Config *config)
+{
+    return (const char *const *)config->notifies->pdata;
 }
 
 guint config_source_count(const Config *config)

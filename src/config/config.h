@@ -111,6 +111,9 @@ const ConfigSource *config_find_source(const Config *config, const char *name, c
  * the config. */
 const char *const *config_schedules(const Config *config);
 
+/* The same for the [notify NAME] sections. */
+const char *const *config_notifies(const Config *config);
+
 /* The commented file that `init` writes: every section and key with its explanation and default,
  * the repository's path, compression and key (NULL: none) in force, the default schedules too, an
  * example source as a comment.

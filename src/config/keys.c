@@ -25,7 +25,7 @@ const ConfigSection config_sections[] = {
 
 #define PG     "postgresql"
 #define TD     "tdengine"
-#define EVENTS "failure success objective-missed objective-met overdue repository-full"
+#define EVENTS "failure success objective-missed objective-met backup-overdue repository-full"
 
 /* Columns: section, key, type, engine, words, minimum, maximum, default, help. */
 const ConfigKey config_keys[] = {
@@ -44,6 +44,8 @@ const ConfigKey config_keys[] = {
      "lz4:0 to lz4:12, or none."},
     {"repository", "key", CONFIG_KEY, NULL, NULL, 0, 0, NULL,
      "Key of an encrypted repository: passphrase-file=F, key-file=F or command=CMD."},
+    {"repository", "space_warning", CONFIG_PERCENT, NULL, NULL, 0, 0, "10%",
+     "The repository counts as nearly full when less than this of its file system is free."},
 
     {"source", "engine", CONFIG_WORD, NULL, PG " " TD, 0, 0, NULL, "Kind of server."},
     {"source", "jobs", CONFIG_NUMBER, NULL, NULL, 1, 128, "2", "Workers at the same time."},
@@ -143,9 +145,16 @@ const ConfigKey config_keys[] = {
     {"notify", "url", CONFIG_TEXT, NULL, NULL, 0, 0, NULL,
      "Where to: https://… for a webhook, smtp://… for e-mail."},
     {"notify", "command", CONFIG_TEXT, NULL, NULL, 0, 0, NULL,
-     "Program to run, with the message as JSON on its standard input."},
-    {"notify", "on", CONFIG_LIST, NULL, EVENTS, 0, 0, "failure,objective-missed,repository-full",
-     "What to tell."},
+     "Program to run and its words, without a shell; it reads the message as JSON on its standard "
+     "input."},
+    {"notify", "on", CONFIG_LIST, NULL, EVENTS, 0, 0,
+     "failure,objective-missed,backup-overdue,repository-full",
+     "What to tell: failure, success, objective-missed, objective-met, backup-overdue, "
+     "repository-full."},
+    {"notify", "timeout", CONFIG_DURATION, NULL, NULL, 0, 0, "30s",
+     "How long one attempt to tell may take."},
+    {"notify", "ca_file", CONFIG_PATH, NULL, NULL, 0, 0, NULL,
+     "Certificates to trust beside the system's (PEM)."},
     {"notify", "secret_file", CONFIG_PATH, NULL, NULL, 0, 0, NULL,
      "File with the secret that signs a webhook's messages."},
     {"notify", "from", CONFIG_TEXT, NULL, NULL, 0, 0, NULL, "Sender of e-mail."},
@@ -153,6 +162,8 @@ const ConfigKey config_keys[] = {
     {"notify", "user", CONFIG_TEXT, NULL, NULL, 0, 0, NULL, "User at the mail server."},
     {"notify", "password_file", CONFIG_PATH, NULL, NULL, 0, 0, NULL,
      "File with the password at the mail server."},
+    {"notify", "tls", CONFIG_WORD, NULL, "required off", 0, 0, "required",
+     "Whether mail goes by STARTTLS; off is for a mail server on this host, without a password."},
     {NULL},
 };
 
