@@ -47,6 +47,7 @@ const Command *const command_table[] = {
     &command_job_show,
     &command_job_cancel,
     &command_job_log,
+    &command_notify_test,
     &command_catalog_rebuild,
     &command_parquet_show,
     &command_parquet_cat,

@@ -51,5 +51,6 @@ extern const Command command_job_list;
 extern const Command command_job_show;
 extern const Command command_job_cancel;
 extern const Command command_job_log;
+extern const Command command_notify_test;
 
 #endif
