@@ -12,6 +12,7 @@
 struct Api {
     Repository *repository;
     Jobs *jobs;
+    Monitor *monitor;
     GMutex config_mutex;
     Config *config;
     GMutex catalog_mutex;
@@ -73,6 +74,16 @@ Repository *api_repository(Api *api)
 Jobs *api_jobs(Api *api)
 {
     return api->jobs;
+}
+
+void api_use_monitor(Api *api, Monitor *monitor)
+{
+    api->monitor = monitor;
+}
+
+Monitor *api_monitor(Api *api)
+{
+    return api->monitor;
 }
 
 Catalog *api_catalog(Api *api)

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "service/jobs.h"
+#include "service/monitor.h"
 #include "service/request.h"
 #include "service/response.h"
 
@@ -22,6 +23,8 @@ Api *api_new(const Config *config, Repository *repository, Jobs *jobs,
 void api_free(Api *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)
 
+/* Before the first request; it must outlive the Api. */
+void api_use_monitor(Api *api, Monitor *monitor);
 /* After a reload. Takes a reference. */
 void api_use_config(Api *api, const Config *config);
 
@@ -36,6 +39,7 @@ gboolean api_handle(Request *request, Response *response, gpointer data);
 Config *api_config(Api *api);
 Repository *api_repository(Api *api);
 Jobs *api_jobs(Api *api);
+Monitor *api_monitor(Api *api);
 
 /* The API's own connection to the catalog, until api_catalog_done(). */
 Catalog *api_catalog(Api *api);

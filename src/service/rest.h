@@ -11,4 +11,8 @@
 gboolean rest_root(Api *api, Request *request, Response *response, GError **error);
 gboolean rest_health(Api *api, Request *request, Response *response, GError **error);
 
+/* rest-watch.c */
+gboolean rest_events(Api *api, Request *request, Response *response, GError **error);
+gboolean rest_metrics(Api *api, Request *request, Response *response, GError **error);
+
 #endif

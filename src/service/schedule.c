@@ -260,6 +260,22 @@ static gint64 newest_due(const Item *item, gint64 now)
     return newest;
 }
 
+gint64 schedule_expected(const Schedule *schedule, guint index, gint64 now)
+{
+    static const gint64 spans[] = {2 * TIME_HOUR, 2 * TIME_DAY, 40 * TIME_DAY, 400 * TIME_DAY};
+    const Item *item = g_ptr_array_index(schedule->items, index);
+    gint64 until = now - item->misfire_grace - item->jitter;
+    gint64 newest = 0;
+
+    /* Expressions only lead forward. */
+    for (guint i = 0; i < G_N_ELEMENTS(spans) && newest == 0; i++) {
+        for (gint64 due = cron_next(item->cron, item->zone, until - spans[i]); due <= until;
+             due = cron_next(item->cron, item->zone, due))
+            newest = due;
+    }
+    return newest;
+}
+
 static gboolean hand_over(Item *item, ScheduleFunc func, gpointer data, char **ret_id,
                           GError **error)
 {

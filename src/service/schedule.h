@@ -39,6 +39,10 @@ typedef struct {
 guint schedule_count(const Schedule *schedule);
 const ScheduleEntry *schedule_entry(const Schedule *schedule, guint index);
 
+/* The newest moment at which the entry was due so long ago, misfire_grace and jitter counted, that
+ * what it was to make should be there at `now`; 0: none within 400 days. */
+gint64 schedule_expected(const Schedule *schedule, guint index, gint64 now);
+
 /* Takes over what is remembered; before schedule_run() and after a reload. */
 gboolean schedule_remember(Schedule *schedule, Catalog *catalog, gint64 now,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

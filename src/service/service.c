@@ -21,6 +21,8 @@
 #include "operation/open.h"
 #include "service/api.h"
 #include "service/http.h"
+#include "service/monitor.h"
+#include "service/notify.h"
 #include "service/systemd.h"
 
 typedef struct {
@@ -29,6 +31,7 @@ typedef struct {
     Repository *repository;
     Catalog *catalog; /* of the schedule; jobs have one of their own */
     Jobs *jobs;
+    Monitor *monitor;
     Schedule *schedule;
     RunFile *run;
     char *since;
@@ -43,6 +46,7 @@ static void service_clear(Service *service)
 {
     http_stop(service->http);
     api_free(service->api);
+    monitor_free(service->monitor);
     schedule_free(service->schedule);
     jobs_free(service->jobs);
     catalog_free(service->catalog);
@@ -185,8 +189,10 @@ static gboolean reload(Service *service, GError **error)
     schedule = make_schedule(service, config, error);
     if (schedule == NULL)
         return FALSE;
-    if (!http_reload(service->http, config_get(config, "server", "tls_certificate"),
-                     config_get(config, "server", "tls_key"), error)) {
+    if (!notify_check(config, error) ||
+        !http_reload(service->http, config_get(config, "server", "tls_certificate"),
+                     config_get(config, "server", "tls_key"), error) ||
+        !monitor_use_config(service->monitor, config, error)) {
         schedule_free(schedule);
         return FALSE;
     }
@@ -281,6 +287,7 @@ static gboolean on_tick(gpointer data)
         run_schedule(service);
     jobs_tick(service->jobs, !service->stopping);
     http_tick(service->http);
+    monitor_tick(service->monitor);
     if (service->stopping)
         stop_if_idle(service);
     return G_SOURCE_CONTINUE;
@@ -319,6 +326,7 @@ static gboolean start_http(Service *service, GError **error)
     service->api = api_new(service->config, service->repository, service->jobs, error);
     if (service->api == NULL)
         return FALSE;
+    api_use_monitor(service->api, service->monitor);
     service->http = http_start(&settings, &handler, service->api, error);
     return service->http != NULL;
 }
@@ -346,7 +354,11 @@ static gboolean open_all(Service *service, GError **error)
     service->jobs = jobs_open(service->config, service->repository, error);
     service->schedule =
         service->jobs != NULL ? make_schedule(service, service->config, error) : NULL;
-    return service->schedule != NULL && start_http(service, error);
+    if (service->schedule == NULL)
+        return FALSE;
+    service->monitor =
+        monitor_start(service->config, service->repository, service->jobs, service->catalog, error);
+    return service->monitor != NULL && start_http(service, error);
 }
 
 static void tell_running(Service *service)
