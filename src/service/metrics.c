@@ -50,7 +50,7 @@ static void sample(GString *text, const char *name, double value, ...)
     }
     va_end(labels);
     g_string_append_printf(text, "%s %s\n", any ? "}" : "",
-                           g_ascii_formatd(number, sizeof number, "%.17g", value));
+                           g_ascii_formatd(number, sizeof number, "%.16g", value));
 }
 
 static double seconds(gint64 microseconds)

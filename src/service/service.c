@@ -25,6 +25,9 @@
 #include "service/notify.h"
 #include "service/systemd.h"
 
+/* Seconds between two looks at what systemd is told. */
+#define STATUS_TICKS 10
+
 typedef struct {
     Config *config;
     ServiceCheckFunc check;
@@ -40,6 +43,8 @@ typedef struct {
     Http *http;
     GMainLoop *loop;
     gboolean stopping; /* after its jobs */
+    guint ticks;
+    char *status; /* as systemd was told it last */
 } Service;
 
 static void service_clear(Service *service)
@@ -57,6 +62,7 @@ static void service_clear(Service *service)
     config_free(service->config);
     g_free(service->since);
     g_free(service->stop_file);
+    g_free(service->status);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Service, service_clear)
 
@@ -273,6 +279,27 @@ static void stop_if_idle(Service *service)
         g_main_loop_quit(service->loop);
 }
 
+/* The line that `systemctl status` shows. */
+static void tell_status(Service *service)
+{
+    gint64 next = schedule_next(service->schedule);
+    g_autofree char *when =
+        next != G_MAXINT64 ? time_format(next / TIME_SECOND * TIME_SECOND) : g_strdup("never");
+    g_autofree char *status = NULL;
+    guint running;
+
+    if (!jobs_count_running(service->jobs, &running, NULL))
+        return;
+    status = g_strdup_printf("STATUS=%s%u running %s, next by schedule: %s",
+                             service->stopping ? "stopping after its jobs; " : "", running,
+                             running == 1 ? "job" : "jobs", when);
+    if (g_strcmp0(service->status, status) == 0)
+        return;
+    systemd_notify(status);
+    g_free(service->status);
+    service->status = g_steal_pointer(&status);
+}
+
 static gboolean on_tick(gpointer data)
 {
     Service *service = data;
@@ -288,6 +315,9 @@ static gboolean on_tick(gpointer data)
     jobs_tick(service->jobs, !service->stopping);
     http_tick(service->http);
     monitor_tick(service->monitor);
+    systemd_beat();
+    if (service->ticks++ % STATUS_TICKS == 0)
+        tell_status(service);
     if (service->stopping)
         stop_if_idle(service);
     return G_SOURCE_CONTINUE;

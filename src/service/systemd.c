@@ -33,6 +33,16 @@ void systemd_notify(const char *state)
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 }
 
+void systemd_beat(void)
+{
+    const char *wanted = g_getenv("WATCHDOG_USEC");
+    const char *pid = g_getenv("WATCHDOG_PID");
+
+    /* Set for another process: it is not ours to answer. */
+    if (wanted != NULL && (pid == NULL || g_ascii_strtoll(pid, NULL, 10) == (gint64)getpid()))
+        systemd_notify("WATCHDOG=1");
+}
+
 gboolean systemd_has_journal(void)
 {
     const char *stream = g_getenv("JOURNAL_STREAM");

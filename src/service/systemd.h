@@ -8,9 +8,12 @@
 
 #include "base/log.h"
 
-/* `state` as in sd_notify(3): "READY=1\nSTATUS=…". Nothing happens without a socket; a message that cannot be sent is lost: who asked
- * for it notices. */
+/* `state` as in sd_notify(3): "READY=1\nSTATUS=…". Nothing happens without a socket; a message that
+ * cannot be sent is lost: who asked for it notices. */
 void systemd_notify(const char *state);
+
+/* Tells the watchdog that the service lives, where there is one ($WATCHDOG_USEC); once a second. */
+void systemd_beat(void);
 
 /* Whether standard error goes to the journal, which notes the time by itself. */
 gboolean systemd_has_journal(void);
