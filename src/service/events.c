@@ -298,7 +298,7 @@ EventReader *event_reader_new(Events *events, gboolean replay, guint64 last)
         reader = g_new0(EventReader, 1);
         reader->events = events;
         reader->read_at = time_monotonic();
-        reader->cursor = newest != NULL ? newest->id : 0;
+        reader->cursor = MAX(newest != NULL ? newest->id : 0, events->lost);
         if (replay && last < events->lost) {
             g_autofree char *data = g_strdup_printf("{\"after\":%" G_GUINT64_FORMAT "}", last);
 
