@@ -102,8 +102,10 @@ gboolean td_marker_enter(TdClient *client, const char *database, const char *kin
         g_string_append_c(sql, ')');
         if (names[i + 1] != NULL && sql->len < STATEMENT_BYTES)
             continue;
-        if (!td_client_execute(client, sql->str, NULL, cancellable, error))
+        if (!td_client_execute(client, sql->str, NULL, cancellable, error)) {
+            g_prefix_error(error, "cannot mark database %s: ", database);
             return FALSE;
+        }
         g_string_truncate(sql, 0);
     }
     return TRUE;

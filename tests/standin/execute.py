@@ -38,6 +38,7 @@ def execute(session, sql):
     if not sql.strip():
         raise errors.incomplete()
     words = Words(sql)
+    words.old = session.store.old
     for (verb, what), run in CHANGES.items():
         if words.accept(verb, what):
             return run(session, words)

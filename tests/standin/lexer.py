@@ -28,6 +28,7 @@ class Words:
 
     def __init__(self, sql):
         self.sql, self.at = sql, 0
+        self.old = False  # said to a server of 3.0
         self.tokens, self.places = [], []
         place, end = 0, len(sql.rstrip())
         while place < end:

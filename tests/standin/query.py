@@ -5,6 +5,7 @@ import re
 import columns as c
 import errors
 import information
+import old
 import schema
 import values
 from columns import Column, Constant, Field
@@ -272,7 +273,7 @@ def functions(session, words):
         name = words.name()
         words.expect("(", ")")
         words.end()
-        text = information.SERVER_VERSION
+        text = old.SERVER_VERSION if session.store.old else information.SERVER_VERSION
         return made_of([Field(name + "()", c.VARCHAR, len(text))], [[text]])
     if words.accept("server_status", "(", ")"):
         words.end()
@@ -290,10 +291,9 @@ def functions(session, words):
 
 def from_information(session, words, items):
     name = words.name()
-    if name not in information.LAYOUTS:
+    if name not in information.LAYOUTS or not old.has_list(session.store, name):
         raise errors.no_table()
-    fields = information.fields_of(name)
-    rows = information.make_rows(session.store, name)
+    fields, rows = old.cut(session.store, name, information.fields_of(name), information.make_rows(session.store, name))
     places = {field.name: index for index, field in enumerate(fields)}
 
     def place(column):
@@ -599,4 +599,4 @@ def describe(session, words):
         return made_of(*schema.describe_list(information.fields_of(name)))
     _, table = session.read_table(words)
     words.end()
-    return made_of(*schema.describe(table))
+    return made_of(*schema.describe(table, session.store.old))

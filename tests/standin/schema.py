@@ -2,6 +2,7 @@
 """How tables and databases are declared: types and options read from a statement, and SHOW CREATE and DESCRIBE."""
 import columns as c
 import errors
+import old
 from columns import Field
 
 TYPES = {"bool": c.BOOL, "tinyint": c.TINYINT, "smallint": c.SMALLINT, "int": c.INT, "integer": c.INT, "bigint": c.BIGINT,
@@ -64,6 +65,8 @@ def read_column(words):
     while True:
         if words.accept("primary", "key") or words.accept("composite", "key"):
             field.key = True
+        elif words.old:
+            return field
         elif words.accept("encode"):
             field.encode = words.string()
         elif words.accept("compress"):
@@ -137,7 +140,8 @@ def create_normal(table):
 
 def create_database(database):
     text = f"CREATE DATABASE `{database.name}`"
-    return text + "".join(f" {name.upper()} {database.options[name]}" for name in ORDER)
+    return text + "".join(f" {name.upper()} {database.options[name]}" for name in ORDER
+                          if not (database.store.old and name in old.OPTIONS))
 
 
 DESCRIBED = [Field("field", c.VARCHAR, 325), Field("type", c.VARCHAR, 20), Field("length", c.INT, 4),
@@ -145,7 +149,7 @@ DESCRIBED = [Field("field", c.VARCHAR, 325), Field("type", c.VARCHAR, 20), Field
              Field("level", c.VARCHAR, 12)]
 
 
-def describe(table):
+def describe(table, isa_old=False):
     rows = []
     stable = table if hasattr(table, "children") else table.stable
     fields = stable.fields if stable is not None else table.fields
@@ -154,7 +158,7 @@ def describe(table):
                      "COMPOSITE KEY" if field.key else "", field.encode, field.compress, field.level])
     for field in stable.tags if stable is not None else ():
         rows.append([field.name, field.type_text(" "), field.length, "TAG"] + ["disabled"] * 3)
-    return DESCRIBED, rows
+    return (DESCRIBED[:4], [row[:4] for row in rows]) if isa_old else (DESCRIBED, rows)
 
 
 def describe_list(fields):

@@ -53,6 +53,8 @@ class StandIn(socketserver.ThreadingTCPServer):
     def set_trouble(self, settings):
         self.trouble.set(settings)
         self.store.refuse_rows = bool(settings.get("refuse_rows"))
+        self.store.lose_rows = bool(settings.get("lose_rows"))
+        self.store.old = bool(settings.get("old"))
 
     def login(self, user, word):
         if not user:
@@ -88,7 +90,9 @@ class Connection(socketserver.StreamRequestHandler):
             headers[name.strip().lower()] = value.strip()
         method, path = line[0], urllib.parse.urlsplit(line[1])
         if path.path in ("/ws", "/rest/ws"):
-            if headers.get("upgrade", "").lower() == "websocket":
+            if "token" in urllib.parse.parse_qs(path.query) and self.server.trouble.get("refuse_token"):
+                self.plain(401, "Unauthorized", "")
+            elif headers.get("upgrade", "").lower() == "websocket":
                 self.web_socket(headers)
             else:
                 self.plain(400, "Bad Request", "Bad Request\n", "text/plain; charset=utf-8", "Sec-Websocket-Version: 13")

@@ -2,6 +2,7 @@
 """Statements that change something: databases, tables, rows. What no statement of the program's or of its tests has
 is an error."""
 import errors
+import old
 import query
 import schema
 import values
@@ -44,7 +45,7 @@ def read_options(words):
     while words.kind() == "word":
         start = words.at
         name = words.name()
-        if name not in DEFAULTS:
+        if name not in DEFAULTS or (words.old and name in old.OPTIONS):
             words.at = start
             words.refuse()
         if words.kind() == "string":

@@ -219,7 +219,7 @@ class Store:
         self.databases, self.topics = {}, {}
         self.uid, self.vgroup = 7561860651808718000, 1
         self.started = now_ms()
-        self.refuse_rows = False
+        self.refuse_rows = self.lose_rows = self.old = False
 
     def next_uid(self):
         self.uid += 1

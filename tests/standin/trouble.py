@@ -8,6 +8,9 @@ KNOWN = {
     "error_code": "the code of that error (24 where none is told)",
     "delay": "seconds that pass before every reply",
     "refuse_rows": "every write of rows is refused as too old (0x060B)",
+    "lose_rows": "the last row of each prepared write to a table is lost, and nothing tells it",
+    "old": "a server of 3.0: what came later is not known (old.py)",
+    "refuse_token": "every token is refused, as an expired one is (HTTP status 401)",
     "refuse_login": "every login is refused (0x0357)",
     "times": "how often the connection is cut or an error sent, before all is well again",
 }
