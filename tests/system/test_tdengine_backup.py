@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -215,6 +216,38 @@ def test_codecs(holdfast, meters):
     for codec in ("gzip:1", "lz4", "none", "zstd:3"):
         manifest = holdfast.backup("--compression", codec, "--databases", "market")
         assert holdfast.run("verify", manifest["id"])
+
+
+@pytest.mark.parametrize("encrypted", (False, True))
+def test_export(holdfast, meters, tmp_path, encrypted):
+    """A backup as plain files: Parquet that parquet cat reads, the schema as SQL, nothing sealed."""
+    if encrypted:
+        secret = tmp_path / "key"
+        secret.write_text("an export needs it: a key of many letters\n")
+        secret.chmod(0o600)
+        shutil.rmtree(holdfast.repository)
+        holdfast.run("init", "--encryption", f"key-file={secret}")
+    manifest = holdfast.backup()
+    target = tmp_path / "plain"
+    report = json.loads(holdfast.run("export", manifest["id"], "--to", str(target), "--json").stdout)
+    files = [path for path in target.rglob("*") if path.is_file()]
+    assert (report["kind"], report["files"]) == ("files", len(files))
+    cat = lambda reference: [json.loads(line) for line in subprocess.check_output(
+        [holdfast.program, "parquet", "cat", "--json", str(target / "pool" / f"{reference['sha256']}.parquet")]).splitlines()]
+    slices = [json.loads(line) for line in (target / "details-slices.jsonl").read_text().splitlines()]
+    details = json.loads((target / "details.json").read_text())
+    rows = {table["name"]: [row for one in slices if one["table"] == table["name"] for row in cat(one["data"])]
+            for table in details["tables"]}
+    assert len(rows["ticks"]) == 2401 and sorted(row["v"] or 0 for row in rows["plain"]) == [0, 1]
+    assert {row["price"] for row in rows["ticks"] if row["tbname"] == "t9"} == {9 + day / 4 for day in range(40)}
+    [tags] = [table["tag_objects"] for table in details["tables"] if table["name"] == "ticks"]
+    assert {row["tbname"]: row["symbol"] for one in tags for row in cat(one)}["t5"] == "号5"
+    schema = (target / "schema" / "database-0.sql").read_text()
+    assert "CREATE DATABASE `market`" in schema and "CREATE STABLE `market`.`ticks`" in schema
+    # Whoever has one already is not written over.
+    before = {path: path.read_bytes() for path in files}
+    assert b"is not empty" in holdfast.run("export", manifest["id"], "--to", str(target), status=1).stderr
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
 
 
 def test_two_fulls_share_nothing(holdfast, meters):
