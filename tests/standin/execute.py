@@ -3,6 +3,7 @@
 import errors
 import query
 import statements
+import virtual
 from lexer import Words
 
 CHANGES = {
@@ -12,6 +13,8 @@ CHANGES = {
     ("drop", "stable"): statements.drop_stable, ("alter", "table"): statements.alter_table,
     ("alter", "stable"): statements.alter_table, ("create", "index"): statements.create_index,
     ("create", "topic"): statements.create_topic, ("drop", "topic"): statements.drop_topic,
+    ("create", "vtable"): virtual.create_vtable, ("create", "view"): virtual.create_view,
+    ("create", "stream"): virtual.create_stream, ("create", "tsma"): virtual.create_tsma,
     ("insert", "into"): statements.insert, ("delete", "from"): statements.delete,
 }
 QUESTIONS = {"select": query.select, "show": query.show, "describe": query.describe}

@@ -93,13 +93,13 @@ def vgroups(store):
 
 def stables(store):
     return [[one.name, database.name, one.created, len(one.fields), len(one.tags), one.updated, one.comment, "5000a,5000a",
-             "-1a,-1a", "", one.uid, False, -1 if one.keep is None else one.keep]
+             "-1a,-1a", "", one.uid, bool(one.virtual), -1 if one.keep is None else one.keep]
             for database in listed(store) for one in database.stables.values()]
 
 
 def tables(store):
     return [[table.name, database.name, table.created, len(table.schema()), table.stable.name if table.stable else None,
-             table.uid, table.vgroup, table.ttl, table.comment, "CHILD_TABLE" if table.stable else "NORMAL_TABLE"]
+             table.uid, table.vgroup, table.ttl, table.comment, table.kind_text()]
             for database in listed(store) for table in database.tables.values()]
 
 

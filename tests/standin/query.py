@@ -548,6 +548,7 @@ def intervals(where, database, table, items, words, children):
 # --- SHOW -----------------------------------------------------------------------------------------
 
 CREATED = [Field("Table", c.VARCHAR, 193), Field("Create Table", c.VARCHAR, 3145726)]
+VIRTUAL_CREATED = [Field("Virtual Table", c.VARCHAR, 193), Field("Create Virtual Table", c.VARCHAR, 3145726)]
 
 
 def show(session, words):
@@ -571,7 +572,7 @@ def show(session, words):
 
 
 def show_create(session, words):
-    what = words.one_of("database", "stable", "table")
+    what = words.one_of("database", "stable", "table", "vtable")
     if what == "database":
         database = session.store.database(words.name())
         words.end()
@@ -579,6 +580,10 @@ def show_create(session, words):
                        [[database.name, schema.create_database(database)]])
     _, table = session.read_table(words)
     words.end()
+    if what == "vtable":
+        if not hasattr(table, "create_text"):
+            raise errors.no_table()
+        return made_of(VIRTUAL_CREATED, [[table.name, table.create_text()]])
     if isinstance(table, SuperTable):
         text = schema.create_stable(table)
     elif what == "stable":

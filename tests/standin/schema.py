@@ -128,7 +128,7 @@ def create_stable(stable):
     if stable.sma:
         # A real server does not double a backtick in this place.
         text += " SMA(" + ", ".join(f"`{name}`" for name in stable.sma) + ")"
-    return text + (f" KEEP {stable.keep}m" if stable.keep is not None else "")
+    return text + (f" KEEP {stable.keep}m" if stable.keep is not None else "") + (" VIRTUAL 1" if stable.virtual else "")
 
 
 def create_normal(table):

@@ -162,7 +162,7 @@ def finish_stable(words, database, name, fields, absent):
     words.expect("tags")
     tags = schema.read_columns(words)
     schema.check_tags(tags)
-    options = read_table_options(words, ("comment", "sma", "keep"))
+    options = read_table_options(words, ("comment", "sma", "keep", "virtual"))
     words.end()
     if {field.name for field in fields} & {field.name for field in tags}:
         raise errors.ServerError(9788, "Duplicated column names")

@@ -35,6 +35,9 @@ class Table:
         self.created = now_ms()
         self.ttl, self.comment, self.uid, self.vgroup, self.database = 0, None, 0, 0, None
 
+    def kind_text(self):
+        return f"{'VIRTUAL_' if hasattr(self, 'sources') else ''}{'CHILD' if self.stable else 'NORMAL'}_TABLE"
+
     def schema(self):
         return self.stable.fields if self.stable is not None else self.fields
 
@@ -131,7 +134,7 @@ class SuperTable:
         self.children = {}
         self.created = self.updated = now_ms()
         self.comment, self.keep, self.sma, self.uid = None, None, None, 0
-        self.database = None
+        self.database, self.virtual = None, 0
 
 
 class Database:

@@ -549,6 +549,35 @@ def test_trouble():
         stop(process)
 
 
+def test_virtual_tables(url):
+    """Statements and answers of a real server, from its recorded schema."""
+    talk = Talk(url)
+    talk.must("conn", user="root", password="taosdata")
+    for sql in ("CREATE DATABASE gs_ms KEEP 36500d", "USE gs_ms", "CREATE TABLE src1 (ts TIMESTAMP, a INT, b DOUBLE)",
+                "INSERT INTO src1 VALUES (1, 2, 3.5)",
+                "CREATE STABLE gs_ms.vst (ts TIMESTAMP, a INT, b DOUBLE) TAGS (g INT) VIRTUAL 1",
+                "CREATE VTABLE gs_ms.vc1 (src1.a, src1.b) USING gs_ms.vst TAGS (1)",
+                "CREATE VTABLE gs_ms.vn1 (ts TIMESTAMP, x INT FROM src1.a, y DOUBLE FROM src1.b)"):
+        talk.must("query", sql=sql)
+    told = {"STABLE gs_ms.vst": "CREATE STABLE `vst` (`ts` TIMESTAMP, `a` INT, `b` DOUBLE) TAGS (`g` INT) VIRTUAL 1",
+            "VTABLE gs_ms.vc1": "CREATE VTABLE `vc1` (`a` FROM `gs_ms`.`src1`.`a`, `b` FROM `gs_ms`.`src1`.`b`) "
+                                "USING `vst` (`g`) TAGS (1)",
+            "VTABLE gs_ms.vn1": "CREATE VTABLE `vn1` (`ts` TIMESTAMP, `x` INT FROM `gs_ms`.`src1`.`a`, "
+                                "`y` DOUBLE FROM `gs_ms`.`src1`.`b`)"}
+    for name, text in told.items():
+        [block] = talk.blocks(f"SHOW CREATE {name}")[1]
+        assert block.endswith(text.encode() + b"\0"), name
+    for table in ("vc1", "vn1"):
+        assert rows_of(talk.blocks(f"SELECT * FROM gs_ms.{table}")[1][0]) == \
+            rows_of(talk.blocks("SELECT * FROM gs_ms.src1")[1][0])
+    kinds = b"".join(talk.blocks("SELECT table_name, `type` FROM information_schema.ins_tables WHERE db_name = 'gs_ms'")[1])
+    assert b"VIRTUAL_CHILD_TABLE" in kinds and b"VIRTUAL_NORMAL_TABLE" in kinds
+    # Refused by a community server, and by one without a stream node.
+    for sql, code in (("CREATE VIEW gs_ms.v AS SELECT a FROM gs_ms.src1", 256), ("CREATE STREAM s INTO x AS SELECT 1", 1068),
+                      ("CREATE TSMA t ON gs_ms.st FUNCTION (avg(a)) INTERVAL(1h)", 9728)):
+        assert talk.ask("query", sql=sql)["code"] == code
+
+
 def test_what_is_not_known_is_an_error(url):
     talk = Talk(url)
     talk.must("conn", user="root", password="taosdata")

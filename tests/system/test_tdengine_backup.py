@@ -134,8 +134,6 @@ def test_schema_is_sql_that_runs(server, holdfast):
 
 
 def test_everything_of_the_schema_table(server, holdfast):
-    if not server.real:
-        pytest.skip("the stand-in has tables only")
     server.sql("CREATE DATABASE o VGROUPS 1 BUFFER 8")
     server.sql("CREATE STABLE o.st (ts TIMESTAMP, a INT, b DOUBLE) TAGS (g INT, h VARCHAR(8))")
     server.sql("CREATE TABLE o.`c` USING o.st TAGS (1, 'x') TTL 30 COMMENT 'child ''c'''")

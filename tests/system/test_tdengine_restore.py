@@ -412,8 +412,6 @@ def test_server_killed_during_a_restore(holdfast, server, market):
 
 
 def test_virtual_tables_follow_the_name(server, holdfast):
-    if not server.real:
-        pytest.skip("the stand-in has no virtual tables")
     server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
     server.sql("CREATE TABLE d.src (ts TIMESTAMP, a INT, b DOUBLE)")
     server.sql("INSERT INTO d.src VALUES (1700000000000, 1, 1.5)")
