@@ -136,6 +136,27 @@ gboolean directory_sync(const char *path, GError **error)
     return file_sync(fd, path, error);
 }
 
+void file_give(int fd, int directory)
+{
+    struct stat own, parent;
+
+    if (geteuid() != 0 || fstat(fd, &own) != 0 || fstat(directory, &parent) != 0)
+        return;
+    /* With a second name it may be any file of root's, put there by the directory's owner. */
+    if (own.st_uid != 0 || parent.st_uid == 0 || (!S_ISDIR(own.st_mode) && own.st_nlink > 1))
+        return;
+    (void)fchown(fd, parent.st_uid, parent.st_gid);
+}
+
+void file_give_at(int fd, const char *path)
+{
+    g_autofree char *parent = geteuid() == 0 ? g_path_get_dirname(path) : NULL;
+    FILE_AUTO_FD directory = parent != NULL ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (directory >= 0)
+        file_give(fd, directory);
+}
+
 /* Writes, sets the mode whatever the umask is, syncs and closes. */
 static gboolean fill_new_file(const char *path, const void *bytes, gsize length, mode_t mode,
                               GError **error)
@@ -146,6 +167,7 @@ static gboolean fill_new_file(const char *path, const void *bytes, gsize length,
         error_set_errno(error, errno, "cannot create %s", path);
         return FALSE;
     }
+    file_give_at(fd, path);
     if (!file_write_all(fd, bytes, length, path, error))
         return FALSE;
     if (fchmod(fd, mode) != 0) {
@@ -182,6 +204,14 @@ gboolean file_replace(const char *path, const void *bytes, gsize length, mode_t 
     return directory_sync(directory, error);
 }
 
+static void give_directory(const char *path)
+{
+    FILE_AUTO_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0)
+        file_give_at(fd, path);
+}
+
 gboolean directory_make(const char *path, mode_t mode, GError **error)
 {
     g_autofree char *parent = NULL;
@@ -201,7 +231,9 @@ gboolean directory_make(const char *path, mode_t mode, GError **error)
     if (!directory_make(parent, mode, error))
         return FALSE;
     /* Another process may have made it meanwhile, or the path ends with a slash. */
-    if (mkdir(path, mode) != 0 && (errno != EEXIST || !g_file_test(path, G_FILE_TEST_IS_DIR))) {
+    if (mkdir(path, mode) == 0) {
+        give_directory(path);
+    } else if (errno != EEXIST || !g_file_test(path, G_FILE_TEST_IS_DIR)) {
         error_set_errno(error, errno, "cannot make directory %s", path);
         return FALSE;
     }

@@ -33,12 +33,20 @@ gboolean file_read_all(int fd, void *buffer, gsize length, gsize *ret_length, co
 gboolean file_replace(const char *path, const void *bytes, gsize length, mode_t mode,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* As root: gives a file or directory that this process has just made to the owner of the directory
+ * that it is in, so that a command that root runs leaves nothing that the service's account cannot
+ * use. Does nothing for others, in directories of root's, and where the file system does not let it. */
+void file_give(int fd, int directory);
+
+/* The same, with the path that leads to it. */
+void file_give_at(int fd, const char *path);
+
 /* fsync of a descriptor or a directory. A failed fsync is final: never retried. */
 gboolean file_sync(int fd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean directory_sync(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Makes a directory and its missing parents, and fsyncs each parent that gained an entry. One that
- * exists is fine. */
+ * exists is fine. What root makes is given away as by file_give(). */
 gboolean directory_make(const char *path, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* True when the directory exists and has no entry. */

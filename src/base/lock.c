@@ -46,6 +46,7 @@ static gboolean open_locked(const char *path, int *ret_fd, GError **error)
             error_set_errno(error, errno, "cannot open the run file %s", path);
             return FALSE;
         }
+        file_give_at(fd, path);
         if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
             if (errno == EAGAIN || errno == EACCES)
                 error_set(error, ERROR_BUSY, "%s is held by a running process", path);

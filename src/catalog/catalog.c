@@ -5,8 +5,10 @@
 #include "catalog/catalog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,6 +18,7 @@
 
 #define SCHEMA_VERSION  3
 #define BUSY_TIMEOUT_MS 10000
+#define IN_MEMORY       ":memory:"
 
 static const char schema[] =
     "CREATE TABLE backup ("
@@ -231,6 +234,15 @@ static gboolean check_integrity(Catalog *catalog, GError **error)
     return FALSE;
 }
 
+/* SQLite would leave a new file to root, whoever is to use it; its other files go by this one. */
+static void make_file(const char *path)
+{
+    FILE_AUTO_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        file_give_at(fd, path);
+}
+
 /* Opens or creates the database file. *ret_unusable tells a file that is no catalog from trouble
  * around it. */
 static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError **error)
@@ -239,6 +251,8 @@ static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError *
     int code;
 
     *ret_unusable = FALSE;
+    if (strcmp(catalog->path, IN_MEMORY) != 0)
+        make_file(catalog->path);
     if (sqlite3_open_v2(catalog->path, &catalog->database,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
         return catalog_fail(catalog, error);
@@ -302,7 +316,7 @@ Catalog *catalog_open(Repository *repository, const char *state_directory, GErro
     gboolean unusable;
 
     if (state_directory == NULL) {
-        path = g_strdup(":memory:");
+        path = g_strdup(IN_MEMORY);
     } else {
         g_autofree char *name = g_strdup_printf("catalog-%s.sqlite", repository_id(repository));
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -104,6 +105,14 @@ static gboolean use_config(Setup *setup, GError **error)
                            error);
 }
 
+/* A directory with the set-group-id bit is shared with its group, which the file then has too. */
+static mode_t config_mode(const char *directory)
+{
+    struct stat info;
+
+    return stat(directory, &info) == 0 && (info.st_mode & S_ISGID) != 0 ? 0640 : 0600;
+}
+
 static gboolean write_config(Setup *setup, GError **error)
 {
     g_autofree char *compression = compress_spec_format(setup->compression);
@@ -112,7 +121,7 @@ static gboolean write_config(Setup *setup, GError **error)
     g_autofree char *directory = g_path_get_dirname(setup->config_path);
 
     if (!directory_make(directory, 0755, error) ||
-        !file_replace(setup->config_path, text, strlen(text), 0600, error))
+        !file_replace(setup->config_path, text, strlen(text), config_mode(directory), error))
         return FALSE;
     setup->config_made = TRUE;
     return TRUE;
@@ -176,13 +185,40 @@ static gboolean check_key(const Setup *setup, GError **error)
     return secret != NULL;
 }
 
+/* The system's repository belongs to the account that the system's state belongs to: the service
+ * and the server's archive_command are not root. */
+static gboolean give_repository(const Setup *setup, GError **error)
+{
+    g_autoptr(Config) system = config_new_bare(setup->repository_path);
+    struct stat state, own;
+
+    if (geteuid() != 0 || strcmp(setup->config_path, CONFIG_SYSTEM_PATH) != 0 ||
+        stat(config_state_directory(system), &state) != 0 || state.st_uid == 0 ||
+        stat(setup->repository_path, &own) != 0 || own.st_uid != 0)
+        return TRUE;
+    if (chown(setup->repository_path, state.st_uid, state.st_gid) == 0)
+        return TRUE;
+    error_set_errno(error, errno, "cannot give %s to uid %u", setup->repository_path,
+                    (guint)state.st_uid);
+    return FALSE;
+}
+
+static gboolean make_directory(const Setup *setup, GError **error)
+{
+    g_autofree char *parent = g_path_get_dirname(setup->repository_path);
+
+    return directory_make(parent, 0755, error) &&
+           directory_make(setup->repository_path, 0700, error) &&
+           (!directory_is_empty(setup->repository_path) || give_repository(setup, error));
+}
+
 static gboolean make_repository(Setup *setup, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(Store) store = NULL;
     g_autoptr(Repository) repository = NULL;
 
-    if (!check_key(setup, error) || !directory_make(setup->repository_path, 0700, error))
+    if (!check_key(setup, error) || !make_directory(setup, error))
         return FALSE;
     store = store_open_posix(setup->repository_path, error);
     if (store == NULL)

@@ -98,6 +98,7 @@ static gboolean spawn_service(const View *view, const char *log_path, GPid *ret_
         error_set_errno(error, errno, "cannot open %s", log_path);
         return FALSE;
     }
+    file_give_at(log, log_path);
     if (g_spawn_async("/", (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, detach,
                       GINT_TO_POINTER(log), ret_pid, &problem))
         return TRUE;

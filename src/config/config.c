@@ -15,8 +15,7 @@
 #include "config/source.h"
 #include "config/values.h"
 
-#define FILE_LIMIT  (1024 * 1024)
-#define SYSTEM_PATH "/etc/holdfast/holdfast.conf"
+#define FILE_LIMIT (1024 * 1024)
 
 struct Config {
     gint references;
@@ -39,9 +38,10 @@ char *config_default_path(void)
     if (named != NULL && named[0] != '\0')
         return g_strdup(named);
     own = g_build_filename(g_get_user_config_dir(), "holdfast", "holdfast.conf", NULL);
-    if (geteuid() != 0 || g_file_test(own, G_FILE_TEST_EXISTS))
-        return g_steal_pointer(&own);
-    return g_strdup(SYSTEM_PATH);
+    if (!g_file_test(own, G_FILE_TEST_EXISTS) &&
+        (geteuid() == 0 || access(CONFIG_SYSTEM_PATH, R_OK) == 0))
+        return g_strdup(CONFIG_SYSTEM_PATH);
+    return g_steal_pointer(&own);
 }
 
 static Config *config_new(const char *path)
@@ -287,17 +287,17 @@ static void settle(Config *config)
     const char *state = config_get(config, "general", "state_directory");
     const char *runtime = config_get(config, "general", "runtime_directory");
     const char *zone = config_get(config, "general", "time_zone");
-    gboolean root = geteuid() == 0;
+    gboolean shared = geteuid() == 0 || g_strcmp0(config->path, CONFIG_SYSTEM_PATH) == 0;
 
     if (state != NULL)
         config->state_directory = g_strdup(state);
-    else if (root)
+    else if (shared)
         config->state_directory = g_strdup("/var/lib/holdfast");
     else
         config->state_directory = g_build_filename(g_get_user_state_dir(), "holdfast", NULL);
     if (runtime != NULL)
         config->runtime_directory = g_strdup(runtime);
-    else if (root)
+    else if (shared)
         config->runtime_directory = g_strdup("/run/holdfast");
     else
         config->runtime_directory = g_build_filename(g_get_user_runtime_dir(), "holdfast", NULL);

@@ -45,9 +45,12 @@ typedef struct {
     gint64 recent, scan_below; /* microseconds */
 } ConfigSource;
 
+/* The system's configuration: whoever works with it shares its state and run files. */
+#define CONFIG_SYSTEM_PATH "/etc/holdfast/holdfast.conf"
+
 /* The file that is used when none is named: $HOLDFAST_CONFIG, else the user's own
- * ($XDG_CONFIG_HOME/holdfast/holdfast.conf) when it is there or we are not root, else
- * /etc/holdfast/holdfast.conf. Free with g_free(). */
+ * ($XDG_CONFIG_HOME/holdfast/holdfast.conf) when it is there, else the system's where we may read it
+ * or are root, else the user's own, which is not there. Free with g_free(). */
 char *config_default_path(void);
 
 /* Loads and checks a file. ERROR_CONFIG (with the hint to run init where there is no such file),

@@ -465,10 +465,12 @@ static gboolean open_all(Runner *runner, Config *config, const char *id, GError 
     if (runner->run == NULL)
         return FALSE;
     runner->log = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (runner->log >= 0)
-        return TRUE;
-    error_set_errno(error, errno, "cannot open %s", log_file);
-    return FALSE;
+    if (runner->log < 0) {
+        error_set_errno(error, errno, "cannot open %s", log_file);
+        return FALSE;
+    }
+    file_give_at(runner->log, log_file);
+    return TRUE;
 }
 
 static void run_loop(Runner *runner)

@@ -143,7 +143,15 @@ static gboolean make_directory(PosixStore *posix, const char *directory, GError 
 
     if (fd < 0)
         return FALSE;
-    if (mkdirat(fd, leaf_of(directory), DIRECTORY_MODE) == 0 || errno == EEXIST)
+    if (mkdirat(fd, leaf_of(directory), DIRECTORY_MODE) == 0) {
+        FILE_AUTO_FD made =
+            openat(fd, leaf_of(directory), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (made >= 0)
+            file_give(made, fd);
+        return TRUE;
+    }
+    if (errno == EEXIST)
         return TRUE;
     set_system_error(&posix->store, directory, error, "cannot make the directory");
     return FALSE;
@@ -217,6 +225,7 @@ static int open_temporary(PosixStore *posix, const char *directory, const char *
                 set_system_error(&posix->store, temporary, &problem, "cannot create");
         }
         if (fd >= 0) {
+            file_give(fd, parent);
             *ret_directory = g_steal_fd(&parent);
             return fd;
         }

@@ -245,6 +245,49 @@ static void test_unnamed(Fixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_NOT_FOUND));
 }
 
+static uid_t owner_of(const char *directory, const char *name)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    struct stat info;
+
+    g_assert_cmpint(lstat(path, &info), ==, 0);
+    return info.st_uid;
+}
+
+/* What root makes belongs to whom the directory belongs to; not what has another name already. */
+static void test_give(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *home = g_build_filename(fixture->directory, "home", NULL);
+    g_autofree char *deep = g_build_filename(home, "a", "b", NULL);
+    g_autofree char *file = g_build_filename(deep, "file", NULL);
+    g_autofree char *linked = g_build_filename(home, "linked", NULL);
+    g_autofree char *outside = g_build_filename(fixture->directory, "outside", NULL);
+    g_autoptr(GError) error = NULL;
+    FILE_AUTO_FD fd = -1;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root gives files away");
+        return;
+    }
+    g_assert_true(directory_make(home, 0700, &error));
+    g_assert_cmpint(owner_of(home, "."), ==, 0);
+    g_assert_cmpint(chown(home, 12345, 12346), ==, 0);
+    g_assert_true(directory_make(deep, 0700, &error));
+    g_assert_true(file_replace(file, "x", 1, 0600, &error));
+    g_assert_cmpint(owner_of(home, "a"), ==, 12345);
+    g_assert_cmpint(owner_of(home, "a/b"), ==, 12345);
+    g_assert_cmpint(owner_of(home, "a/b/file"), ==, 12345);
+
+    g_assert_true(file_replace(outside, "x", 1, 0600, &error));
+    g_assert_cmpint(link(outside, linked), ==, 0);
+    fd = open(linked, O_RDWR | O_CLOEXEC);
+    file_give_at(fd, linked);
+    g_assert_cmpint(owner_of(home, "linked"), ==, 0);
+    g_assert_cmpint(unlink(outside), ==, 0);
+    file_give_at(fd, linked);
+    g_assert_cmpint(owner_of(home, "linked"), ==, 12345);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -256,6 +299,7 @@ int main(int argc, char **argv)
     ADD("private", test_private);
     ADD("free-space", test_free_space);
     ADD("unnamed", test_unnamed);
+    ADD("give", test_give);
 #undef ADD
     g_test_add_func("/base/file/full-disk", test_full_disk);
     return g_test_run();

@@ -240,6 +240,28 @@ static void test_read_only(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpint(chmod(root, 0700), ==, 0);
 }
 
+/* The service's account can use what root has written. */
+static void test_owner(StoreFixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"store/a", "store/a/b", "store/a/b/c"};
+    g_autofree char *root = fixture_path(fixture, "store");
+
+    if (geteuid() != 0) {
+        g_test_skip("only root gives files away");
+        return;
+    }
+    g_assert_cmpint(chown(root, 12345, 12346), ==, 0);
+    put_text(fixture->store, "a/b/c", "x");
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = fixture_path(fixture, names[i]);
+        struct stat info;
+
+        g_assert_cmpint(stat(path, &info), ==, 0);
+        g_assert_cmpint(info.st_uid, ==, 12345);
+        g_assert_cmpint(info.st_gid, ==, 12346);
+    }
+}
+
 static void add(const char *path, StoreTest test)
 {
     g_test_add(path, StoreFixture, GINT_TO_POINTER(STORE_POSIX), store_fixture_open, test,
@@ -251,6 +273,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add("/store/posix/open", test_open);
     add("/store/posix/modes", test_modes);
+    add("/store/posix/owner", test_owner);
     add("/store/posix/nothing-left", test_nothing_left);
     add("/store/posix/directory-vanishes", test_directory_vanishes);
     add("/store/posix/directories-durable", test_directories_durable);
