@@ -3,8 +3,9 @@
  * Makes a manual page, in scdoc's language, out of a page written by hand and the program's own
  * tables, so that no option, key or error is described twice. Run by the build; never installed.
  *
- *   manual FILE    prints it; @VERSION@ becomes the version, and a line that begins with "@" and a
- *                  name of the table at the end what the program knows
+ *   manual FILE [WORD]    prints it; @VERSION@ becomes the version, @WORD@ the word, @SUMMARY@ what
+ *                         the first of its commands does, and a line that begins with "@" and a name
+ *                         of the table at the end what the program knows
  *
  * The completion for bash is made in the same way.
  */
@@ -334,8 +335,20 @@ static gboolean expand_line(GString *out, const char *line)
     return FALSE;
 }
 
-static int print_page(const char *path)
+static gboolean fill_word(GString *page, const char *word)
 {
+    const Command *command = reader_among(word);
+
+    if (command == NULL)
+        return FALSE;
+    g_string_replace(page, "@WORD@", word, 0);
+    g_string_replace(page, "@SUMMARY@", command->summary, 0);
+    return TRUE;
+}
+
+static int print_page(const char *path, const char *word)
+{
+    g_autoptr(GString) in = g_string_new(NULL);
     g_autoptr(GString) out = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) lines = NULL;
@@ -345,8 +358,12 @@ static int print_page(const char *path)
         fprintf(stderr, "manual: %s\n", error->message);
         return 1;
     }
-    g_strchomp(page);
-    lines = g_strsplit(page, "\n", -1);
+    g_string_append(in, g_strchomp(page));
+    if (word != NULL && !fill_word(in, word)) {
+        fprintf(stderr, "manual: there is no command \"%s\"\n", word);
+        return 1;
+    }
+    lines = g_strsplit(in->str, "\n", -1);
     for (guint i = 0; lines[i] != NULL; i++) {
         if (lines[i][0] != '@') {
             g_string_append_printf(out, "%s\n", lines[i]);
@@ -365,8 +382,8 @@ static int print_page(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2)
-        return print_page(argv[1]);
-    fprintf(stderr, "usage: manual FILE\n");
+    if (argc == 2 || argc == 3)
+        return print_page(argv[1], argc == 3 ? argv[2] : NULL);
+    fprintf(stderr, "usage: manual FILE [WORD]\n");
     return 2;
 }
