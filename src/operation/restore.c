@@ -78,6 +78,44 @@ static gboolean find_target(Restoring *restoring, GError **error)
     return TRUE;
 }
 
+/* The only source of this engine, and of this method (NULL: any), that the repository has backups
+ * of. What cannot be read is no candidate. */
+static gboolean find_recorded_source(const Restoring *restoring, const char *method,
+                                     char **ret_name, GError **error)
+{
+    Repository *repository = restoring->context->repository;
+    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree const char **list = NULL;
+    g_autofree char *text = NULL;
+
+    if (!backup_list(repository, &ids, error))
+        return FALSE;
+    for (guint i = 0; i < ids->len; i++) {
+        g_autoptr(Backup) backup = backup_open(repository, g_ptr_array_index(ids, i), NULL);
+        const Manifest *manifest = backup != NULL ? backup_manifest(backup) : NULL;
+
+        if (manifest != NULL &&
+            strcmp(manifest_engine(manifest), restoring->request->engine) == 0 &&
+            (method == NULL || g_strcmp0(manifest_method(manifest), method) == 0))
+            g_hash_table_add(names, g_strdup(manifest_source(manifest)));
+    }
+    list = (const char **)g_hash_table_get_keys_as_array(names, NULL);
+    text = g_strjoinv(", ", (char **)list);
+    if (g_hash_table_size(names) == 1) {
+        *ret_name = g_steal_pointer(&text);
+        return TRUE;
+    }
+    if (g_hash_table_size(names) == 0) {
+        error_set(error, ERROR_NOT_FOUND, "the repository has no %s backup",
+                  method != NULL ? method : restoring->request->engine);
+        return FALSE;
+    }
+    error_set(error, ERROR_USAGE, "the repository has backups of several sources: %s", text);
+    error_add_hint(error, "choose one with --source NAME");
+    return FALSE;
+}
+
 /* The newest backup that can reach the target. A bare machine knows sources by their backups
  * only. */
 static gboolean choose_backup(Restoring *restoring, GError **error)
@@ -87,6 +125,8 @@ static gboolean choose_backup(Restoring *restoring, GError **error)
     const Engine *engine = engine_find(request->engine, error);
     ConfigSource named = {.name = (char *)request->source, .engine = (char *)request->engine};
     const ConfigSource *source = &named;
+    const char *method;
+    g_autofree char *recorded = NULL;
 
     if (engine == NULL)
         return FALSE;
@@ -95,15 +135,15 @@ static gboolean choose_backup(Restoring *restoring, GError **error)
         error_add_hint(error, "name it with --backup-id; holdfast list backups shows them");
         return FALSE;
     }
-    if (request->source == NULL || config_source_count(config) > 0) {
-        source =
-            config_find_source(config, request->source, request->engine,
-                               request->source == NULL && strcmp(engine->name, "postgresql") == 0
-                                   ? "physical"
-                                   : NULL,
-                               error);
+    method = request->source == NULL && strcmp(engine->name, "postgresql") == 0 ? "physical" : NULL;
+    if (config_source_count(config) > 0) {
+        source = config_find_source(config, request->source, request->engine, method, error);
         if (source == NULL)
             return FALSE;
+    } else if (request->source == NULL) {
+        if (!find_recorded_source(restoring, method, &recorded, error))
+            return FALSE;
+        named.name = recorded;
     }
     return engine->choose(restoring->context->repository, source, &request->recovery,
                           &restoring->backup, &restoring->reason, NULL, error);
