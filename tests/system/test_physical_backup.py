@@ -122,7 +122,7 @@ def test_under_load(server, site, closing, access):
             backups += [site.backup("incremental", "--access", access) for _ in range(2)]
             assert load.rounds > 0
         finally:
-            mover.send_signal(signal.SIGINT)
+            mover.terminate()
             mover.wait()
     for backup in backups:
         assert backup["page_checksum_failures"] == []
