@@ -30,7 +30,8 @@ LaneBuffer *lane_take(Lane *lane);
 /* How many buffers wait for the thread at this moment; less than nothing where it waits for one. */
 gint lane_pending(Lane *lane);
 
-/* Gives a buffer to the thread. FALSE after a failure, which lane_end() tells: stop then. */
+/* Gives a buffer to the thread. Its bytes stay as they are, and may be read, until the next
+ * lane_take(). FALSE after a failure, which lane_end() tells: stop then. */
 gboolean lane_give(Lane *lane, LaneBuffer *buffer);
 
 /* Waits until all that was given is done. The first failure, once. */

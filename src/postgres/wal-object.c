@@ -72,6 +72,7 @@ gboolean wal_plain_hash(const WalPlain *plain, guint8 digest[SHA256_SIZE], GErro
 typedef struct {
     guint8 *frames;
     gsize room, length;
+    gint ready; /* atomic: the length and the frames are those of the chunk */
 } Slot;
 
 static gboolean slot_fill(Slot *slot, CompressSpec spec, const guint8 *bytes, gsize length,
@@ -87,6 +88,7 @@ static gboolean slot_fill(Slot *slot, CompressSpec spec, const guint8 *bytes, gs
             return FALSE;
         slot->length += stored;
     }
+    g_atomic_int_set(&slot->ready, TRUE);
     return TRUE;
 }
 
@@ -98,7 +100,7 @@ typedef struct {
     CompressSpec spec;
     guint8 *frames; /* the room of all slots */
     Slot *slots;
-    guint count;          /* of slots that the current part fills */
+    guint count, hashed;  /* slots that the current part fills; those whose frames are hashed */
     StoredWriter *writer; /* NULL: only measured */
     guint64 stored_size;
 } Pass;
@@ -157,8 +159,20 @@ static gboolean hash_and_fill(const LaneBuffer *buffer, gpointer data, GError **
            slot_fill(buffer->tag, pass->spec, buffer->bytes, buffer->length, error);
 }
 
-/* Hashing takes a third of the time of compressing: a second thread does all of it, and compresses
- * too when it has nothing else to do. */
+/* The frames are hashed in their order, whoever makes them. */
+static void hash_ready(Pass *pass)
+{
+    while (pass->hashed < pass->count && g_atomic_int_get(&pass->slots[pass->hashed].ready)) {
+        const Slot *slot = &pass->slots[pass->hashed++];
+
+        sha256_update(pass->stored_hash, slot->frames, slot->length);
+        pass->stored_size += slot->length;
+    }
+}
+
+/* Hashing takes a third of the time of compressing: a second thread does that of all plain bytes,
+ * and compresses too when it has nothing else to do. It has a chunk before we compress it, or it
+ * would have none meanwhile, and never be found idle. */
 static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start, gsize length,
                                GError **error)
 {
@@ -167,16 +181,17 @@ static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start,
     for (gsize offset = 0; offset < length; offset += CHUNK) {
         LaneBuffer *buffer = lane_take(lane);
         Slot *slot = &pass->slots[pass->count++];
+        gsize part = buffer->length = MIN(length - offset, CHUNK);
+        gboolean ours = lane_pending(lane) >= 0;
 
-        buffer->length = MIN(length - offset, CHUNK);
-        buffer->tag = lane_pending(lane) < 0 ? slot : NULL;
+        buffer->tag = ours ? NULL : slot;
         if (!read_chunk(plain, start + offset, buffer->bytes, buffer->length, error))
-            return FALSE;
-        if (buffer->tag == NULL &&
-            !slot_fill(slot, pass->spec, buffer->bytes, buffer->length, error))
             return FALSE;
         if (!lane_give(lane, buffer))
             break;
+        if (ours && !slot_fill(slot, pass->spec, buffer->bytes, part, error))
+            return FALSE;
+        hash_ready(pass);
     }
     return lane_end(lane, error);
 }
@@ -184,7 +199,9 @@ static gboolean fill_with_lane(Pass *pass, const WalPlain *plain, guint64 start,
 /* Fills the slots with the part that begins at `start`. */
 static gboolean fill(Pass *pass, const WalPlain *plain, guint64 start, gsize length, GError **error)
 {
-    pass->count = 0;
+    for (guint i = 0; i < pass->count; i++)
+        pass->slots[i].ready = FALSE;
+    pass->count = pass->hashed = 0;
     if (plain->bytes != NULL)
         return fill_from_memory(pass, plain->bytes + start, length, error);
     if (plain->size < LANE_MINIMUM)
@@ -210,10 +227,7 @@ static gboolean pass_run(Pass *pass, const WalPlain *plain, int level, WalFrame 
 
         if (!fill(pass, plain, start, length, error))
             return FALSE;
-        for (guint i = 0; i < pass->count; i++) {
-            sha256_update(pass->stored_hash, pass->slots[i].frames, pass->slots[i].length);
-            pass->stored_size += pass->slots[i].length;
-        }
+        hash_ready(pass);
         if (pass->writer != NULL && !write_slots(pass, pass->writer, error))
             return FALSE;
     }

@@ -385,6 +385,41 @@ static void test_foreign_frames(Fixture *fixture, gconstpointer data)
     }
 }
 
+/* Large enough for a second thread, with chunks that take it more and less time. */
+static void test_two_threads(Fixture *fixture, gconstpointer data)
+{
+    static const char name[] = "000000010000000000000001";
+    const gsize size = 4 * SIZE;
+    const guint32 segment_size = 4 * SIZE;
+    g_autofree char *target = g_build_filename(fixture->directory, "target", NULL);
+    g_autofree guint8 *segment = g_malloc(size);
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize length;
+    WalPut result;
+
+    for (guint i = 0; i < 4; i++) {
+        if (i % 2 == 0)
+            make_noise(fixture);
+        else
+            make_segment(fixture, 1, 1, (guint8)i);
+        memcpy(segment + i * SIZE, fixture->segment, SIZE);
+    }
+    make_segment(fixture, 1, 4,
+                 0); /* its address, in segments of this size, is that of the first */
+    memcpy(segment, fixture->segment, WAL_HEADER_SIZE);
+    memcpy(segment + 32, &segment_size, sizeof segment_size);
+    fixture->archive.segment_size = segment_size;
+    g_assert_true(file_replace(fixture->path, segment, size, 0600, NULL));
+    g_assert_true(wal_archive_put(&fixture->archive, name, fixture->path, &result, &error));
+    g_assert_no_error(error);
+    g_assert_true(wal_archive_verify(&fixture->archive, name, NULL, NULL));
+    g_assert_true(wal_archive_get(&fixture->archive, name, target, FALSE, &error));
+    g_assert_no_error(error);
+    g_assert_true(file_read(target, size, &bytes, &length, NULL));
+    g_assert_cmpmem(bytes, length, segment, size);
+}
+
 static void test_large_pieces(Fixture *fixture, gconstpointer data)
 {
     make_noise(fixture);
@@ -517,6 +552,7 @@ int main(int argc, char **argv)
     ADD("damaged-pieces", test_damaged_pieces);
     ADD("large-frame", test_large_frame);
     ADD("large-pieces", test_large_pieces);
+    ADD("two-threads", test_two_threads);
     ADD("foreign-frames", test_foreign_frames);
     ADD("gaps", test_gaps);
     ADD("follow", test_follow);
