@@ -7,7 +7,6 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import time
 
 from pgcluster import PROGRAM, Cluster, Result, wait_until
 
@@ -139,6 +138,17 @@ def kill_children(process):
             pass
 
 
+def wait_for_copying(value, running):
+    """Until a local backup that runs copies files: its session has asked for the tablespaces then, as the last thing before it.
+    `value` asks the server."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_tablespace_location(oid)%' AND state = 'idle'"
+
+    def copying():
+        assert running.poll() is None, running.communicate()[0]
+        return int(value(sql)) > 0
+    assert wait_until(copying)
+
+
 class Revived:
     """A server on the unpacked files of a backup, recovered to the backup's own state."""
 
@@ -175,11 +185,7 @@ class Revived:
             raise AssertionError(done.stdout.decode() + (log.read_text() if log.exists() else ""))
 
     def wait_promoted(self):
-        for _ in range(300):
-            if not self.value("SELECT pg_is_in_recovery()"):
-                return
-            time.sleep(0.1)
-        raise AssertionError("recovery did not end:\n" + (self.root / "log").read_text())
+        assert wait_until(lambda: not self.value("SELECT pg_is_in_recovery()")), (self.root / "log").read_text()
 
     @property
     def environment(self):

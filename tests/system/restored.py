@@ -5,8 +5,8 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-import time
 
+from pgcluster import wait_until
 from physical import as_server_user
 
 
@@ -52,21 +52,18 @@ class Restored:
         options += f" -c archive_mode={'on' if archive else 'off'}"
         return self.pg_ctl("start", "-w", "-t", "60", "-o", options, check=check)
 
-    def promoted(self, seconds=60):
+    def promoted(self, seconds=90):
         """Started, recovered, promoted."""
         self.start()
         return self.wait(lambda: not self.value("SELECT pg_is_in_recovery()"), seconds)
 
-    def paused(self, seconds=60):
+    def paused(self, seconds=90):
         self.start()
         return self.wait(lambda: self.value("SELECT pg_is_wal_replay_paused()"), seconds)
 
     def wait(self, condition, seconds):
-        for _ in range(seconds * 10):
-            if condition():
-                return self
-            time.sleep(0.1)
-        raise AssertionError(self.log())
+        assert wait_until(condition, seconds), self.log()
+        return self
 
     def stop(self, mode="fast"):
         self.pg_ctl("stop", "-w", "-m", mode)

@@ -140,7 +140,7 @@ def test_again_and_broken_off(site, history):
 def test_killed_and_run_again(site, history):
     copy = Second(site)
     process = site.start("copy", "--all", "--to", str(copy.path))
-    wait_until(lambda: process.poll() is not None or list((copy.path / "pool").rglob("*")), 30)
+    wait_until(lambda: process.poll() is not None or list((copy.path / "pool").rglob("*")))
     kill_children(process)
     process.communicate()
     for backup in copy.backups():

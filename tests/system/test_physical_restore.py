@@ -443,13 +443,12 @@ def test_killed_with_a_private_server(server, site, restored, way):
     arguments = ["restore", "postgresql", "pitr", "--target-latest", *what]
     process = site.start(*arguments)
     pid_files = []
-    for _ in range(3000):
-        pid_files = [path for path in [restored.data / "postmaster.pid", *scratch.glob("*/data/postmaster.pid")]
-                     if path.exists() and path.read_text().count("\n") > 1]
-        if pid_files or process.poll() is not None:
-            break
-        time.sleep(0.01)
-    assert pid_files, process.communicate()[0]
+
+    def started():
+        pid_files[:] = [path for path in [restored.data / "postmaster.pid", *scratch.glob("*/data/postmaster.pid")]
+                        if path.exists() and path.read_text().count("\n") > 1]
+        return pid_files or process.poll() is not None
+    assert wait_until(started) and pid_files, process.communicate()[0]
     postmaster = int(pid_files[0].read_text().split()[0])
     kill_children(process)
     process.wait()
@@ -573,7 +572,7 @@ def test_standby(history, restored):
     restored.pitr("--target-latest", "--standby")
     assert (restored.data / "standby.signal").exists()
     restored.start()
-    restored.wait(lambda: restored.value(SUM) == sums[4], 30)
+    restored.wait(lambda: restored.value(SUM) == sums[4], 90)
     assert restored.value("SELECT pg_is_in_recovery()")
 
 

@@ -68,7 +68,7 @@ class WalCluster(pgcluster.Cluster):
             name = self.value("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
         return name
 
-    def archived(self, name, seconds=30):
+    def archived(self, name, seconds=90):
         return wait_until(lambda: name in self.files(name), seconds)
 
     def copy_segment(self, name):
@@ -352,6 +352,11 @@ def test_check_proves_archiving_and_says_what_to_write(make):
     result = server.holdfast("check", "main", "--json", timeout=200)
     facts = {fact["subject"]: fact["state"] for fact in json.loads(result.stdout)}
     assert facts["WAL archive"] == "ok" and result.returncode == 0, result.stdout
+    # Slots keep WAL, and may fill the disk with it.
+    server.sql("postgres", "SELECT pg_create_physical_replication_slot('forgotten', true)")
+    result = server.holdfast("check", "main", "--json", timeout=200)
+    (slot,) = [fact for fact in json.loads(result.stdout) if "forgotten" in fact["subject"]]
+    assert slot["state"] == "warning" and "fill the disk" in slot["text"], slot
 
 
 class Receiver:
@@ -394,10 +399,12 @@ def test_receiving_loses_two_seconds_at_most(make):
         server.fill(2)
         connection = server.connect()
         last = 0
-        begin = time.monotonic()
+        begin = before = time.monotonic()
+        halt = 0.0  # the longest time for which this program was held up: the receiver is then, too
         with connection.cursor() as cursor:
             while time.monotonic() - begin < 5:
                 last += 1
+                halt, before = max(halt, time.monotonic() - before), time.monotonic()
                 cursor.execute("INSERT INTO t (i) VALUES (%s)", (last,))
                 cursor.execute("SELECT extract(epoch FROM max(at)) FROM t")
                 crash = float(cursor.fetchone()[0])
@@ -405,12 +412,12 @@ def test_receiving_loses_two_seconds_at_most(make):
         os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
         (server.data / "postmaster.pid").unlink()
         connection.close()
-        assert wait_until(lambda: "trying again" in (server.root / "receive.log").read_text(), 20)
+        assert wait_until(lambda: "trying again" in (server.root / "receive.log").read_text())
     finally:
         assert receiver.stop() == 0
     copy = recover(server, data)
     try:
-        assert crash - float(copy.value("SELECT extract(epoch FROM max(at)) FROM t")) <= 2.0
+        assert crash - float(copy.value("SELECT extract(epoch FROM max(at)) FROM t")) <= 2.0 + 5 * halt
         assert copy.value("SELECT count(*) = max(i) FROM t") == "t"
     finally:
         copy.stop()
@@ -441,7 +448,7 @@ def test_receiving_goes_on_after_a_restart(make):
         server.stop("fast")
         server.start()
         name = server.fill()
-        assert server.archived(name, 40)
+        assert server.archived(name)
     finally:
         assert receiver.stop() == 0
     # Again, in the middle of a segment.
@@ -483,8 +490,8 @@ def test_receiving_follows_a_new_timeline(make):
         standby.value("INSERT INTO t SELECT generate_series(1, 500)")
         last = standby.value("SELECT pg_walfile_name(pg_switch_wal())")
         assert last.startswith("00000002")
-        assert server.archived("00000002.history", 40)
-        assert server.archived(last, 40)
+        assert server.archived("00000002.history")
+        assert server.archived(last)
     finally:
         status = receiver.stop() if receiver else None
         standby.stop()
