@@ -117,6 +117,7 @@ def test_purging_leaves_nothing_but_backups(tmp_path):
     for name in ("scratch/x", "spool/main/1", "repository/backups/b/SHA256SUMS"):
         (state / name).parent.mkdir(parents=True, exist_ok=True)
         (state / name).write_text("")
+    (state / "repository/repository.json").write_text("{}")
     (state / "catalog-1.sqlite").write_text("")
     (tmp_path / "etc/holdfast/holdfast.conf").write_text("")
     scripts.run("postrm", "remove")
