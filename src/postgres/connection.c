@@ -128,6 +128,15 @@ static gboolean prepare_session(PgConnection *connection, GError **error)
     return TRUE;
 }
 
+/* On a unix socket PostgreSQL commonly believes the account, and lets nobody in under another name. */
+static gboolean is_of_other_account(PGconn *handle)
+{
+    const char *host = PQhost(handle);
+    const char *user = PQuser(handle);
+
+    return host != NULL && host[0] == '/' && user != NULL && strcmp(user, g_get_user_name()) != 0;
+}
+
 static void set_connect_error(PgConnection *connection, const char *database, GError **error)
 {
     g_autofree char *text = tidy_message(PQerrorMessage(connection->handle));
@@ -138,6 +147,11 @@ static void set_connect_error(PgConnection *connection, const char *database, GE
     if (PQconnectionNeedsPassword(connection->handle))
         error_add_hint(
             error, "put the password into ~/.pgpass (mode 0600) or into conninfo of the source");
+    else if (is_of_other_account(connection->handle))
+        error_add_hint(error,
+                       "is the server running there, and does pg_hba.conf let this user in? With "
+                       "peer authentication, Debian's default, run: sudo -u %s holdfast",
+                       PQuser(connection->handle));
     else
         error_add_hint(error, "is the server running there, and does pg_hba.conf let this user in? "
                               "conninfo of the source "
