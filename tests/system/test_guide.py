@@ -69,7 +69,6 @@ class Market:
 
     def __init__(self):
         self.server = tdserver.Server()
-        self.server.drop_all()
         self.server.sql("CREATE DATABASE market KEEP 36500")
         self.server.sql("CREATE STABLE ticks (ts TIMESTAMP, price DOUBLE) TAGS (symbol VARCHAR(8))", "market")
         for symbol in ("aaa", "bbb"):
@@ -106,7 +105,9 @@ class Sandbox:
             "XDG_STATE_HOME": str(self.directory / "state"), "XDG_RUNTIME_DIR": str(self.directory / "run"), "TZ": "UTC",
             "PATH": f"{PROGRAM.parent}:{self.cluster.bin}:{os.environ['PATH']}"}
         self.cluster.set("archive_command", "true")
-        self.cluster.drop("shop")
+        for other in self.cluster.databases():
+            if other != "postgres":
+                self.cluster.drop(other)
         self.cluster.create("shop")
         self.cluster.psql(SHOP, "shop")
 
@@ -114,7 +115,11 @@ class Sandbox:
         """The guide's places in the sandbox."""
         if "localhost:6041" in text and "tdengine" not in self.servers:
             self.servers["tdengine"] = Market()
-        if "tdengine" in self.servers:
+        if "localhost:6041" in text:
+            # Every page begins with the one database.
+            for [other] in self.servers["tdengine"].server.sql("SELECT name FROM information_schema.ins_databases"):
+                if other not in ("market", "information_schema", "performance_schema"):
+                    self.servers["tdengine"].server.sql(f"DROP DATABASE `{other}`")
             text = text.replace("ws://localhost:6041", self.servers["tdengine"].server.url.replace("http", "ws"))
         text = text.replace("/etc/holdfast", str(self.config.parent)).replace("/var/run/postgresql", str(self.cluster.root))
         text = re.sub(r"(?<![\w.-])/(srv|mnt|root)/", rf"{self.directory}/\1/", text)
