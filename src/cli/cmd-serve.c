@@ -56,7 +56,8 @@ const Command command_serve = {
         "Runs in the foreground, as systemd wants it, until SIGTERM or Ctrl-C; one for each\n"
         "catalog. Jobs are processes of their own: they go on when the service ends, and the next\n"
         "one finds them. SIGHUP reads the configuration again; one that cannot be used is told in\n"
-        "the log, and the old one stays in force.",
+        "the log, and the old one stays in force. Whoever a [notify NAME] section names is told of\n"
+        "failures, missed objectives, overdue backups and a repository that is nearly full.",
     .example = "holdfast serve\n"
                "  systemctl enable --now holdfast",
     .options = entries,
