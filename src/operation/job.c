@@ -63,10 +63,10 @@ void job_end(Job *job, const GError *problem, const json_t *result)
     g_autofree char *document = clear != NULL ? json_write(clear, FALSE) : NULL;
 
     const char *code = problem != NULL ? error_info_of(problem)->name : NULL;
-    gboolean noted = job->adopted ? catalog_job_note(job->context->catalog, job->id, document,
-                                                     message, code, &trouble)
-                                  : catalog_job_end(job->context->catalog, job->id,
-                                                    state_of(problem), document, message, &trouble);
+    gboolean noted =
+        catalog_job_note(job->context->catalog, job->id, document, message, code, &trouble) &&
+        (job->adopted ||
+         catalog_job_end(job->context->catalog, job->id, state_of(problem), NULL, NULL, &trouble));
 
     if (!noted)
         log_problem(job->id, trouble);

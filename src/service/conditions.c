@@ -15,7 +15,7 @@
 
 typedef struct {
     Catalog *catalog;
-    const View *view;
+    const ServiceView *view;
     Events *events;
     Notifier *notifier;
 } Judge;
@@ -169,7 +169,7 @@ static gboolean judge_schedule(const Judge *judge, const ViewSchedule *entry, GE
 
 static gboolean judge_space(const Judge *judge, GError **error)
 {
-    const View *view = judge->view;
+    const ServiceView *view = judge->view;
     g_autofree char *before = NULL;
     g_autofree char *free = size_format(view->free);
     g_autofree char *total = size_format(view->total);
@@ -197,8 +197,8 @@ static gboolean judge_space(const Judge *judge, GError **error)
                 json_incref(details), error);
 }
 
-gboolean conditions_judge(Catalog *catalog, const View *view, Events *events, Notifier *notifier,
-                          GError **error)
+gboolean conditions_judge(Catalog *catalog, const ServiceView *view, Events *events,
+                          Notifier *notifier, GError **error)
 {
     const Judge judge = {catalog, view, events, notifier};
 

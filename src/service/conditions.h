@@ -15,7 +15,7 @@
 #include "service/view.h"
 
 /* Tells what has changed since the last view. A view with a problem says nothing. */
-gboolean conditions_judge(Catalog *catalog, const View *view, Events *events, Notifier *notifier,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean conditions_judge(Catalog *catalog, const ServiceView *view, Events *events,
+                          Notifier *notifier, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

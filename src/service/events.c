@@ -160,7 +160,7 @@ static gboolean load(Events *events, GError **error)
     events->next = MAX(events->next, (guint64)MAX(time_now() / TIME_SECOND, 1));
     if (known->len == 0)
         events->lost = events->next - 1;
-    return reserve(events, error);
+    return TRUE;
 }
 
 Events *events_open(Repository *repository, const char *state_directory, GError **error)
@@ -173,7 +173,10 @@ Events *events_open(Repository *repository, const char *state_directory, GError 
     events->keys = g_hash_table_new(g_str_hash, g_str_equal);
     events->readers = g_ptr_array_new();
     events->catalog = catalog_open(repository, state_directory, error);
-    return events->catalog != NULL && load(events, error) ? g_steal_pointer(&events) : NULL;
+    if (events->catalog == NULL || !load(events, error))
+        return NULL;
+    events->reserved = events->next; /* the first event reserves some */
+    return g_steal_pointer(&events);
 }
 
 void events_free(Events *events)

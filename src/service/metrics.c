@@ -62,7 +62,7 @@ static double seconds(gint64 microseconds)
 
 static void add_service(GString *text, const MetricsInput *input)
 {
-    const View *view = input->view;
+    const ServiceView *view = input->view;
 
     begin(text, "holdfast_build_info", "gauge", "Always 1; the label has the version.");
     sample(text, "holdfast_build_info", 1, "version", HOLDFAST_VERSION, NULL);
@@ -75,13 +75,14 @@ static void add_service(GString *text, const MetricsInput *input)
     begin(text, "holdfast_look_success", "gauge",
           "Whether the last look at sources and repository saw them; 0 means that most of what "
           "follows is missing.");
+    if (view != NULL)
+        sample(text, "holdfast_look_success", view->problem == NULL, NULL);
     begin(text, "holdfast_look_time_seconds", "gauge", "When the last look was taken.");
+    if (view != NULL)
+        sample(text, "holdfast_look_time_seconds", seconds(view->when), NULL);
     begin(text, "holdfast_look_duration_seconds", "gauge", "How long the last look took.");
-    if (view == NULL)
-        return;
-    sample(text, "holdfast_look_success", view->problem == NULL, NULL);
-    sample(text, "holdfast_look_time_seconds", seconds(view->when), NULL);
-    sample(text, "holdfast_look_duration_seconds", seconds(view->elapsed), NULL);
+    if (view != NULL)
+        sample(text, "holdfast_look_duration_seconds", seconds(view->elapsed), NULL);
 }
 
 static void add_notifies(GString *text, const GArray *counts)
@@ -230,7 +231,7 @@ static void add_backups(GString *text, const GPtrArray *backups)
     }
 }
 
-static void add_sources(GString *text, const View *view)
+static void add_sources(GString *text, const ServiceView *view)
 {
     begin(text, "holdfast_backups", "gauge", "Backups in the repository.");
     for (guint i = 0; view != NULL && i < view->sources->len; i++) {
@@ -258,7 +259,7 @@ static void add_sources(GString *text, const View *view)
     }
 }
 
-static void add_space(GString *text, const View *view)
+static void add_space(GString *text, const ServiceView *view)
 {
     gboolean known = view != NULL && view->total > 0;
 
@@ -315,7 +316,7 @@ static gboolean gaps(const Objective *objective, const MetricsInput *input, doub
 }
 
 /* Whether the source archives WAL. */
-static gboolean has_wal(const Objective *objective, const View *view)
+static gboolean has_wal(const Objective *objective, const ServiceView *view)
 {
     for (guint i = 0; i < view->physical->len; i++) {
         if (strcmp(g_ptr_array_index(view->physical, i), objective->source) == 0)
@@ -417,7 +418,7 @@ static void add_objective_values(GString *text, const MetricsInput *input)
     }
 }
 
-static void add_objectives(GString *text, const View *view)
+static void add_objectives(GString *text, const ServiceView *view)
 {
     begin(text, "holdfast_objective_state", "gauge",
           "How an objective stands: 0 ok, 1 at risk, 2 missed.");
@@ -442,7 +443,7 @@ static void add_objectives(GString *text, const View *view)
 char *metrics_render(const MetricsInput *input)
 {
     GString *text = g_string_new(NULL);
-    const View *view = input->view;
+    const ServiceView *view = input->view;
 
     add_service(text, input);
     add_notifies(text, input->notifies);

@@ -11,12 +11,12 @@
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 typedef struct {
-    const View *view;   /* the last look, or NULL: none yet */
-    GArray *job_counts; /* CatalogJobCount, or NULL */
-    GArray *notifies;   /* NotifyCount */
-    guint streams;      /* readers of events */
-    gint64 started;     /* the service */
-    gboolean paused;    /* the schedule */
+    const ServiceView *view; /* the last look, or NULL: none yet */
+    GArray *job_counts;      /* CatalogJobCount, or NULL */
+    GArray *notifies;        /* NotifyCount */
+    guint streams;           /* readers of events */
+    gint64 started;          /* the service */
+    gboolean paused;         /* the schedule */
     gint64 now;
 } MetricsInput;
 

@@ -19,10 +19,10 @@
 
 #define LOOK_INTERVAL TIME_MINUTE
 /* Between two looks, when jobs end one after the other. */
-#define LOOK_PAUSE     (5 * TIME_SECOND)
+#define LOOK_PAUSE     (3 * TIME_SECOND)
 #define PRUNE_INTERVAL TIME_HOUR
 /* Seconds between two looks for ended jobs that nobody told us of. */
-#define FEED_TICKS 10
+#define FEED_TICKS 2
 
 struct Monitor {
     Repository *repository;
@@ -43,8 +43,8 @@ struct Monitor {
     GMutex mutex; /* guards all below */
     GCond changed;
     Config *config;
-    View *view;    /* or NULL */
-    gboolean poke; /* a look is wanted soon */
+    ServiceView *view; /* or NULL */
+    gboolean poke;     /* a look is wanted soon */
 };
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ static void look(Monitor *monitor, Config *config)
                                 .repository = monitor->repository,
                                 .catalog = monitor->catalog};
     g_autoptr(GError) problem = NULL;
-    View *view, *before;
+    ServiceView *view, *before;
 
     view = view_take(&context, monitor->cancellable);
     if (!g_cancellable_is_cancelled(monitor->cancellable)) {
@@ -226,7 +226,7 @@ Events *monitor_events(Monitor *monitor)
 
 char *monitor_metrics(Monitor *monitor)
 {
-    g_autoptr(View) view = NULL;
+    g_autoptr(ServiceView) view = NULL;
     g_autoptr(GArray) jobs = NULL;
     g_autoptr(GArray) notifies = notify_counts(monitor->notifier);
     g_autoptr(GError) problem = NULL;

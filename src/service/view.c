@@ -42,13 +42,13 @@ static void schedule_entry_free(gpointer data)
     g_free(entry);
 }
 
-View *view_ref(View *view)
+ServiceView *view_ref(ServiceView *view)
 {
     g_atomic_int_inc(&view->references);
     return view;
 }
 
-void view_unref(View *view)
+void view_unref(ServiceView *view)
 {
     if (view == NULL || !g_atomic_int_dec_and_test(&view->references))
         return;
@@ -62,9 +62,9 @@ void view_unref(View *view)
     g_free(view);
 }
 
-static View *view_new(void)
+static ServiceView *view_new(void)
 {
-    View *view = g_new0(View, 1);
+    ServiceView *view = g_new0(ServiceView, 1);
 
     view->references = 1;
     view->when = time_now();
@@ -77,14 +77,14 @@ static View *view_new(void)
     return view;
 }
 
-gboolean view_space_is_short(const View *view)
+gboolean view_space_is_short(const ServiceView *view)
 {
     return view->total > 0 && (double)view->free < (double)view->total * view->space_warning;
 }
 
 /* --- backups ---------------------------------------------------------------------------------- */
 
-static ViewSource *source_of(View *view, const char *name)
+static ViewSource *source_of(ServiceView *view, const char *name)
 {
     ViewSource *source;
 
@@ -99,7 +99,7 @@ static ViewSource *source_of(View *view, const char *name)
     return source;
 }
 
-static gboolean has_newer(const View *view, const CatalogBackup *backup)
+static gboolean has_newer(const ServiceView *view, const CatalogBackup *backup)
 {
     for (guint i = 0; i < view->backups->len; i++) {
         const ViewBackup *other = g_ptr_array_index(view->backups, i);
@@ -111,7 +111,7 @@ static gboolean has_newer(const View *view, const CatalogBackup *backup)
     return FALSE;
 }
 
-static void add_newest(View *view, const CatalogBackup *backup)
+static void add_newest(ServiceView *view, const CatalogBackup *backup)
 {
     ViewBackup *newest = g_new0(ViewBackup, 1);
 
@@ -127,7 +127,7 @@ static void add_newest(View *view, const CatalogBackup *backup)
     g_ptr_array_add(view->backups, newest);
 }
 
-static gboolean look_at_backups(View *view, Catalog *catalog, GError **error)
+static gboolean look_at_backups(ServiceView *view, Catalog *catalog, GError **error)
 {
     g_autoptr(GPtrArray) backups = NULL;
 
@@ -151,7 +151,7 @@ static gboolean look_at_backups(View *view, Catalog *catalog, GError **error)
 
 /* The end of the newest backup that would do for the entry: a full for a full, any for an
  * incremental. */
-static gint64 newest_for(const View *view, const char *operation, const char *source)
+static gint64 newest_for(const ServiceView *view, const char *operation, const char *source)
 {
     gboolean full = g_str_has_suffix(operation, " full");
     gint64 newest = 0;
@@ -195,8 +195,8 @@ static gboolean first_seen(Catalog *catalog, const ScheduleEntry *entry, gint64 
     return catalog_setting_set(catalog, key, text, error);
 }
 
-static gboolean look_at_entry(View *view, Catalog *catalog, const Schedule *schedule, guint index,
-                              const GPtrArray *active, GError **error)
+static gboolean look_at_entry(ServiceView *view, Catalog *catalog, const Schedule *schedule,
+                              guint index, const GPtrArray *active, GError **error)
 {
     const ScheduleEntry *entry = schedule_entry(schedule, index);
     ViewSchedule *seen;
@@ -219,7 +219,7 @@ static gboolean look_at_entry(View *view, Catalog *catalog, const Schedule *sche
     return TRUE;
 }
 
-static gboolean look_at_schedules(View *view, OperationContext *context, GError **error)
+static gboolean look_at_schedules(ServiceView *view, OperationContext *context, GError **error)
 {
     const CatalogJobFilter filter = {.state = "active"};
     g_autoptr(Schedule) schedule = schedule_new(context->config, error);
@@ -237,8 +237,8 @@ static gboolean look_at_schedules(View *view, OperationContext *context, GError 
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static gboolean look_at_objectives(View *view, OperationContext *context, GCancellable *cancellable,
-                                   GError **error)
+static gboolean look_at_objectives(ServiceView *view, OperationContext *context,
+                                   GCancellable *cancellable, GError **error)
 {
     GPtrArray *objectives;
 
@@ -257,7 +257,7 @@ static gboolean look_at_objectives(View *view, OperationContext *context, GCance
     return TRUE;
 }
 
-static gboolean look_at_jobs(View *view, Catalog *catalog, GError **error)
+static gboolean look_at_jobs(ServiceView *view, Catalog *catalog, GError **error)
 {
     GPtrArray *jobs;
 
@@ -268,7 +268,7 @@ static gboolean look_at_jobs(View *view, Catalog *catalog, GError **error)
     return TRUE;
 }
 
-static gboolean look_at_space(View *view, const Config *config, GError **error)
+static gboolean look_at_space(ServiceView *view, const Config *config, GError **error)
 {
     /* Checked when the configuration was loaded. */
     if (!percent_parse(config_get(config, "repository", "space_warning"), &view->space_warning,
@@ -277,10 +277,10 @@ static gboolean look_at_space(View *view, const Config *config, GError **error)
     return file_space(config_repository_path(config), &view->free, &view->total, error);
 }
 
-View *view_take(OperationContext *context, GCancellable *cancellable)
+ServiceView *view_take(OperationContext *context, GCancellable *cancellable)
 {
     gint64 began = time_monotonic();
-    g_autoptr(View) view = view_new();
+    g_autoptr(ServiceView) view = view_new();
     g_autoptr(GError) problem = NULL;
 
     view->encrypted = repository_is_encrypted(context->repository);

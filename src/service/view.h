@@ -4,7 +4,7 @@
  * space. The service takes one now and then; metrics and notifications go by the last one, so that
  * neither asks a server.
  *
- * Threads: a View does not change once it is made.
+ * Threads: a ServiceView does not change once it is made.
  */
 #ifndef HOLDFAST_SERVICE_VIEW_H
 #define HOLDFAST_SERVICE_VIEW_H
@@ -46,15 +46,15 @@ typedef struct {
     guint64 free, total;   /* bytes of the repository's file system; total 0: not known */
     double space_warning;  /* the share that should be free */
     gboolean encrypted;    /* texts may name what must not be kept in the clear */
-} View;
+} ServiceView;
 
 /* Never NULL: what fails is in the view. The catalog is brought up to the repository first. */
-View *view_take(OperationContext *context, GCancellable *cancellable);
-View *view_ref(View *view);
-void view_unref(View *view);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(View, view_unref)
+ServiceView *view_take(OperationContext *context, GCancellable *cancellable);
+ServiceView *view_ref(ServiceView *view);
+void view_unref(ServiceView *view);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ServiceView, view_unref)
 
 /* Whether less is free than should be. */
-gboolean view_space_is_short(const View *view);
+gboolean view_space_is_short(const ServiceView *view);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct {
     Events *events;
     Notifier *notifier;
     EventReader *reader;
-    View view;
+    ServiceView view;
     Objective *objective;
     ViewSchedule *schedule;
 } Fixture;
@@ -42,7 +42,7 @@ static void schedule_free_entry(gpointer data)
 
 static void make_view(Fixture *fixture)
 {
-    View *view = &fixture->view;
+    ServiceView *view = &fixture->view;
 
     fixture->objective = g_new0(Objective, 1);
     fixture->objective->source = g_strdup("main");
