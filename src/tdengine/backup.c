@@ -12,7 +12,7 @@
 #include "tdengine/capture.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
-#include "tdengine/evidence.h"
+#include "tdengine/increment.h"
 #include "tdengine/pattern.h"
 #include "tdengine/scan.h"
 #include "tdengine/schema-sql.h"
@@ -37,9 +37,8 @@ typedef struct {
     const EngineBackup *request;
     TdClient *client;
     TdDetails *details;
-    TdDetails *base;   /* of an incremental, else NULL */
-    GPtrArray *looked; /* TdDatabase: what the server said first, until details take it */
-    char *changed;     /* why the base is not all there is; NULL: it is */
+    TdIncrement *increment; /* NULL: a full */
+    GPtrArray *looked;      /* TdDatabase: what the server said first, until details take it */
     TdCapture capture;
     TdPatterns *patterns;
     TdScanner *scanner;
@@ -60,9 +59,8 @@ static void run_clear(Run *run)
     g_clear_pointer(&run->patterns, td_patterns_free);
     g_clear_pointer(&run->client, td_client_free);
     g_clear_pointer(&run->details, td_details_free);
-    g_clear_pointer(&run->base, td_details_free);
+    g_clear_pointer(&run->increment, td_increment_free);
     g_clear_pointer(&run->looked, g_ptr_array_unref);
-    g_clear_pointer(&run->changed, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
@@ -179,8 +177,8 @@ static void add_scan(Run *run, TdTable *table, const Listed *listed, const TdNam
         td_scan_table_new(table, listed->database,
                           table->kind != TD_TABLE_NORMAL ? listed->children : NULL, only);
 
-    if (run->base != NULL)
-        scan->base = td_base_table_new(run->base, table);
+    if (run->increment != NULL)
+        scan->base = td_base_table_new(td_increment_base(run->increment), table);
     g_ptr_array_add(run->scans, scan);
 }
 
@@ -644,63 +642,8 @@ static gboolean sum_up(Run *run, GError **error)
     return TRUE;
 }
 
-/* --- Incrementals ----------------------------------------------------------------------------- */
-
-static gboolean read_base(Run *run, GError **error)
-{
-    if (run->request->base == NULL)
-        return TRUE;
-    if (!td_details_read(run->request->base, &run->base, error))
-        return FALSE;
-    run->details->fingerprint_key = run->base->fingerprint_key;
-    run->options.fingerprint_key = run->base->fingerprint_key;
-    return TRUE;
-}
-
-/* Positions before anything else; with a base they may say that there is nothing to do. */
-static gboolean look(Run *run, GError **error)
-{
-    g_autoptr(GPtrArray) names = NULL;
-
-    if (!td_patterns_parse(run->request->tables, &run->patterns, error) ||
-        !choose_databases(run, &names, error) || !look_at_databases(run, names, error))
-        return FALSE;
-    if (run->base == NULL || run->looked->len == 0)
-        run->changed = g_strdup("there is nothing to compare with");
-    else if (strcmp(run->request->mode, "scan") == 0)
-        run->changed = g_strdup("a scan was asked for");
-    else
-        run->changed = td_evidence_of_versions(run->base->databases, run->looked);
-    return TRUE;
-}
-
-/* What lies in vgroups is the base's; what belongs to the server has no versions and is read. */
-static gboolean take_base(Run *run, GError **error)
-{
-    TdDetails *details = run->details, *base = run->base;
-
-    while (run->looked->len > 0) {
-        TdDatabase *database = g_ptr_array_steal_index(run->looked, 0);
-        const TdDatabase *before = td_details_find_database(base, database->name);
-
-        database->rows = before->rows;
-        database->first = before->first;
-        database->last = before->last;
-        g_ptr_array_add(details->databases, database);
-    }
-    for (guint i = 0; i < base->objects->len;) {
-        if (((TdObject *)g_ptr_array_index(base->objects, i))->kind == TD_OBJECT_VIRTUAL_TABLE)
-            g_ptr_array_add(details->objects, g_ptr_array_steal_index(base->objects, i));
-        else
-            i++;
-    }
-    while (base->tables->len > 0)
-        g_ptr_array_add(details->tables, g_ptr_array_steal_index(base->tables, 0));
-    g_array_append_vals(details->slices, base->slices->data, base->slices->len);
-    return td_capture_objects(&run->capture, error);
-}
-
-static gboolean enter_base(Run *run, GError **error)
+/* All that the details hold is the base's. */
+static gboolean enter_reused(Run *run, GError **error)
 {
     const TdDetails *details = run->details;
     guint64 rows = 0, tables = 0;
@@ -727,30 +670,24 @@ static gboolean enter_base(Run *run, GError **error)
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
-/* The manifest is clear: no names here. */
-static void set_evidence(const Run *run)
+static gboolean read_base(Run *run, GError **error)
 {
-    const gboolean unchanged = run->changed == NULL;
-    g_autofree char *state = NULL;
-    json_t *evidence;
-
-    if (run->base == NULL)
-        return;
-    evidence = json_pack("{s:s, s:[s], s:[]}", "mode", run->request->mode, "used",
-                         unchanged ? "versions" : "scan", "cannot_see");
-    if (unchanged) {
-        const TdDatabase *first = g_ptr_array_index(run->details->databases, 0);
-
-        state = time_format(first->looked - TD_REPORT_DELAY);
-        json_object_set_new(evidence, "state", json_string(state));
-    } else {
-        json_object_set_new(evidence, "reason", json_string(run->changed));
-        if (strcmp(run->request->mode, "quick") == 0)
-            manifest_add_warning(
-                run->request->manifest,
-                "mode = quick is not known yet: everything was read, as auto does");
+    if (!td_increment_open(run->request, &run->increment, error))
+        return FALSE;
+    if (run->increment != NULL) {
+        run->details->fingerprint_key = td_increment_base(run->increment)->fingerprint_key;
+        run->options.fingerprint_key = run->details->fingerprint_key;
     }
-    manifest_set_field(run->request->manifest, "evidence", evidence);
+    return TRUE;
+}
+
+/* Positions before anything else; with a base they may say that there is nothing to do. */
+static gboolean look(Run *run, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+
+    return td_patterns_parse(run->request->tables, &run->patterns, error) &&
+           choose_databases(run, &names, error) && look_at_databases(run, names, error);
 }
 
 static gboolean write_details(Run *run, GError **error)
@@ -761,7 +698,8 @@ static gboolean write_details(Run *run, GError **error)
     manifest_set_pool(request->manifest, &pool);
     manifest_set_field(request->manifest, "databases", json_integer(run->details->databases->len));
     manifest_set_field(request->manifest, "slices", json_integer(run->details->slices->len));
-    set_evidence(run);
+    if (run->increment != NULL)
+        td_increment_describe(run->increment, run->details);
     warn_of_changes(run);
     warn_of_nameless(run);
     return td_schema_sql_write(run->details, request->writer, error) &&
@@ -811,7 +749,9 @@ gboolean td_backup(const EngineBackup *request, GError **error)
     progress_begin(request->progress, "preparing", 0, 0);
     if (!open_server(&run, error) || !read_base(&run, error) || !look(&run, error))
         return FALSE;
-    if (run.changed != NULL)
+    if (run.increment == NULL || td_increment_decide(run.increment, run.looked))
         return read_server(&run, error);
-    return take_base(&run, error) && enter_base(&run, error) && write_details(&run, error);
+    td_increment_take(run.increment, run.looked, run.details);
+    return td_capture_objects(&run.capture, error) && enter_reused(&run, error) &&
+           write_details(&run, error);
 }

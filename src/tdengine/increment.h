@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An incremental backup beside a full one: what its base holds, what the server says against its
+ * being all that there is, and what the manifest says of that.
+ */
+#ifndef HOLDFAST_TDENGINE_INCREMENT_H
+#define HOLDFAST_TDENGINE_INCREMENT_H
+
+#include "engine/engine.h"
+#include "tdengine/details.h"
+
+typedef struct TdIncrement TdIncrement;
+
+/* Reads the request's base. *ret_increment is NULL without an error where it has none: a full. The
+ * request must outlive it. */
+gboolean td_increment_open(const EngineBackup *request, TdIncrement **ret_increment,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void td_increment_free(TdIncrement *increment);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdIncrement, td_increment_free)
+
+const TdDetails *td_increment_base(const TdIncrement *increment);
+
+/* Decides from what the server said first (an array of TdDatabase). FALSE: nothing was written since
+ * the base, nothing has to be read. */
+gboolean td_increment_decide(TdIncrement *increment, const GPtrArray *looked);
+
+/* Where nothing was written: the details become the base's, under the databases' options of now,
+ * which are taken from `looked`. What belongs to the server is not the base's. */
+void td_increment_take(TdIncrement *increment, GPtrArray *looked, TdDetails *details);
+
+/* Enters `evidence` in the request's manifest. The manifest is clear: no names. */
+void td_increment_describe(const TdIncrement *increment, const TdDetails *details);
+
+#endif
