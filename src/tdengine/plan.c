@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "codec/hash.h"
 
+/* Steps of the newest file set, beside those that an older one of its size gets. */
+#define NEWEST_FINER 4u
 /* Steps of a file set, at most: ten minutes of ten days. Beyond that child tables are cut apart. */
 #define STEPS_MAX 1440u
 
@@ -115,20 +117,37 @@ static void add_span(TdPlan *plan, gint64 from_set, gint64 to_set, guint64 parts
     g_array_append_val(plan->spans, span);
 }
 
+/* The steps of the newest file set, or 0 where it is as any other. It is expected to become as full as
+ * the one before it. */
+static guint64 newest_steps(const GArray *sets, guint64 slice_rows)
+{
+    guint64 rows, parts;
+
+    if (sets->len == 0)
+        return 0;
+    rows = g_array_index(sets, SetRows, sets->len - 1).rows;
+    if (sets->len > 1)
+        rows = MAX(rows, g_array_index(sets, SetRows, sets->len - 2).rows);
+    parts = (rows + slice_rows - 1) / slice_rows;
+    return parts > 1 && parts * NEWEST_FINER <= STEPS_MAX ? parts * NEWEST_FINER : 0;
+}
+
 TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64 row_bytes,
                      guint64 slice_bytes)
 {
     TdPlan *plan = td_plan_new(unit);
     g_autoptr(GArray) sets = by_file_set(plan->unit, counts, n_counts);
     const guint64 slice_rows = MAX(slice_bytes / MAX(row_bytes, 1), 1);
+    const guint64 finer = newest_steps(sets, slice_rows);
+    const guint n_sets = sets->len - (finer > 0);
     guint i = 0;
 
-    while (i < sets->len) {
+    while (i < n_sets) {
         const SetRows *first = &g_array_index(sets, SetRows, i);
         guint64 rows = first->rows;
         gint64 last = first->set;
 
-        for (i++; i < sets->len && rows <= slice_rows; i++) {
+        for (i++; i < n_sets && rows <= slice_rows; i++) {
             const SetRows *next = &g_array_index(sets, SetRows, i);
 
             if (rows + next->rows > slice_rows)
@@ -138,7 +157,30 @@ TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64
         }
         add_span(plan, first->set, last, (rows + slice_rows - 1) / slice_rows);
     }
+    if (finer > 0) {
+        gint64 set = g_array_index(sets, SetRows, n_sets).set;
+
+        add_span(plan, set, set, finer);
+    }
     return plan;
+}
+
+void td_plan_extend(TdPlan *plan, const TdCount *counts, guint n_counts)
+{
+    g_autoptr(GArray) sets = by_file_set(plan->unit, counts, n_counts);
+    TdSpan last;
+
+    if (plan->spans->len == 0)
+        return;
+    last = g_array_index(plan->spans, TdSpan, plan->spans->len - 1);
+    if (last.steps == 1)
+        return;
+    for (guint i = 0; i < sets->len; i++) {
+        gint64 set = g_array_index(sets, SetRows, i).set;
+
+        if (border(set, plan->unit) >= last.to)
+            add_span(plan, set, set, last.steps);
+    }
 }
 
 /* --- Finding a row's slice -------------------------------------------------------------------- */
@@ -189,6 +231,47 @@ void td_plan_locate(const TdPlan *plan, gint64 time, guint64 table_hash, TdSlice
     step = MIN(((guint64)time - (guint64)span->from) / length, span->steps - 1);
     *ret_place = (TdSlicePlace){step_from(span, (guint32)step), step_from(span, (guint32)step + 1),
                                 (guint32)(table_hash % span->shards), span->shards};
+}
+
+void td_plan_stretch(const TdPlan *plan, gint64 time, TdStretch *ret_stretch)
+{
+    const TdSpan *span = find_span(plan, time);
+    gint64 set = floor_div(time, plan->unit);
+
+    if (span == NULL)
+        *ret_stretch = (TdStretch){border(set, plan->unit), border(set + 1, plan->unit), 1};
+    else if (span == &g_array_index(plan->spans, TdSpan, plan->spans->len - 1))
+        *ret_stretch = (TdStretch){span->from, span->to, span->steps};
+    else
+        *ret_stretch = (TdStretch){span->from, span->to, 1};
+}
+
+gint64 td_plan_step(const TdStretch *stretch, guint32 step)
+{
+    return step_from(&(TdSpan){stretch->from, stretch->to, stretch->steps, 1}, step);
+}
+
+/* A count's rows are in the file set in which it begins; in the next one, too, where the server's
+ * windows do not begin at its borders. */
+GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_counts)
+{
+    GArray *stretches = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    gint64 done = G_MININT64;
+
+    for (guint i = 0; i < n_counts; i++) {
+        gint64 set = floor_div(counts[i].start, plan->unit);
+        gint64 from = MAX(border(set, plan->unit), done);
+        gint64 to = border(set + (counts[i].start == border(set, plan->unit) ? 1 : 2), plan->unit);
+
+        while (from < to) {
+            TdStretch stretch;
+
+            td_plan_stretch(plan, from, &stretch);
+            g_array_append_val(stretches, stretch);
+            from = done = stretch.to;
+        }
+    }
+    return stretches;
 }
 
 /* --- Scans ------------------------------------------------------------------------------------ */
@@ -245,6 +328,8 @@ GArray *td_plan_passes(const TdPlan *plan, const TdCount *counts, guint n_counts
     for (guint i = 0; i < cells->len; i++) {
         const Cell *cell = &g_array_index(cells, Cell, i);
 
+        if (cell->from >= to || (i + 1 < cells->len && cell[1].from <= from))
+            continue; /* outside */
         if (slices > 0 && cell->from > pass.from && cell->from < to &&
             (slices + cell->slices > TD_PASS_SLICES ||
              (pass.rows + cell->rows) * row_bytes > pass_bytes)) {

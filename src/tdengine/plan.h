@@ -4,7 +4,8 @@
  * (multiples of the database's DURATION since 1970); small file sets beside each other become one
  * span, a large one is a span of several equal steps. A slice is the rows of one step, or, where
  * even a step is too much, of one shard of its child tables. The plan is made from counts at the
- * full and kept by its increments, so that a slice can be compared with its older self.
+ * full and kept by its increments, so that a slice can be compared with its older self. The newest
+ * file set, where rows are still to come, is cut finer: increments read its end again and again.
  *
  * No row is without a slice: where the plan has no span, each file set is a span of one step and
  * one shard.
@@ -59,8 +60,26 @@ gint64 td_duration_ticks(const char *text, TdPrecision precision);
 TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64 row_bytes,
                      guint64 slice_bytes);
 
+/* Adds the file sets behind a plan's last one that have rows, cut as that is: made by an increment whose
+ * base did not know them. */
+void td_plan_extend(TdPlan *plan, const TdCount *counts, guint n_counts);
+
 /* The slice of a time and a table. Shards go by td_table_hash(). */
 void td_plan_locate(const TdPlan *plan, gint64 time, guint64 table_hash, TdSlicePlace *ret_place);
+
+/* A stretch of time of which a server is asked as a whole: a span, or a file set that no span has. Of
+ * the newest span, where rows are expected, each step is asked for. */
+typedef struct {
+    gint64 from, to; /* from <= time < to */
+    guint32 steps;   /* that are told apart: 1 but of the newest span */
+} TdStretch;
+
+/* The stretch of a time, and the border of its step (td_plan_step(stretch, steps) is its end). */
+void td_plan_stretch(const TdPlan *plan, gint64 time, TdStretch *ret_stretch);
+gint64 td_plan_step(const TdStretch *stretch, guint32 step);
+
+/* The stretches in which the counted rows can be, rising: an array of TdStretch. */
+GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_counts);
 
 /* What decides over a table's shard: shard = hash % shards. The low half of XXH3-128 of its name. */
 guint64 td_table_hash(const char *name, gsize length);

@@ -41,6 +41,52 @@ static void test_make(void)
     g_assert_cmpint(span_at(plan, 2)->to, ==, 60 * DAY);
 }
 
+/* Where rows are still to come steps are shorter, and what comes behind it is cut alike. */
+static void test_newest(void)
+{
+    const TdCount counts[] = {{0, 450}, {10 * DAY, 480}, {20 * DAY, 30}};
+    const TdCount more[] = {{10 * DAY, 480}, {20 * DAY, 400}, {40 * DAY, 1}};
+    g_autoptr(TdPlan) plan = td_plan_make(10 * DAY, counts, G_N_ELEMENTS(counts), 10, 1000);
+
+    g_assert_cmpuint(plan->spans->len, ==, 3);
+    g_assert_cmpuint(span_at(plan, 1)->steps, ==, 5);
+    g_assert_cmpint(span_at(plan, 2)->from, ==, 20 * DAY);
+    g_assert_cmpuint(span_at(plan, 2)->steps, ==, 20);
+    td_plan_extend(plan, more, G_N_ELEMENTS(more));
+    g_assert_cmpuint(plan->spans->len, ==, 4);
+    g_assert_cmpint(span_at(plan, 3)->from, ==, 40 * DAY);
+    g_assert_cmpint(span_at(plan, 3)->to, ==, 50 * DAY);
+    g_assert_cmpuint(span_at(plan, 3)->steps, ==, 20);
+}
+
+static void test_stretches(void)
+{
+    const TdCount counts[] = {{-10 * DAY, 20}, {0, 200}, {10 * DAY, 200}, {31 * DAY, 7}};
+    g_autoptr(TdPlan) plan = td_plan_make(10 * DAY, counts, 3, 10, 1000);
+    g_autoptr(GArray) stretches = td_plan_stretches(plan, counts, G_N_ELEMENTS(counts));
+    const TdStretch *newest = &g_array_index(stretches, TdStretch, 2);
+    gint64 before = G_MININT64;
+
+    /* Three spans, and two file sets that the plan does not know: a count that begins at no border may
+     * be of either. */
+    g_assert_cmpuint(stretches->len, ==, 5);
+    for (guint i = 0; i < stretches->len; i++) {
+        const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
+
+        g_assert_cmpint(stretch->from, >=, before);
+        g_assert_cmpuint(stretch->steps, ==, stretch == newest ? 8 : 1);
+        before = stretch->to;
+    }
+    g_assert_cmpint(before, ==, 50 * DAY);
+    for (guint32 step = 0; step < newest->steps; step++) {
+        TdSlicePlace slice;
+
+        td_plan_locate(plan, td_plan_step(newest, step), 0, &slice);
+        g_assert_cmpint(td_plan_step(newest, step), ==, slice.from);
+        g_assert_cmpint(td_plan_step(newest, step + 1), ==, slice.to);
+    }
+}
+
 static void test_shards(void)
 {
     const TdCount counts[] = {{0, 10000000}};
@@ -147,6 +193,8 @@ static void test_json(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/tdengine/plan/newest", test_newest);
+    g_test_add_func("/tdengine/plan/stretches", test_stretches);
     g_test_add_func("/plan/durations", test_durations);
     g_test_add_func("/plan/make", test_make);
     g_test_add_func("/plan/shards", test_shards);
