@@ -5,7 +5,9 @@
  * each tick, so that nothing compresses better than a market does; a run with the same numbers makes
  * the same rows.
  *
- *   td-fill URL DATABASE TABLES ROWS
+ *   td-fill URL DATABASE TABLES ROWS [MORE]
+ *
+ * With MORE, so many rows are added behind the ROWS of each table that are there already.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -131,10 +133,25 @@ static void flush(TdInsert *insert, Batch *batch)
     batch->rows = 0;
 }
 
-static void add_table(TdInsert *insert, Batch *batch, guint32 id, guint rows)
+/* The rows that are there already are made and forgotten: the walk goes on behind them. */
+static void skip_rows(Batch *batch, Walk *walk, guint rows)
+{
+    for (guint i = 0; i < rows; i++) {
+        add_row(batch, walk);
+        batch->rows--;
+        for (guint k = 0; k < COLUMNS; k++)
+            g_byte_array_set_size(batch->columns[k], batch->columns[k]->len - widths[k]);
+    }
+}
+
+static void add_table(TdInsert *insert, Batch *batch, guint32 id, guint rows, guint more)
 {
     Walk walk = start_walk(id, rows);
 
+    if (more > 0) {
+        skip_rows(batch, &walk, rows);
+        rows = more;
+    }
     while (rows > 0) {
         TdInsertTable table = {.n_rows = MIN(rows, BIND_ROWS - batch->rows)};
 
@@ -158,14 +175,15 @@ int main(int argc, char **argv)
                    .tables = g_array_new(FALSE, FALSE, sizeof(TdInsertTable)),
                    .ids = g_array_new(FALSE, FALSE, sizeof(guint32)),
                    .names = g_ptr_array_new_with_free_func(g_free)};
-    guint tables, rows;
+    guint tables, rows, more;
 
-    if (argc != 5) {
-        g_printerr("usage: td-fill URL DATABASE TABLES ROWS\n");
+    if (argc != 5 && argc != 6) {
+        g_printerr("usage: td-fill URL DATABASE TABLES ROWS [MORE]\n");
         return 2;
     }
     tables = (guint)strtoul(argv[3], NULL, 10);
     rows = (guint)strtoul(argv[4], NULL, 10);
+    more = argc == 6 ? (guint)strtoul(argv[5], NULL, 10) : 0;
     client = td_client_connect(&(TdOptions){.url = argv[1], .password = "taosdata"}, NULL, &error);
     if (client == NULL || !td_client_use(client, argv[2], NULL, &error))
         fail("connecting", error);
@@ -176,7 +194,7 @@ int main(int argc, char **argv)
     for (guint k = 0; k < COLUMNS; k++)
         batch.columns[k] = g_byte_array_new();
     for (guint id = 0; id < tables; id++)
-        add_table(insert, &batch, id, MAX(rows, 1));
+        add_table(insert, &batch, id, MAX(rows, 1), more);
     flush(insert, &batch);
     return 0;
 }
