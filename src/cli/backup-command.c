@@ -25,6 +25,19 @@ static void print_resumed(Output *output, const Manifest *manifest)
                 json_get_string(resumed, "run", ""));
 }
 
+/* What an incremental of TDengine may have missed is told, as loudly as that it was made. */
+static void print_unseen(Output *output, const Manifest *manifest)
+{
+    g_autoptr(json_t) json = manifest_json(manifest);
+    const json_t *evidence = json_object_get(json, "evidence"), *entry;
+    size_t index;
+
+    json_array_foreach(json_object_get(evidence, "cannot_see"), index, entry)
+    {
+        output_line(output, "cannot see: %s", json_string_value(entry));
+    }
+}
+
 static void print_backup(Output *output, const Manifest *manifest)
 {
     g_autofree char *written = size_format(manifest_pool(manifest).written_bytes);
@@ -43,6 +56,7 @@ static void print_backup(Output *output, const Manifest *manifest)
     print_resumed(output, manifest);
     output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
                 stored, plain, took);
+    print_unseen(output, manifest);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         output_warning(output, "%s", manifest_warning(manifest, i));
 }

@@ -58,7 +58,7 @@ static const GOptionEntry incremental_entries[] = {
     {"since", 0, 0, G_OPTION_ARG_FILENAME, &options.since,
      "the backup to compare with; the newest good one by default", "BACKUP"},
     {"mode", 0, 0, G_OPTION_ARG_FILENAME, &options.mode,
-     "scan reads everything; auto does not where the server's versions prove that nothing changed",
+     "scan reads everything, quick what the server's sums and versions point at; auto chooses",
      "MODE"},
     {NULL},
 };
@@ -85,13 +85,17 @@ const Command command_backup_tdengine_incremental = {
     .description =
         "Where the server's versions prove that nothing was written since the base, nothing is "
         "read.\n"
-        "Else everything is read and compared by fingerprint, slice by slice, and only slices "
-        "that\n"
-        "differ are stored: late rows, updates and deletes are found wherever they are. It is "
-        "restored\n"
-        "like a full, and its base can be deleted. Where no backup can be the base, a full is "
-        "made,\n"
-        "and a warning says why.",
+        "A scan reads everything and stores the slices whose fingerprint differs: exact. The "
+        "quick way\n"
+        "reads slices that are recent, or whose counts, times or sums differ: its manifest says "
+        "what it\n"
+        "cannot see. auto scans where evidence is not complete, where the last scan is over a "
+        "day old,\n"
+        "and where a scan takes less than scan_below; else it is quick. An incremental is "
+        "restored like\n"
+        "a full, and its base can be deleted. Where no backup can be the base, a full is made, "
+        "and a\n"
+        "warning says why.",
     .example = "holdfast backup tdengine incremental --source market",
     .options = incremental_entries,
     .run = run_incremental,

@@ -54,6 +54,19 @@ static void print_state(Output *output, const Manifest *manifest, const CatalogB
     print_field(output, "problem", row->problem);
 }
 
+/* What an incremental of TDengine may have missed. */
+static void print_unseen(Output *output, const Manifest *manifest)
+{
+    g_autoptr(json_t) json = manifest_json(manifest);
+    const json_t *evidence = json_object_get(json, "evidence"), *entry;
+    size_t index;
+
+    json_array_foreach(json_object_get(evidence, "cannot_see"), index, entry)
+    {
+        print_field(output, "cannot see", json_string_value(entry));
+    }
+}
+
 static void print_manifest(Output *output, const Manifest *manifest, const CatalogBackup *row)
 {
     g_autofree char *start = describe_time(manifest_start(manifest));
@@ -73,6 +86,7 @@ static void print_manifest(Output *output, const Manifest *manifest, const Catal
     print_sizes(output, manifest);
     if (row != NULL)
         print_state(output, manifest, row);
+    print_unseen(output, manifest);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         print_field(output, "warning", manifest_warning(manifest, i));
 }

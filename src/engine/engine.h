@@ -52,7 +52,7 @@ typedef struct {
     Backup *base;       /* of an incremental, which base_fits() has accepted; NULL for a full */
     const char *access; /* PostgreSQL, physical: "auto", "local" or "stream" */
     gboolean checksum;  /* an incremental reads everything, whatever the files' times say */
-    const char *mode;   /* TDengine, incremental: "auto", "scan" */
+    const char *mode;   /* TDengine, incremental: "auto", "quick", "scan" */
     guint64 rate;       /* bytes a second that are read, 0: no limit */
     gboolean nice;      /* give way to other processes */
     guint jobs;

@@ -29,7 +29,7 @@ typedef struct {
     guint64 rate;                 /* bytes a second, 0: the source's */
     gboolean nice;                /* give way to other processes */
     const char *since;            /* the base of an incremental; NULL: the newest that fits */
-    const char *mode;             /* TDengine: "auto", "scan"; NULL: the source's */
+    const char *mode;             /* TDengine: "auto", "quick", "scan"; NULL: the source's */
 } BackupRequest;
 
 /* On success *ret_manifest is the committed backup's manifest. */

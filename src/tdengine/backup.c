@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "base/suggest.h"
 #include "tdengine/capture.h"
+#include "tdengine/choice.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/increment.h"
@@ -103,54 +103,6 @@ static gboolean open_server(Run *run, GError **error)
                   request->cancellable, NULL);
     if (rows != NULL && rows->len > 0)
         run->details->cluster_id = g_strdup(td_row_text(g_ptr_array_index(rows, 0), "name"));
-    return TRUE;
-}
-
-static gboolean check_name(const GPtrArray *present, const char *wanted, GError **error)
-{
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-    const char *nearest;
-
-    if (g_ptr_array_find_with_equal_func((GPtrArray *)present, wanted, g_str_equal, NULL))
-        return TRUE;
-    for (guint i = 0; i < present->len; i++)
-        g_ptr_array_add(words, g_ptr_array_index(present, i));
-    g_ptr_array_add(words, NULL);
-    nearest = suggest_nearest(wanted, (const char *const *)words->pdata);
-    error_set(error, ERROR_NOT_FOUND, "the server has no database %s", wanted);
-    if (nearest != NULL)
-        error_add_hint(error, "did you mean %s?", nearest);
-    return FALSE;
-}
-
-/* The databases to take; fewer than the source means make a partial backup. */
-static gboolean choose_databases(Run *run, GPtrArray **ret_names, GError **error)
-{
-    const EngineBackup *request = run->request;
-    const char *const *configured = (const char *const *)request->source->databases;
-    const char *const *wanted = request->databases != NULL ? request->databases : configured;
-    g_autoptr(GPtrArray) present = NULL;
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    gboolean partial = request->tables != NULL || request->time_from != G_MININT64 ||
-                       request->time_to != G_MAXINT64;
-
-    if (!td_capture_names(run->client, &present, request->cancellable, error))
-        return FALSE;
-    for (guint i = 0; wanted != NULL ? wanted[i] != NULL : i < present->len; i++) {
-        const char *name = wanted != NULL ? wanted[i] : g_ptr_array_index(present, i);
-
-        if (!check_name(present, name, error))
-            return FALSE;
-        if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-            g_ptr_array_add(names, g_strdup(name));
-    }
-    for (guint i = 0; configured != NULL ? configured[i] != NULL : i < present->len; i++) {
-        const char *name = configured != NULL ? configured[i] : g_ptr_array_index(present, i);
-
-        partial = partial || !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
-    }
-    manifest_set_partial(request->manifest, partial);
-    *ret_names = g_steal_pointer(&names);
     return TRUE;
 }
 
@@ -311,23 +263,63 @@ static gboolean enter_object(Run *run, const TdObjectRef *object, gboolean reuse
     return backup_writer_add_external(run->request->writer, path, digest, object->size, error);
 }
 
+/* Tags that could not be read. */
+static gboolean end_tags(TdScanTable *scan, GError *problem, GError **error)
+{
+    if (td_error_is_gone(problem)) {
+        scan->outcome = TD_SCAN_GONE;
+        g_error_free(problem);
+        return TRUE;
+    }
+    g_propagate_prefixed_error(error, problem, "tags of %s.%s: ", scan->table->database,
+                               scan->table->name);
+    return FALSE;
+}
+
+/* Whether the tags are those of the base, whose objects the table has then. */
+static gboolean same_tags(Run *run, TdScanTable *scan, const TdChildren *children,
+                          const TdSliceOptions *options, gboolean *ret_same, GError **error)
+{
+    TdTable *table = scan->table;
+    const TdTable *before = run->increment != NULL
+                                ? td_details_find_table(td_increment_base(run->increment),
+                                                        table->database, table->name, NULL)
+                                : NULL;
+    TdFingerprint sum;
+
+    *ret_same = FALSE;
+    if (before == NULL || !before->has_tags_sum)
+        return TRUE;
+    if (!td_tags_sum(run->client, table, children, options, &sum, error))
+        return FALSE;
+    *ret_same = td_base_tags(before, sum, table);
+    return TRUE;
+}
+
+/* Enters the objects of tags that are the base's. */
+static gboolean enter_tags(Run *run, const TdTable *table, GError **error)
+{
+    for (guint i = 0; i < table->tag_objects->len; i++)
+        if (!enter_object(run, g_ptr_array_index(table->tag_objects, i), TRUE, error))
+            return FALSE;
+    return TRUE;
+}
+
 static gboolean write_tags(Run *run, TdScanTable *scan, const TdChildren *children,
                            const TdNames *only, GError **error)
 {
     TdSliceOptions options = run->options;
     g_autoptr(GError) problem = NULL;
     TdObjectRef object = {0};
+    gboolean same = FALSE;
 
     options.precision = scan->database->precision;
-    if (!td_tags_write(run->client, scan->table, children, only, &options, &object, &problem)) {
-        if (td_error_is_gone(problem)) {
-            scan->outcome = TD_SCAN_GONE;
-            return TRUE;
-        }
-        g_propagate_prefixed_error(error, g_steal_pointer(&problem),
-                                   "tags of %s.%s: ", scan->table->database, scan->table->name);
-        return FALSE;
-    }
+    if (only == NULL && !same_tags(run, scan, children, &options, &same, &problem))
+        return end_tags(scan, g_steal_pointer(&problem), error);
+    if (same)
+        return enter_tags(run, scan->table, error);
+    if (!td_tags_write(run->client, scan->table, children, only, &options, &object, &problem))
+        return end_tags(scan, g_steal_pointer(&problem), error);
     if (object.rows == 0)
         return TRUE;
     scan->table->child_tables += object.rows;
@@ -348,6 +340,27 @@ static gboolean write_all_tags(Run *run, GError **error)
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
+/* What is read: everything, or in an increment what the server's sums and the base leave open. Parts
+ * of tables have no sums, and are nobody's base. */
+static gboolean choose_places(Run *run, GPtrArray *scans, guint64 *rows, GError **error)
+{
+    if (manifest_partial(run->request->manifest))
+        return TRUE;
+    if (!td_survey_ask(run->scanner, scans, run->details->fingerprint_key, error))
+        return FALSE;
+    if (run->increment == NULL)
+        return TRUE;
+    *rows = 0;
+    for (guint i = 0; i < scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(scans, i);
+
+        if (!td_increment_choose(run->increment, run->client, scan, error))
+            return FALSE;
+        *rows += td_survey_rows(scan);
+    }
+    return TRUE;
+}
+
 static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
 {
     g_autoptr(GPtrArray) scans = g_ptr_array_new();
@@ -358,7 +371,8 @@ static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
         if (scan->outcome == TD_SCAN_DONE && scan->table->kind != TD_TABLE_VIRTUAL_SUPER)
             g_ptr_array_add(scans, scan);
     }
-    return td_scan_plan(run->scanner, scans, ret_rows, error);
+    return td_scan_plan(run->scanner, scans, ret_rows, error) &&
+           choose_places(run, scans, ret_rows, error);
 }
 
 /* A table whose columns changed is described anew, its tags too. One that was gone and is there
@@ -377,6 +391,8 @@ static gboolean describe_again(Run *run, TdScanTable *scan, gboolean *ret_gone, 
         return TRUE;
     g_ptr_array_set_size(table->tag_objects, 0);
     table->child_tables = 0;
+    table->tags_sum = (TdFingerprint){0};
+    td_survey_choose(scan, TD_READ_ALL, NULL);
     return write_tags(run, scan, scan->children, scan->only, error);
 }
 
@@ -590,6 +606,7 @@ static gboolean enter_slices(Run *run, TdScanTable *scan, guint32 index, GError 
     TdTable *table = scan->table;
     TdDatabase *database = td_details_find_database(run->details, table->database);
 
+    td_survey_finish(scan);
     for (guint i = 0; i < scan->slices->len; i++) {
         TdSlice *slice = &g_array_index(scan->slices, TdSlice, i);
 
@@ -653,9 +670,8 @@ static gboolean enter_reused(Run *run, GError **error)
 
         rows += table->rows;
         tables += table->kind == TD_TABLE_NORMAL ? 1 : table->child_tables;
-        for (guint j = 0; j < table->tag_objects->len; j++)
-            if (!enter_object(run, g_ptr_array_index(table->tag_objects, j), TRUE, error))
-                return FALSE;
+        if (!enter_tags(run, table, error))
+            return FALSE;
     }
     for (guint i = 0; i < details->slices->len; i++) {
         const TdSlice *slice = &g_array_index(details->slices, TdSlice, i);
@@ -687,7 +703,8 @@ static gboolean look(Run *run, GError **error)
     g_autoptr(GPtrArray) names = NULL;
 
     return td_patterns_parse(run->request->tables, &run->patterns, error) &&
-           choose_databases(run, &names, error) && look_at_databases(run, names, error);
+           td_choose_databases(run->client, run->request, &names, error) &&
+           look_at_databases(run, names, error);
 }
 
 static gboolean write_details(Run *run, GError **error)

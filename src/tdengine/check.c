@@ -166,6 +166,14 @@ static void check_missing(const Check *check, const GPtrArray *rows)
     }
 }
 
+/* An option that is set and does nothing must not look as if it did. */
+static void check_options(const Check *check)
+{
+    if (check->request->source->topic)
+        fact(check, FACT_WARNING, "topic", "leave `topic` out",
+             "hints from topics are not used by this version; increments go by versions and sums");
+}
+
 static void check_databases(const Check *check)
 {
     g_autoptr(GError) error = NULL;
@@ -223,6 +231,7 @@ gboolean td_check(const EngineCheck *request, FactFunc func, gpointer data, GErr
     check_server(&check);
     check_clock(&check);
     check_databases(&check);
+    check_options(&check);
     check_space(&check);
     return !g_cancellable_set_error_if_cancelled(request->cancellable, error);
 }

@@ -34,6 +34,24 @@ void td_append_table(GString *sql, const char *database, const char *table)
     td_append_name(sql, table);
 }
 
+void td_append_range(GString *sql, const TdTable *table, gint64 from, gint64 to)
+{
+    const TdField *time = g_ptr_array_index(table->columns, 0);
+    const char *word = " WHERE ";
+
+    if (from != G_MININT64) {
+        g_string_append(sql, word);
+        td_append_name(sql, time->name);
+        g_string_append_printf(sql, " >= %" G_GINT64_FORMAT, from);
+        word = " AND ";
+    }
+    if (to != G_MAXINT64) {
+        g_string_append(sql, word);
+        td_append_name(sql, time->name);
+        g_string_append_printf(sql, " < %" G_GINT64_FORMAT, to);
+    }
+}
+
 void td_append_text(GString *sql, const char *text)
 {
     g_string_append_c(sql, '\'');

@@ -14,6 +14,10 @@ char *td_quote_name(const char *name);
 void td_append_name(GString *sql, const char *name);
 /* `database`.`table` */
 void td_append_table(GString *sql, const char *database, const char *table);
+
+/* " WHERE `ts` >= … AND `ts` < …" for ticks, nothing where both sides are open. */
+void td_append_range(GString *sql, const TdTable *table, gint64 from, gint64 to);
+
 /* 'text' with quotes and backslashes escaped, for values (comments are stored as literals: see
  * TdTable.comment). */
 void td_append_text(GString *sql, const char *text);

@@ -121,6 +121,8 @@ static json_t *slice_to_json(const TdDetails *details, const TdSlice *slice)
     json_object_set_new(json, "last", json_integer(slice->last));
     json_object_set_new(json, "fingerprint", json_string(hex));
     json_object_set_new(json, "schema", json_string(slice->schema));
+    if (slice->sums[0] != '\0')
+        json_object_set_new(json, "sums", json_string(slice->sums));
     json_object_set_new(json, "data", td_object_ref_to_json(&slice->data));
     json_object_set_new(json, "tables",
                         slice->tables.sha256[0] != '\0' ? td_object_ref_to_json(&slice->tables)
@@ -309,6 +311,7 @@ static gboolean take_slice(const json_t *json, gpointer data, GError **error)
         return FALSE;
     }
     g_strlcpy(slice.schema, json_get_string(json, "schema", ""), sizeof slice.schema);
+    g_strlcpy(slice.sums, json_get_string(json, "sums", ""), sizeof slice.sums);
     g_array_append_val(reader->details->slices, slice);
     return TRUE;
 }

@@ -27,8 +27,10 @@ typedef struct {
                            columns changed since; the Parquet file has its own columns' types */
     TdObjectRef data; /* the rows */
     TdObjectRef
-        tables;      /* rows, first, last, fingerprint of each child table; none of a normal one */
-    gboolean reused; /* the objects are those of the base; not recorded */
+        tables; /* rows, first, last, fingerprint of each child table; none of a normal one */
+    char sums[TD_FINGERPRINT_HEX_SIZE]; /* what the server said of its place before it was read
+                                           (TdSums, shared by all slices there); "": not known */
+    gboolean reused;                    /* the objects are those of the base; not recorded */
 } TdSlice;
 
 typedef struct {

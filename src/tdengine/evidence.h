@@ -17,8 +17,15 @@
 
 #define TD_REPORT_DELAY (2 * TIME_SECOND)
 
-/* NULL where nothing was written to any database since the base (arrays of TdDatabase: the base's
- * and those of now); else what speaks against it, without names. Free with g_free(). */
-char *td_evidence_of_versions(const GPtrArray *base, const GPtrArray *now);
+typedef enum {
+    TD_VERSIONS_EQUAL,  /* nothing was written to any database since the base */
+    TD_VERSIONS_MOVED,  /* something was, or may have been */
+    TD_VERSIONS_BROKEN, /* they cannot be compared: what the base noted no longer holds */
+} TdVersions;
+
+/* Compares the base's databases (arrays of TdDatabase) with those of now. *ret_reason says what
+ * speaks against equality, without names; a constant. */
+TdVersions td_evidence_of_versions(const GPtrArray *base, const GPtrArray *now,
+                                   const char **ret_reason);
 
 #endif

@@ -7,7 +7,7 @@
 #define HOLDFAST_TDENGINE_INCREMENT_H
 
 #include "engine/engine.h"
-#include "tdengine/details.h"
+#include "tdengine/survey.h"
 
 typedef struct TdIncrement TdIncrement;
 
@@ -20,9 +20,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdIncrement, td_increment_free)
 
 const TdDetails *td_increment_base(const TdIncrement *increment);
 
-/* Decides from what the server said first (an array of TdDatabase). FALSE: nothing was written since
- * the base, nothing has to be read. */
+/* Decides by the mode and from what the server said first (an array of TdDatabase). FALSE: nothing was
+ * written since the base, nothing has to be read. */
 gboolean td_increment_decide(TdIncrement *increment, const GPtrArray *looked);
+
+/* Chooses what is read of a table that was planned and whose sums were asked. */
+gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTable *scan,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Where nothing was written: the details become the base's, under the databases' options of now,
  * which are taken from `looked`. What belongs to the server is not the base's. */

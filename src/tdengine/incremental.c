@@ -154,6 +154,25 @@ void td_base_table_free(TdBaseTable *table)
     g_free(table);
 }
 
+gboolean td_base_tags(const TdTable *before, TdFingerprint sum, TdTable *table)
+{
+    g_autofree char *then = td_fields_hash(before->tags), *now = td_fields_hash(table->tags);
+
+    if (!before->has_tags_sum || !td_fingerprint_equal(before->tags_sum, sum) ||
+        strcmp(then, now) != 0)
+        return FALSE;
+    for (guint i = 0; i < table->tags->len; i++)
+        ((TdField *)g_ptr_array_index(table->tags, i))->binary =
+            ((TdField *)g_ptr_array_index(before->tags, i))->binary;
+    for (guint i = 0; i < before->tag_objects->len; i++)
+        g_ptr_array_add(table->tag_objects,
+                        g_memdup2(g_ptr_array_index(before->tag_objects, i), sizeof(TdObjectRef)));
+    table->child_tables = before->child_tables;
+    table->tags_sum = sum;
+    table->has_tags_sum = TRUE;
+    return TRUE;
+}
+
 const TdSlice *td_base_slice(const GArray *slices, const TdSlice *fresh)
 {
     for (guint low = 0, high = slices->len; low < high;) {

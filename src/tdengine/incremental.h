@@ -25,6 +25,10 @@ typedef struct {
 TdBaseTable *td_base_table_new(const TdDetails *base, TdTable *table);
 void td_base_table_free(TdBaseTable *table);
 
+/* Whether the tags of `before`, the table in the base, add up to `sum` under the same columns; then
+ * `table` gets its objects. */
+gboolean td_base_tags(const TdTable *before, TdFingerprint sum, TdTable *table);
+
 /* The slice of the base that holds just what `fresh` does, under the same schema; NULL: none. */
 const TdSlice *td_base_slice(const GArray *slices, const TdSlice *fresh);
 

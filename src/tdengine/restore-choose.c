@@ -40,8 +40,8 @@ static GPtrArray *list_states(Repository *repository, const char *source, GError
 /* FALSE: the rows were read, from start to stop. */
 static gboolean looked_at(const Manifest *manifest, gint64 *ret_when)
 {
-    const json_t *evidence = json_object_get(manifest_json(manifest), "evidence");
-    const char *state = json_get_string(evidence, "state", NULL);
+    g_autoptr(json_t) json = manifest_json(manifest);
+    const char *state = json_get_string(json_object_get(json, "evidence"), "state", NULL);
 
     return state != NULL && time_parse(state, NULL, ret_when, NULL);
 }

@@ -13,6 +13,7 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/regroup.h"
+#include "tdengine/sums.h"
 
 /* Blocks that a worker keeps before it writes row groups. With the Parquet writers about three
  * times as much, a worker. */
@@ -38,6 +39,7 @@ struct TdScanner {
 typedef struct {
     TdScanTable *scan;
     TdPass pass;
+    gboolean compare;
 } Task;
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
@@ -53,6 +55,8 @@ TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
     scan->binary = g_array_new(FALSE, FALSE, sizeof(guint));
     scan->slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
     scan->unknown = td_names_new();
+    scan->sums = g_array_new(FALSE, FALSE, sizeof(TdSums));
+    scan->differing = g_array_new(FALSE, FALSE, sizeof(TdPlace));
     g_mutex_init(&scan->mutex);
     return scan;
 }
@@ -66,6 +70,7 @@ void td_scan_table_reset(TdScanTable *scan)
     }
     g_array_set_size(scan->binary, 0);
     g_array_set_size(scan->slices, 0);
+    g_array_set_size(scan->differing, 0);
     scan->nameless = 0;
     scan->outcome = TD_SCAN_DONE;
 }
@@ -79,6 +84,9 @@ void td_scan_table_free(TdScanTable *scan)
     g_array_unref(scan->binary);
     g_array_unref(scan->slices);
     td_names_free(scan->unknown);
+    g_array_unref(scan->sums);
+    g_clear_pointer(&scan->ranges, g_array_unref);
+    g_array_unref(scan->differing);
     g_mutex_clear(&scan->mutex);
     g_free(scan);
 }
@@ -158,24 +166,6 @@ gint64 td_border_ticks(gint64 microseconds, TdPrecision precision)
         return microseconds * 1000;
     default:
         return microseconds;
-    }
-}
-
-void td_append_range(GString *sql, const TdTable *table, gint64 from, gint64 to)
-{
-    const TdField *time = g_ptr_array_index(table->columns, 0);
-    const char *word = " WHERE ";
-
-    if (from != G_MININT64) {
-        g_string_append(sql, word);
-        td_append_name(sql, time->name);
-        g_string_append_printf(sql, " >= %" G_GINT64_FORMAT, from);
-        word = " AND ";
-    }
-    if (to != G_MAXINT64) {
-        g_string_append(sql, word);
-        td_append_name(sql, time->name);
-        g_string_append_printf(sql, " < %" G_GINT64_FORMAT, to);
     }
 }
 
@@ -260,6 +250,8 @@ static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
     g_clear_pointer(&scan->table->plan, td_plan_free);
     if (scan->base != NULL && scan->base->plan->unit == unit) {
         scan->table->plan = td_plan_copy(scan->base->plan);
+        td_plan_extend(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
+                       scan->counts->len);
         return TRUE;
     }
     scan->table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
@@ -407,9 +399,27 @@ static gboolean read_blocks(TdScanner *scanner, TdScanTable *scan, TdResult *res
     return TRUE;
 }
 
-static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *result,
+/* What a pass has brought; one that was compared has no objects where it differs. */
+static void keep_slices(TdScanTable *scan, const GArray *slices, guint64 nameless)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&scan->mutex);
+
+    scan->nameless += nameless;
+    for (guint i = 0; i < slices->len; i++) {
+        const TdSlice *slice = &g_array_index(slices, TdSlice, i);
+        TdPlace place = {slice->from, slice->to};
+
+        if (slice->data.sha256[0] != '\0')
+            g_array_append_val(scan->slices, *slice);
+        else
+            g_array_append_val(scan->differing, place);
+    }
+}
+
+static gboolean read_pass(TdScanner *scanner, const Task *task, TdResult *result,
                           GCancellable *cancellable, GError **error)
 {
+    TdScanTable *scan = task->scan;
     TdSliceOptions options = scanner->options.options;
     g_autoptr(TdSliceShape) shape = NULL;
     g_autoptr(TdRegroup) regroup = NULL;
@@ -418,14 +428,14 @@ static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *resul
 
     options.precision = scan->database->precision;
     options.cancellable = cancellable;
-    shape =
-        td_slice_shape_new(scan->table, &options, scan->base != NULL ? scan->base->slices : NULL);
+    shape = td_slice_shape_new(scan->table, &options,
+                               scan->base != NULL ? scan->base->slices : NULL, task->compare);
     regroup = td_regroup_new(&(TdRegroupOptions){.table = scan->table,
                                                  .plan = scan->table->plan,
                                                  .from = first_tick(scanner, scan),
                                                  .to = last_tick(scanner, scan),
                                                  .shape = shape,
-                                                 .memory = WORKER_MEMORY,
+                                                 .memory = task->compare ? 0 : WORKER_MEMORY,
                                                  .name = take_name,
                                                  .name_data = scan});
     if (!read_blocks(scanner, scan, result, regroup, &binary, cancellable, error) ||
@@ -435,10 +445,7 @@ static gboolean read_pass(TdScanner *scanner, TdScanTable *scan, TdResult *resul
         set_outcome(scan, TD_SCAN_BINARY, binary);
         return TRUE;
     }
-    g_mutex_lock(&scan->mutex);
-    g_array_append_vals(scan->slices, slices->data, slices->len);
-    scan->nameless += td_regroup_nameless(regroup);
-    g_mutex_unlock(&scan->mutex);
+    keep_slices(scan, slices, task->compare ? 0 : td_regroup_nameless(regroup));
     return TRUE;
 }
 
@@ -455,7 +462,7 @@ static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
         set_outcome(task->scan, TD_SCAN_ALTERED, -1);
         return TRUE;
     }
-    if (result != NULL && read_pass(scanner, task->scan, result, cancellable, &problem))
+    if (result != NULL && read_pass(scanner, task, result, cancellable, &problem))
         return TRUE;
     if (td_error_is_gone(problem)) {
         set_outcome(task->scan, TD_SCAN_GONE, -1);
@@ -517,15 +524,16 @@ static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancel
 
 /* --- All scans -------------------------------------------------------------------------------- */
 
-static gboolean push_table(TdScanner *scanner, TdScanTable *scan, Workers *workers)
+static gboolean push_range(TdScanner *scanner, TdScanTable *scan, const TdRange *range,
+                           Workers *workers)
 {
     g_autoptr(GArray) passes =
         td_plan_passes(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
-                       scan->counts->len, row_bytes(scan->table), PASS_BYTES,
-                       first_tick(scanner, scan), last_tick(scanner, scan));
+                       scan->counts->len, row_bytes(scan->table), PASS_BYTES, range->from,
+                       range->to);
 
     for (guint i = 0; i < passes->len; i++) {
-        Task task = {scan, g_array_index(passes, TdPass, i)};
+        Task task = {scan, g_array_index(passes, TdPass, i), range->compare};
 
         if (!workers_push(workers, g_memdup2(&task, sizeof task)))
             return FALSE;
@@ -533,7 +541,57 @@ static gboolean push_table(TdScanner *scanner, TdScanTable *scan, Workers *worke
     return TRUE;
 }
 
-gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, GError **error)
+static gboolean push_table(TdScanner *scanner, TdScanTable *scan, Workers *workers)
+{
+    const TdRange all = {first_tick(scanner, scan), last_tick(scanner, scan), FALSE};
+
+    if (scan->ranges == NULL)
+        return push_range(scanner, scan, &all, workers);
+    for (guint i = 0; i < scan->ranges->len; i++)
+        if (!push_range(scanner, scan, &g_array_index(scan->ranges, TdRange, i), workers))
+            return FALSE;
+    return TRUE;
+}
+
+static int compare_places(gconstpointer a, gconstpointer b)
+{
+    const TdPlace *left = a, *right = b;
+
+    return left->from < right->from ? -1 : left->from > right->from;
+}
+
+/* Shards of a place that were found equal are read again with the others. */
+static void forget_place(TdScanTable *scan, const TdPlace *place)
+{
+    for (guint i = scan->slices->len; i-- > 0;)
+        if (g_array_index(scan->slices, TdSlice, i).from == place->from)
+            g_array_remove_index_fast(scan->slices, i);
+}
+
+/* What was compared and differs. Shards of one place stand there more than once. */
+static gboolean push_differing(TdScanner *scanner, TdScanTable *scan, Workers *workers)
+{
+    TdRange range = {0};
+
+    g_array_sort(scan->differing, compare_places);
+    for (guint i = 0; i < scan->differing->len; i++) {
+        const TdPlace *place = &g_array_index(scan->differing, TdPlace, i);
+
+        forget_place(scan, place);
+        if (i > 0 && place->from <= range.to) {
+            range.to = MAX(range.to, place->to);
+            continue;
+        }
+        if (i > 0 && !push_range(scanner, scan, &range, workers))
+            return FALSE;
+        range = (TdRange){place->from, place->to, FALSE};
+    }
+    return scan->differing->len == 0 || push_range(scanner, scan, &range, workers);
+}
+
+typedef gboolean (*PushFunc)(TdScanner *scanner, TdScanTable *scan, Workers *workers);
+
+static gboolean run_round(TdScanner *scanner, GPtrArray *scans, PushFunc push, GError **error)
 {
     g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_task,
                                              scanner, g_free, scanner->options.cancellable);
@@ -541,8 +599,14 @@ gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, GError **error)
     for (guint i = 0; i < scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(scans, i);
 
-        if (scan->outcome == TD_SCAN_DONE && !push_table(scanner, scan, workers))
+        if (!is_over(scan) && !push(scanner, scan, workers))
             break;
     }
     return workers_wait(workers, error);
+}
+
+gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, GError **error)
+{
+    return run_round(scanner, scans, push_table, error) &&
+           run_round(scanner, scans, push_differing, error);
 }

@@ -24,6 +24,18 @@ typedef enum {
     TD_SCAN_BINARY,  /* columns turned out to be no text: to be read again */
 } TdScanOutcome;
 
+/* A stretch of time: from <= time < to. */
+typedef struct {
+    gint64 from, to;
+} TdPlace;
+
+/* A stretch of time to read: from <= time < to. */
+typedef struct {
+    gint64 from, to;
+    gboolean
+        compare; /* the base is expected to hold it: only what differs is read again and written */
+} TdRange;
+
 /* One table to read. */
 typedef struct {
     TdTable *table;
@@ -32,13 +44,17 @@ typedef struct {
     const TdNames *only;        /* names of child tables to take; NULL: all */
     GArray *counts;             /* TdCount, from td_scan_plan() */
     TdBaseTable *base;          /* of an incremental, to be freed with it; NULL: none */
+    GArray *sums;               /* TdSums of its places, rising, from td_survey_ask() */
+    gboolean quick;             /* places that are clean are the base's and not read */
+    GArray *ranges;             /* TdRange, rising; NULL: everything is read */
     gboolean recounted;         /* the server counts other rows than were read */
     TdScanOutcome outcome;
-    GArray *binary;   /* guint: columns that turned out to be no text */
-    GArray *slices;   /* TdSlice, `table` left 0 */
-    guint64 nameless; /* rows that were left out: see td_regroup_nameless() */
-    TdNames *unknown; /* child tables that had rows and were not known */
-    GMutex mutex;     /* of the last five */
+    GArray *binary;    /* guint: columns that turned out to be no text */
+    GArray *slices;    /* TdSlice, `table` left 0 */
+    guint64 nameless;  /* rows that were left out: see td_regroup_nameless() */
+    TdNames *unknown;  /* child tables that had rows and were not known */
+    GArray *differing; /* TdPlace: compared, and found to be others */
+    GMutex mutex;      /* of the last six */
 } TdScanTable;
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
@@ -78,12 +94,10 @@ gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpo
 gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads tables (an array of TdScanTable that were planned); each says how it came out. */
+/* Reads tables (an array of TdScanTable that were planned); each says how it came out. What is to be
+ * compared is only hashed first, and what then differs is read once more. */
 gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* " WHERE `ts` >= … AND `ts` < …" for ticks, nothing where both sides are open. */
-void td_append_range(GString *sql, const TdTable *table, gint64 from, gint64 to);
 
 /* Microseconds in ticks, rounded up: a range's border. Open borders stay open. */
 gint64 td_border_ticks(gint64 microseconds, TdPrecision precision);

@@ -285,6 +285,10 @@ json_t *td_table_to_json(const TdTable *table)
         json_array_append_new(tags,
                               td_object_ref_to_json(g_ptr_array_index(table->tag_objects, i)));
     json_object_set_new(json, "tag_objects", tags);
+    if (table->has_tags_sum) {
+        td_fingerprint_to_hex(table->tags_sum, hex);
+        json_object_set_new(json, "tags_sum", json_string(hex));
+    }
     json_object_set_new(json, "plan",
                         table->plan != NULL ? td_plan_to_json(table->plan) : json_null());
     return json;
@@ -343,6 +347,8 @@ TdTable *td_table_from_json(const json_t *json, GError **error)
     table->keep = get_int(json, "keep", -1);
     table->ttl = json_get_uint(json, "ttl", 0);
     table->options = get_object(json, "options");
+    table->has_tags_sum =
+        td_fingerprint_from_hex(json_get_string(json, "tags_sum", ""), &table->tags_sum);
     if (json_is_array(json_object_get(json, "sma")))
         table->sma = strings_from_json(json, "sma");
     if (!td_fingerprint_from_hex(hex, &table->fingerprint))

@@ -77,7 +77,9 @@ typedef struct {
     guint64 child_tables;
     GPtrArray
         *tag_objects; /* TdObjectRef: exact tags of the child tables, each table once over all */
-    TdPlan *plan;     /* NULL of a virtual table */
+    gboolean has_tags_sum;  /* backups of earlier versions have none */
+    TdFingerprint tags_sum; /* over all child tables: tags, uid and what else those objects say */
+    TdPlan *plan;           /* NULL of a virtual table */
 } TdTable;
 
 TdTable *td_table_new(const char *database, const char *name, TdTableKind kind);

@@ -19,7 +19,8 @@ enum { COUNT_NAME, COUNT_ROWS, COUNT_FIRST, COUNT_LAST, COUNT_FINGERPRINT, COUNT
 struct TdSliceShape {
     const TdTable *table;
     TdSliceOptions options;
-    const GArray *base;       /* TdSlice, or NULL */
+    const GArray *base; /* TdSlice, or NULL */
+    gboolean compare;
     gboolean has_names;       /* a super table: tbname comes first, and child tables are counted */
     guint n_columns;          /* of the table */
     TdParquetColumn *columns; /* of the slice's file */
@@ -33,8 +34,8 @@ struct TdSliceShape {
 struct TdSliceWriter {
     TdSliceShape *shape;
     TdSlicePlace place;
-    TdParquet *data;
-    TdParquet *counts; /* NULL of a normal table */
+    TdParquet *data;   /* NULL: only compared */
+    TdParquet *counts; /* NULL of a normal table, too */
     guint64 rows;
     gint64 first, last;
     TdFingerprint fingerprint;
@@ -109,13 +110,14 @@ static TdHasher *make_hasher(const TdSliceShape *shape)
 }
 
 TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options,
-                                 const GArray *base)
+                                 const GArray *base, gboolean compare)
 {
     TdSliceShape *shape = g_new0(TdSliceShape, 1);
 
     shape->table = table;
     shape->options = *options;
     shape->base = base;
+    shape->compare = compare;
     shape->has_names = table->kind == TD_TABLE_SUPER;
     shape->n_columns = table->columns->len;
     make_columns(shape);
@@ -175,6 +177,8 @@ TdSliceWriter *td_slice_writer_new(TdSliceShape *shape, const TdSlicePlace *plac
     writer->shape = shape;
     writer->place = *place;
     writer->name = g_string_new(NULL);
+    if (shape->compare)
+        return g_steal_pointer(&writer);
     writer->data = begin_object(writer, "slice", shape->columns, file_columns(shape), TRUE, error);
     if (writer->data == NULL)
         return NULL;
@@ -200,8 +204,10 @@ static gboolean end_count(TdSliceWriter *writer, GError **error)
     guint8 fingerprint[TD_FINGERPRINT_SIZE];
     gint64 rows = (gint64)count->rows;
 
-    if (writer->name->len == 0 || writer->counts == NULL)
+    if (writer->name->len == 0 || writer->counts == NULL) {
+        g_string_truncate(writer->name, 0);
         return TRUE;
+    }
     td_fingerprint_to_bytes(count->fingerprint, fingerprint);
     td_gather_add_text(&gathers[COUNT_NAME], writer->name->str, writer->name->len, 1);
     td_gather_add_value(&gathers[COUNT_ROWS], &rows);
@@ -282,7 +288,7 @@ gboolean td_slice_writer_add(TdSliceWriter *writer, const TdRun *run, gint *ret_
     *ret_binary = -1;
     if (!count_run(writer, run, error))
         return FALSE;
-    for (guint32 done = 0; done < run->count;) {
+    for (guint32 done = 0; !shape->compare && done < run->count;) {
         guint32 count = MIN(run->count - done, most);
 
         if (!gather_run(shape, run, run->from + done, count, ret_binary))
@@ -297,6 +303,8 @@ gboolean td_slice_writer_add(TdSliceWriter *writer, const TdRun *run, gint *ret_
 
 gboolean td_slice_writer_end_group(TdSliceWriter *writer, GError **error)
 {
+    if (writer->shape->compare)
+        return TRUE;
     return end_count(writer, error) && flush_counts(writer, error) &&
            td_parquet_add(writer->data, writer->shape->gathers, error) &&
            td_parquet_end_group(writer->data, error);
@@ -322,9 +330,10 @@ gboolean td_slice_writer_finish(TdSliceWriter *writer, TdSlice *ret_slice, GErro
         ret_slice->reused = TRUE;
         return TRUE;
     }
-    if (!td_slice_writer_end_group(writer, error) ||
-        !td_parquet_finish(writer->data, &slice.data, error) ||
-        (writer->counts != NULL && !td_parquet_finish(writer->counts, &slice.tables, error)))
+    if (!writer->shape->compare && (!td_slice_writer_end_group(writer, error) ||
+                                    !td_parquet_finish(writer->data, &slice.data, error)))
+        return FALSE;
+    if (writer->counts != NULL && !td_parquet_finish(writer->counts, &slice.tables, error))
         return FALSE;
     *ret_slice = slice;
     return TRUE;

@@ -17,9 +17,10 @@ typedef struct TdSliceShape TdSliceShape;
 
 /* The table must outlive the shape; its columns' `binary` says which are no text. `base` (an array of
  * TdSlice, or NULL) are the table's slices in the base: one that turns out to hold the same is
- * referred to, and nothing is made durable. */
+ * referred to, and nothing is made durable. `compare`: nothing is encoded at all, and a slice that
+ * differs comes out without objects. */
 TdSliceShape *td_slice_shape_new(const TdTable *table, const TdSliceOptions *options,
-                                 const GArray *base);
+                                 const GArray *base, gboolean compare);
 void td_slice_shape_free(TdSliceShape *shape);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdSliceShape, td_slice_shape_free)
 

@@ -17,6 +17,9 @@ typedef struct {
     TdTable *table;
     const TdChildren *children;
     const TdNames *only;
+    TdHasher *hasher;
+    GString *own; /* memory of add_sum() */
+    TdFingerprint sum;
     guint n_columns; /* of the file */
     TdParquetColumn *columns;
     TdGather *gathers;
@@ -30,11 +33,25 @@ static void tag_file_clear(TagFile *file)
     }
     g_free(file->columns);
     g_free(file->gathers);
+    td_hasher_free(file->hasher);
+    if (file->own != NULL)
+        g_string_free(file->own, TRUE);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TagFile, tag_file_clear)
 
-static void tag_file_init(TagFile *file, TdPrecision precision)
+static TdHasher *make_hasher(const TdTable *table, guint64 key)
 {
+    g_autofree TdColumn *columns = g_new0(TdColumn, table->tags->len);
+
+    for (guint i = 0; i < table->tags->len; i++)
+        td_field_to_column(g_ptr_array_index(table->tags, i), &columns[i]);
+    return td_hasher_new(key, columns, table->tags->len);
+}
+
+static void tag_file_init(TagFile *file, const TdSliceOptions *options)
+{
+    const TdPrecision precision = options->precision;
+
     static const ParquetColumn name = {.name = "tbname",
                                        .type = PARQUET_BYTE_ARRAY,
                                        .logical = PARQUET_STRING};
@@ -50,6 +67,8 @@ static void tag_file_init(TagFile *file, TdPrecision precision)
         {{.name = "vgroup", .type = PARQUET_INT32, .optional = TRUE}, "vgroup", NULL}};
     const guint tags = file->table->tags->len;
 
+    file->hasher = make_hasher(file->table, options->fingerprint_key);
+    file->own = g_string_new(NULL);
     file->n_columns = 1 + tags + OWN_COLUMNS;
     file->columns = g_new0(TdParquetColumn, file->n_columns);
     file->gathers = g_new0(TdGather, file->n_columns);
@@ -84,12 +103,30 @@ static void add_own(TagFile *file, const char *name, gsize length)
     td_gather_add_value(&own[OWN_VGROUP], child != NULL ? &child->vgroup : NULL);
 }
 
-/* *ret_binary: the tag that turned out to be no text, else -1. */
-static gboolean add_block(TagFile *file, const TdBlock *block, gint *ret_binary, GError **error)
+/* A child table's part of the sum: the tags as a row, what is no tag in the place of its name. */
+static void add_sum(TagFile *file, const TdBlock *block, guint32 row, const char *name,
+                    gsize length)
+{
+    guint32 id;
+    const TdChild *child = td_children_find(file->children, name, length, &id);
+    const char *comment = child != NULL ? td_children_comment(file->children, id) : NULL;
+
+    g_string_truncate(file->own, 0);
+    g_string_append_len(file->own, name, (gssize)length);
+    g_string_append_c(file->own, '\0');
+    if (child != NULL)
+        g_string_append_printf(file->own, "%" G_GINT64_FORMAT " %d %d", child->uid, child->ttl,
+                               child->vgroup);
+    if (comment != NULL)
+        g_string_append_printf(file->own, " %s", comment);
+    td_hasher_add(file->hasher, td_hasher_table_seed(file->hasher, file->own->str, file->own->len),
+                  block->columns + 1, row, 1, &file->sum);
+}
+
+static gboolean check_block(const TagFile *file, const TdBlock *block, GError **error)
 {
     const guint tags = file->table->tags->len;
 
-    *ret_binary = -1;
     if (block->n_columns != 1 + tags || block->columns[0].type != TD_VARCHAR) {
         error_set(error, ERROR_FORMAT, "the tags of %s came in a form that is not known",
                   file->table->name);
@@ -104,6 +141,17 @@ static gboolean add_block(TagFile *file, const TdBlock *block, gint *ret_binary,
                   file->table->name);
         return FALSE;
     }
+    return TRUE;
+}
+
+/* *ret_binary: the tag that turned out to be no text, else -1. Without `gather` rows are only added
+ * up. */
+static gboolean add_block(TagFile *file, const TdBlock *block, gboolean gather, gint *ret_binary,
+                          GError **error)
+{
+    *ret_binary = -1;
+    if (!check_block(file, block, error))
+        return FALSE;
     for (guint32 row = 0; row < block->rows; row++) {
         guint32 length, id;
         const char *name;
@@ -113,9 +161,12 @@ static gboolean add_block(TagFile *file, const TdBlock *block, gint *ret_binary,
         name = (const char *)td_block_value(&block->columns[0], row, &length);
         if (file->only != NULL && !td_names_find(file->only, name, length, &id))
             continue;
+        add_sum(file, block, row, name, length);
+        if (!gather)
+            continue;
         td_gather_add_text(&file->gathers[0], name, length, 1);
         add_own(file, name, length);
-        for (guint i = 0; i < tags; i++) {
+        for (guint i = 0; i < file->table->tags->len; i++) {
             if (td_gather_add(&file->gathers[1 + i], &block->columns[1 + i], row, 1))
                 continue;
             *ret_binary = (gint)i;
@@ -147,7 +198,7 @@ static gboolean copy_tags(TagFile *file, TdResult *result, TdParquet *parquet, g
 
     *ret_binary = -1;
     while ((block = td_result_next(result, &problem)) != NULL) {
-        if (!add_block(file, block, ret_binary, error))
+        if (!add_block(file, block, parquet != NULL, ret_binary, error))
             return FALSE;
         if (*ret_binary >= 0)
             return TRUE;
@@ -158,7 +209,22 @@ static gboolean copy_tags(TagFile *file, TdResult *result, TdParquet *parquet, g
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    return td_parquet_add(parquet, file->gathers, error);
+    return parquet == NULL || td_parquet_add(parquet, file->gathers, error);
+}
+
+gboolean td_tags_sum(TdClient *client, TdTable *table, const TdChildren *children,
+                     const TdSliceOptions *options, TdFingerprint *ret_sum, GError **error)
+{
+    g_auto(TagFile) file = {.table = table, .children = children};
+    g_autoptr(TdResult) result = NULL;
+    gint binary;
+
+    tag_file_init(&file, options);
+    result = ask_tags(client, table, options->cancellable, error);
+    if (result == NULL || !copy_tags(&file, result, NULL, &binary, error))
+        return FALSE;
+    *ret_sum = file.sum;
+    return TRUE;
 }
 
 /* One try; *ret_binary >= 0: it has to be tried again. */
@@ -178,14 +244,20 @@ static gboolean try_write(TdClient *client, TdTable *table, const TdChildren *ch
     g_autoptr(TdParquet) parquet = NULL;
     g_autoptr(TdResult) result = NULL;
 
-    tag_file_init(&file, options->precision);
+    tag_file_init(&file, options);
     result = ask_tags(client, table, options->cancellable, error);
     if (result == NULL)
         return FALSE;
     parquet = td_parquet_new(&spec, file.columns, file.n_columns, error);
     if (parquet == NULL || !copy_tags(&file, result, parquet, ret_binary, error))
         return FALSE;
-    return *ret_binary >= 0 || td_parquet_finish(parquet, ret_object, error);
+    if (*ret_binary >= 0)
+        return TRUE;
+    if (!td_parquet_finish(parquet, ret_object, error))
+        return FALSE;
+    td_fingerprint_add(&table->tags_sum, file.sum);
+    table->has_tags_sum = TRUE;
+    return TRUE;
 }
 
 gboolean td_tags_write(TdClient *client, TdTable *table, const TdChildren *children,

@@ -22,9 +22,14 @@
 #include "tdengine/details.h"
 #include "tdengine/parquet-object.h"
 
-/* Writes the tags of a super table's child tables. `only` (or NULL: all) are the names to take.
- * A tag whose values are no text becomes `binary` on the way. *ret_object has no rows and no name
- * where there is no child table. */
+/* Adds up what td_tags_write() would write, in *ret_sum: order-free, under the backup's key. */
+gboolean td_tags_sum(TdClient *client, TdTable *table, const TdChildren *children,
+                     const TdSliceOptions *options, TdFingerprint *ret_sum,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes the tags of a super table's child tables, and adds them to table->tags_sum. `only` (or NULL:
+ * all) are the names to take. A tag whose values are no text becomes `binary` on the way. *ret_object
+ * has no rows and no name where there is no child table. */
 gboolean td_tags_write(TdClient *client, TdTable *table, const TdChildren *children,
                        const TdNames *only, const TdSliceOptions *options, TdObjectRef *ret_object,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

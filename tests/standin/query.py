@@ -2,6 +2,7 @@
 """SELECT, SHOW and DESCRIBE: what the program and its tests ask."""
 import re
 
+import aggregate as aggregates
 import columns as c
 import errors
 import information
@@ -195,7 +196,7 @@ class Item:
     """One thing behind SELECT: a name, or a function of a name; `*` is a name too."""
 
     def __init__(self, words):
-        self.function, start = None, words.places[words.at]
+        self.function, self.cast, start = None, False, words.places[words.at]
         # Between backticks it is a column like any other.
         self.isa_table_name = words.kind() == "word" and words.text().lower() == "tbname"
         if words.accept("*"):
@@ -205,7 +206,10 @@ class Item:
         self.name = words.name()
         if not quoted and words.accept("("):
             self.function = self.name
+            self.cast = words.accept("cast", "(")
             self.name = "*" if words.accept("*") else words.name()
+            if self.cast:
+                words.expect("as", "bigint", ")")
             words.expect(")")
         self.title = words.sql[start:words.places[words.at]].strip() if self.function else self.name
         if words.accept("as"):
@@ -463,86 +467,16 @@ def sorted_runs(runs, children, order):
 def aggregate(where, database, table, items, words, partition):
     children = children_of(table, where)
     if words.accept("interval"):
-        return intervals(where, database, table, items, words, children)
+        return made_of(*aggregates.windows(where, database, table, items, words, children), database.precision)
     words.end()
     groups = [[child] for child in children] if partition else [children]
-    fields = [result_field(item, table) for item in items]
+    fields = [aggregates.result_field(item, table) for item in items]
     rows = []
     for group in groups:
         runs = [(child, start, end) for child in group for start, end in where.runs_of(child)]
         rows.append([values.raw_bytes(group[0].name) if item.isa_table_name else
-                     one_value(item, table, runs, field) for item, field in zip(items, fields)])
+                     aggregates.one_value(item, table, runs, field) for item, field in zip(items, fields)])
     return made_of(fields, rows, database.precision)
-
-
-def column_of(table, name):
-    fields = table.fields if isinstance(table, SuperTable) else table.schema()
-    return next((at for at, field in enumerate(fields) if field.name == name), None)
-
-
-def result_field(item, table):
-    if item.isa_table_name:
-        return TBNAME
-    at = 0 if item.name == "*" else column_of(table, item.name)
-    fields = table.fields if isinstance(table, SuperTable) else table.schema()
-    if at is None:
-        raise errors.no_column(item.name)
-    title = item.title.lower()
-    if item.function == "count":
-        return Field(title, c.BIGINT, 8)
-    field = fields[at]
-    if item.function == "sum":
-        if field.type not in c.INTEGERS | {c.FLOAT, c.DOUBLE}:
-            raise errors.ServerError(10242, "Invalid parameter data type : sum")
-        kind = c.UBIGINT if field.type in c.UNSIGNED else c.BIGINT if field.type in c.INTEGERS else c.DOUBLE
-        return Field(title, kind, 8)
-    if item.function in ("min", "max", "first", "last"):
-        made = field.copy()
-        made.name = title
-        return made
-    raise errors.syntax(title)
-
-
-def one_value(item, table, runs, field):
-    if item.function == "count" and item.name == "*":
-        return sum(end - start for _, start, end in runs)
-    at = column_of(table, item.name)
-    source = (table.fields if isinstance(table, SuperTable) else table.schema())[at]
-    cells = [(child.time_at(row), child.columns[at].get(row)) for child, start, end in runs for row in range(start, end)]
-    cells = [entry for entry in cells if entry[1] is not None]
-    if item.function == "count":
-        return len(cells)
-    if not cells:
-        return None
-    if item.function in ("first", "last"):
-        return (min if item.function == "first" else max)(cells, key=lambda entry: entry[0])[1]
-    plain = [values.to_python(source, value) for _, value in cells]
-    if item.function == "sum":
-        return sum(plain)
-    return values.from_text(field, str((min if item.function == "min" else max)(plain)), values.PRECISIONS["ms"])
-
-
-def intervals(where, database, table, items, words, children):
-    """Counts by aligned windows of time."""
-    words.expect("(")
-    found = values.SHIFT.fullmatch(words.next()[1])
-    if found is None:
-        words.refuse()
-    words.expect(")")
-    words.end()
-    if [(item.function, item.name) for item in items] != [(None, "_wstart"), ("count", "*")]:
-        words.refuse()
-    length = int(found[1]) * values.SHIFTS[found[2]] * database.ticks // 10 ** 9
-    counts = {}
-    for child in children:
-        for start, end in where.runs_of(child):
-            while start < end:
-                window = child.time_at(start) // length
-                stop = min(end, child.find((window + 1) * length))
-                counts[window] = counts.get(window, 0) + stop - start
-                start = stop
-    fields = [Field(items[0].title, c.TIMESTAMP, 8), Field(items[1].title, c.BIGINT, 8)]
-    return made_of(fields, [[window * length, count] for window, count in sorted(counts.items())], database.precision)
 
 
 # --- SHOW -----------------------------------------------------------------------------------------

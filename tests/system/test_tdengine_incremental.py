@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incremental backups of TDengine: a seeded random workload, its increments restored and compared with what the server
 said at that moment; nothing changed; bases that go."""
+import hashlib
 import json
+import os
 import random
 import subprocess
+import threading
 import time
 
 import pytest
@@ -20,9 +23,6 @@ def server():
     if tdserver.missing():
         pytest.skip(tdserver.missing())
     made = tdserver.Server()
-    if not made.real:
-        made.remove()
-        pytest.skip("the workload needs a real server")
     yield made
     made.remove()
 
@@ -38,14 +38,62 @@ def market(server):
     server.sql("CREATE DATABASE market VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 10d")
     server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, price DOUBLE, note VARCHAR(20)) TAGS (symbol NCHAR(10))")
     server.sql("CREATE TABLE market.plain (ts TIMESTAMP, v INT)")
+    fill(server)
+
+
+@pytest.fixture
+def days(server, holdfast):
+    """A market whose first backup, which makes the plan, has seen no rows: every day is a slice of its own."""
+    server.sql("CREATE DATABASE market VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 1d")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, price DOUBLE, note VARCHAR(20), flag BOOL, at TIMESTAMP, "
+               "size BIGINT UNSIGNED) TAGS (symbol NCHAR(10))")
+    server.sql("CREATE TABLE market.plain (ts TIMESTAMP, v INT)")
+    wait_for_leaders(server)
+    first = holdfast.backup()
+    fill(server)
+    return first
+
+
+def wait_for_leaders(server):
+    """A new vgroup tells no version before that."""
+    for _ in range(600):
+        states = {row[0] for row in server.sql("SELECT v1_status FROM information_schema.ins_vgroups")}
+        if states == {"leader"}:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the vgroups have no leaders: {states}")
+
+
+def fill(server):
     server.sql(f"INSERT INTO market.plain VALUES ({START}, 1) ({START + 1}, NULL)")
     for table in range(8):
         rows = " ".join(f"({START + day * DAY + table}, {table + day / 4}, 'n{day}')" for day in range(40))
-        server.sql(f"INSERT INTO market.t{table} USING market.ticks TAGS ('号{table}') VALUES {rows}")
+        server.sql(f"INSERT INTO market.t{table} USING market.ticks TAGS ('号{table}') (ts, price, note) VALUES {rows}")
 
 
 def increment(holdfast, *arguments):
     return json.loads(holdfast.run("backup", "tdengine", "incremental", "--json", *arguments).stdout)
+
+
+def versions(server):
+    return sorted(map(str, server.sql("SELECT vgroup_id, `v1_applied/committed` FROM information_schema.ins_vgroups")))
+
+
+class Told:
+    """Does not leave before the server tells that something was written: it reports its versions late."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __enter__(self):
+        self.before = versions(self.server)
+
+    def __exit__(self, *_):
+        for _ in range(600):
+            if versions(self.server) != self.before:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the versions of the vgroups do not move")
 
 
 def dump(server, database):
@@ -127,29 +175,205 @@ class Workload:
             self.random.choice(ways)()
 
 
-def test_random_workload(server, holdfast, market):
+def run_workload(server, holdfast, mode, steps, keep):
+    """Increments after random changes; at some moments what is there is kept, and compared with what is restored."""
     work = Workload(server, 7)
-    full = holdfast.backup()
-    kept = [(full, dump(server, "market"))]
-    backups = [full]
-    for step in range(24):
-        work.step()
-        backups.append(increment(holdfast, "--mode", "scan"))
-        if step % 6 == 5:
+    kept, backups = [], []
+    for step in range(steps):
+        with Told(server):
+            work.step()
+        backups.append(increment(holdfast, "--mode", mode))
+        if step % keep == keep - 1:
             kept.append((backups[-1], dump(server, "market")))
-    assert all(one["type"] == "incremental" for one in backups[1:])
-    for manifest, state in kept[1:]:
+    assert all(one["type"] == "incremental" for one in backups)
+    for manifest, state in kept:
         assert restored(server, holdfast, manifest) == state
+    return kept, backups
+
+
+def test_random_workload(server, holdfast, days):
+    kept, backups = run_workload(server, holdfast, "scan", 8, 4)
     # Any backup may go: what it wrote for others stays.
-    last = {id(manifest) for manifest, _ in kept[1:]}
-    for manifest in backups:
-        if id(manifest) not in last:
+    last = {manifest["id"] for manifest, _ in kept}
+    for manifest in [days] + backups:
+        if manifest["id"] not in last:
             holdfast.run("delete", manifest["id"], "--yes")
     holdfast.config.write_text(holdfast.config.read_text() + "[retention]\ngrace = 0s\n")
     holdfast.run("cleanup")
     holdfast.run("verify", "--all")
-    for manifest, state in kept[1:]:
+    for manifest, state in kept:
         assert restored(server, holdfast, manifest) == state
+
+
+def test_random_workload_quick(server, holdfast, days):
+    """Each of its changes moves a count, a sum or a uid."""
+    run_workload(server, holdfast, "quick", 8, 4)
+
+
+@pytest.mark.skipif("HOLDFAST_LONG_TESTS" not in os.environ, reason="takes many minutes: HOLDFAST_LONG_TESTS=1")
+@pytest.mark.parametrize("mode", ["scan", "quick"])
+def test_long_workload(server, holdfast, days, mode):
+    """A hundred increments, written to by several clients meanwhile and killed now and then; twenty of them compared."""
+    work, kept = Workload(server, 11), []
+    others = [Workload(server, 20 + number) for number in range(3)]
+    for step in range(100):
+        with Told(server):
+            threads = [threading.Thread(target=lambda one=one: [one.insert() for _ in range(5)]) for one in others]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            work.step()
+            for one in others:
+                one.tables, one.columns = list(work.tables), work.columns
+        if step % 10 == 3:
+            kill_increment(holdfast, mode, work.random.random() / 5)
+        manifest = increment(holdfast, "--mode", "scan" if step % 25 == 24 else mode)
+        if step % 5 == 4:
+            kept.append((manifest, dump(server, "market")))
+    for manifest, state in kept:
+        assert restored(server, holdfast, manifest) == state
+    holdfast.run("verify", "--all")
+
+
+def kill_increment(holdfast, mode, wait):
+    process = subprocess.Popen([holdfast.program, "backup", "tdengine", "incremental", "--mode", mode, "--config",
+                                str(holdfast.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(wait)
+    process.kill()
+    process.wait()
+
+
+def fresh_slices(holdfast, manifest, base):
+    """The slices that a backup does not share with its base."""
+    old = {one["data"]["sha256"] for one in holdfast.slices(base)}
+    return [one for one in holdfast.slices(manifest) if one["data"]["sha256"] not in old]
+
+
+def quick(server, holdfast, *statements):
+    """A quick increment after some statements, once the server has told of them."""
+    with Told(server):
+        for statement in statements:
+            server.sql(statement)
+    return increment(holdfast, "--mode", "quick")
+
+
+def test_quick_reads_what_its_evidence_points_at(server, holdfast, days):
+    base = increment(holdfast, "--mode", "scan")
+    at = START + 5 * DAY + 3
+    manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({at}, 77.5)")
+    assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent"]
+    assert manifest["evidence"]["reason"] == "the version of a vgroup moved"
+    [fresh] = fresh_slices(holdfast, manifest, base)
+    assert fresh["from"] <= at < fresh["to"] and len(holdfast.slices(manifest)) == 41
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    # Sums of each kind, and a row that went for another.
+    for value in ("flag) VALUES ({}, true)", "at) VALUES ({}, 5)", "size) VALUES ({}, 18446744073709551615)"):
+        before = manifest
+        manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, {value.format(at)}")
+        assert len(fresh_slices(holdfast, manifest, before)) == 1
+    before = manifest
+    manifest = quick(server, holdfast, f"DELETE FROM market.t3 WHERE ts = {at}",
+                     f"INSERT INTO market.t3 (ts, price) VALUES ({at + 9}, 77.5)")
+    assert len(fresh_slices(holdfast, manifest, before)) == 1
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
+def test_quick_says_what_it_cannot_see(server, holdfast, days):
+    base = increment(holdfast, "--mode", "scan")
+    assert base["evidence"]["cannot_see"] == []
+    missed = quick(server, holdfast, f"INSERT INTO market.t3 (ts, note) VALUES ({START + 5 * DAY + 3}, 'unseen')")
+    assert fresh_slices(holdfast, missed, base) == []
+    exchanged, texts = missed["evidence"]["cannot_see"]
+    assert "exchanged" in exchanged and "text" in texts
+    assert missed["evidence"]["scanned"]["at"] == base["start"]
+    # Whoever equals it knows no more, until a scan; auto makes one as soon as it costs little.
+    for _ in range(600):
+        same = increment(holdfast, "--mode", "quick")
+        if same["evidence"]["used"] == ["versions"]:
+            break
+    assert same["evidence"]["cannot_see"] == missed["evidence"]["cannot_see"]
+    healed = increment(holdfast)
+    assert healed["evidence"]["used"] == ["scan"] and healed["evidence"]["cannot_see"] == []
+    assert len(fresh_slices(holdfast, healed, same)) == 1
+    assert restored(server, holdfast, healed) == dump(server, "market")
+
+
+def test_quick_sees_tables_that_were_made_again(server, holdfast, days):
+    """With the same times and numbers: only the uid and a text are others."""
+    increment(holdfast, "--mode", "scan")
+    rows = " ".join(f"({START + day * DAY + 2}, {2 + day / 4}, 'm{day}')" for day in range(40))
+    manifest = quick(server, holdfast, "DROP TABLE market.t2",
+                     f"INSERT INTO market.t2 USING market.ticks TAGS ('号2') (ts, price, note) VALUES {rows}")
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, "DROP TABLE market.plain", "CREATE TABLE market.plain (ts TIMESTAMP, v INT)",
+                     f"INSERT INTO market.plain VALUES ({START}, NULL) ({START + 1}, 1)")
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
+def test_tags_that_did_not_change_are_the_base_s(server, holdfast, days):
+    base = increment(holdfast, "--mode", "scan")
+    same = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({START}, 1)")
+    other = quick(server, holdfast, "ALTER TABLE market.t3 SET TAG symbol = 'other'")
+    objects = [next(one["tag_objects"] for one in holdfast.details(manifest)["tables"] if one["name"] == "ticks")
+               for manifest in (base, same, other)]
+    assert objects[0] == objects[1] != objects[2]
+    assert restored(server, holdfast, other) == dump(server, "market")
+
+
+def test_several_databases(server, holdfast, days):
+    server.sql("CREATE DATABASE other VGROUPS 1 BUFFER 8 KEEP 36500d")
+    wait_for_leaders(server)
+    server.sql("CREATE TABLE other.plain (ts TIMESTAMP, v INT)")
+    server.sql(f"INSERT INTO other.plain VALUES ({START}, 1)")
+    base = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({START}, 1)")
+    assert base["row_count"] == 324
+    manifest = quick(server, holdfast, f"INSERT INTO other.plain VALUES ({START}, 2)")
+    assert [one["database"] for one in fresh_slices(holdfast, manifest, base)] == ["other"]
+    server.sql("DROP DATABASE other")
+    assert increment(holdfast, "--mode", "quick")["row_count"] == 323
+
+
+def test_auto_chooses(server, holdfast, days):
+    """What makes it scan, beside what the unit tests show of versions."""
+    write = f"INSERT INTO market.t3 (ts, price) VALUES ({START}, "
+    with Told(server):
+        server.sql(write + "1)")
+    assert "takes less than scan_below" in increment(holdfast)["evidence"]["reason"]
+    holdfast.config.write_text(holdfast.config.read_text() + "scan_below = 0s\n")
+    with Told(server):
+        server.sql(write + "2)")
+    base = increment(holdfast)
+    assert base["evidence"]["used"][0] == "schema"
+    age(holdfast, base)
+    with Told(server):
+        server.sql(write + "3)")
+    manifest = increment(holdfast, "--since", base["id"])
+    assert manifest["evidence"]["used"] == ["scan"] and "over a day old" in manifest["evidence"]["reason"]
+
+
+def age(holdfast, manifest):
+    """Makes a backup say that what it stands upon was scanned long ago."""
+    path, sums = holdfast.folder(manifest) / "manifest.json", holdfast.folder(manifest) / "SHA256SUMS"
+    before = path.read_bytes()
+    after = before.replace(manifest["evidence"]["scanned"]["at"].encode(), b"2020-01-01T00:00:00.000000Z")
+    assert after != before
+    listed = sums.read_bytes()
+    old, new = (hashlib.sha256(data).hexdigest().encode() for data in (before, after))
+    assert old in listed
+    for file, data in ((path, after), (sums, listed.replace(old, new))):
+        file.chmod(0o600)
+        file.write_bytes(data)
+
+
+def test_increments_go_on_while_a_full_runs(server, holdfast, days):
+    holdfast.config.write_text(holdfast.config.read_text() + "rate = 16K\n")
+    with holdfast.begin() as full:
+        manifest = increment(holdfast, "--mode", "quick", "--rate", "1G")
+        assert manifest["type"] == "incremental"
+        full.kill()
+    assert restored(server, holdfast, manifest) == dump(server, "market")
 
 
 def test_only_what_differs_is_written(server, holdfast, market):
@@ -200,12 +424,8 @@ def test_bases_that_do_not_fit(server, holdfast, market):
 def test_killed(server, holdfast, market):
     full = holdfast.backup()
     server.sql(f"INSERT INTO market.t3 VALUES ({START + 3}, 77, 'updated')")
-    for wait in (0.0, 0.01, 0.03, 0.06, 0.1):
-        process = subprocess.Popen([holdfast.program, "backup", "tdengine", "incremental", "--mode", "scan", "--config",
-                                    str(holdfast.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
-        process.kill()
-        process.wait()
+    for mode, wait in (("scan", 0.0), ("scan", 0.01), ("quick", 0.03), ("quick", 0.06), ("scan", 0.1)):
+        kill_increment(holdfast, mode, wait)
         holdfast.run("verify", full["id"])
     manifest = increment(holdfast, "--since", full["id"], "--mode", "scan")
     assert restored(server, holdfast, manifest) == dump(server, "market")

@@ -21,8 +21,10 @@ static GPtrArray *databases_new(const char *name, gint64 created, gint64 first, 
 
 static void expect(GPtrArray *base, GPtrArray *now, const char *part)
 {
-    g_autofree char *reason = td_evidence_of_versions(base, now);
+    const char *reason;
+    TdVersions versions = td_evidence_of_versions(base, now, &reason);
 
+    g_assert_cmpint(versions == TD_VERSIONS_EQUAL, ==, part == NULL);
     if (part == NULL)
         g_assert_null(reason);
     else

@@ -136,7 +136,7 @@ static void world_init(World *world)
     options.repository = world->repository;
     world->table = make_table();
     world->plan = td_plan_new(UNIT);
-    world->shape = td_slice_shape_new(world->table, &options, NULL);
+    world->shape = td_slice_shape_new(world->table, &options, NULL, FALSE);
     world->slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
 }
 
