@@ -67,7 +67,10 @@ static const char select_backups[] =
                  "< ?5)"
                  "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
                  "    WHEN 'pinned' THEN pinned ELSE 1 END"
-                 " ORDER BY stop DESC, start DESC, id DESC";
+                 "  AND (?7 IS NULL OR id = ?7)"
+                 "  AND (?8 IS NULL OR (stop, start, id) <"
+                 "    (SELECT stop, start, id FROM backup WHERE id = ?8))"
+                 " ORDER BY stop DESC, start DESC, id DESC LIMIT ?9";
 
 static CatalogBackup *read_backup(Statement *row)
 {
@@ -112,8 +115,9 @@ gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArra
     if (filter == NULL)
         filter = &everything;
     statement =
-        catalog_prepare(catalog, error, select_backups, "sssiis", filter->source, filter->engine,
-                        filter->type, filter->since, filter->until, filter->status);
+        catalog_prepare(catalog, error, select_backups, "sssiisssi", filter->source, filter->engine,
+                        filter->type, filter->since, filter->until, filter->status, filter->id,
+                        filter->before, filter->limit > 0 ? (gint64)filter->limit : -1);
     if (statement == NULL || !catalog_each(catalog, statement, add_backup, backups, error))
         return FALSE;
     *ret_backups = g_steal_pointer(&backups);

@@ -16,7 +16,7 @@
 #include "base/time.h"
 #include "catalog/private.h"
 
-#define SCHEMA_VERSION  3
+#define SCHEMA_VERSION  4
 #define BUSY_TIMEOUT_MS 10000
 #define IN_MEMORY       ":memory:"
 
@@ -66,7 +66,26 @@ static const char schema_3[] =
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, body TEXT NOT NULL,"
     "  entered INTEGER NOT NULL) STRICT;";
 
+/* Version 4: what came over the network: the log of changes, and the answers to requests that may
+ * come twice. */
+static const char schema_4[] =
+    "CREATE TABLE audit ("
+    "  id INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL, address TEXT NOT NULL,"
+    "  method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL, job TEXT) STRICT;"
+    "CREATE TABLE idempotency ("
+    "  who TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL, request TEXT NOT NULL,"
+    "  status INTEGER NOT NULL, location TEXT, body TEXT NOT NULL, PRIMARY KEY (who, key))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE INDEX backup_stop ON backup (stop, start);";
+
 /* --- Asking the database ---------------------------------------------------------------------- */
+
+#define BUSY_HINT "another holdfast is writing to it; try again"
+
+gboolean catalog_error_is_busy(const GError *error)
+{
+    return error_is(error, ERROR_CATALOG) && g_strcmp0(error_hint(error), BUSY_HINT) == 0;
+}
 
 gboolean catalog_fail(const Catalog *catalog, GError **error)
 {
@@ -75,7 +94,7 @@ gboolean catalog_fail(const Catalog *catalog, GError **error)
     error_set(error, ERROR_CATALOG, "catalog %s: %s", catalog->path,
               sqlite3_errmsg(catalog->database));
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
-        error_add_hint(error, "another holdfast is writing to it; try again");
+        error_add_hint(error, BUSY_HINT);
     else if (code == SQLITE_FULL)
         error_add_hint(error, "free some space there");
     else
@@ -216,8 +235,11 @@ static gboolean make_schema(Catalog *catalog, GError **error)
     if (result && version < 2)
         result = catalog_execute(catalog, schema_2, error);
     if (result && version < 3)
-        result =
-            catalog_execute(catalog, schema_3, error) && catalog_execute(catalog, pragma, error);
+        result = catalog_execute(catalog, schema_3, error);
+    if (result && version < 4)
+        result = catalog_execute(catalog, schema_4, error);
+    if (result && version < SCHEMA_VERSION)
+        result = catalog_execute(catalog, pragma, error);
     return catalog_end(catalog, result, error);
 }
 

@@ -32,6 +32,9 @@ gboolean catalog_refresh(Catalog *catalog, GError **error) G_GNUC_WARN_UNUSED_RE
 gboolean catalog_rebuild(Catalog *catalog, guint64 *ret_backups,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether an error means that another process writes to the catalog: it will pass. */
+gboolean catalog_error_is_busy(const GError *error);
+
 /* --- Backups ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -53,9 +56,13 @@ typedef struct {
     const char *source, *engine, *type; /* NULL: any */
     const char *status;                 /* "good", "damaged", "pinned" or NULL */
     gint64 since, until;                /* of the start; 0: no bound; since ≤ start < until */
+    const char *id;                     /* this one alone; NULL: any */
+    const char *before;                 /* only those behind this one in the list; NULL: all */
+    guint limit;                        /* at most so many; 0: all */
 } CatalogFilter;
 
-/* The backups that fit, newest first by their end; an array of CatalogBackup. filter may be NULL. */
+/* The backups that fit, newest first by their end; an array of CatalogBackup. filter may be NULL.
+ * `before` must be the id of a backup that is there. */
 gboolean catalog_backups(Catalog *catalog, const CatalogFilter *filter, GPtrArray **ret_backups,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -215,5 +222,45 @@ gboolean catalog_setting_get(Catalog *catalog, const char *name, char **ret_valu
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean catalog_setting_set(Catalog *catalog, const char *name, const char *value,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* --- What came over the network --------------------------------------------------------------- */
+
+typedef struct {
+    const char *who, *address; /* name of the token; "192.0.2.1", "unix" */
+    const char *method, *path;
+    guint status;
+    const char *job; /* that it made, or NULL */
+} CatalogAudit;
+
+/* Notes a change that somebody made or tried to. Only the newest CATALOG_AUDIT_LIMIT are kept. */
+#define CATALOG_AUDIT_LIMIT 100000
+gboolean catalog_audit(Catalog *catalog, const CatalogAudit *entry,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The answer that a request with this key got, to be given again. */
+typedef struct {
+    char *request; /* a hash of what was asked; "" while its answer is not known */
+    guint status;
+    char *location; /* or NULL */
+    char *body;
+} CatalogAnswer;
+void catalog_answer_clear(CatalogAnswer *answer);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CatalogAnswer, catalog_answer_clear)
+
+/* Keeps the key for who asks, unless it is there: *ret_known is TRUE then, and *ret_answer is what
+ * stands there (status 0: its request is being worked on). Keys older than `age` microseconds are
+ * forgotten. */
+gboolean catalog_answer_claim(Catalog *catalog, const char *who, const char *key,
+                              const char *request, gint64 age, gboolean *ret_known,
+                              CatalogAnswer *ret_answer, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Fills in the answer. */
+gboolean catalog_answer_keep(Catalog *catalog, const char *who, const char *key, guint status,
+                             const char *location, const char *body,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Forgets the keys whose requests a service before did not come to answer. */
+gboolean catalog_answers_settle(Catalog *catalog, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Gives the key back: nothing was done. */
+gboolean catalog_answer_forget(Catalog *catalog, const char *who, const char *key,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 #include "cli/words.h"
 
 static struct {

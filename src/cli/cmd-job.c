@@ -12,7 +12,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 #include "service/jobs.h"
 
 #define LIMIT_MAXIMUM   10000

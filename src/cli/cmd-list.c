@@ -9,7 +9,7 @@
 #include "base/suggest.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 
 static struct {
     char *source, *engine, *type, *since, *until, *status;

@@ -14,7 +14,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 #include "service/service.h"
 
 #define LOOK_INTERVAL (TIME_SECOND / 20)
@@ -204,23 +204,11 @@ static gboolean run_stop(CommandRun *run, GError **error)
 
 /* --- status, jobs ----------------------------------------------------------------------------- */
 
-/* Every entry of the schedule as service_describe_entry() has it. New reference, or NULL. */
+/* New reference, or NULL. */
 static json_t *describe_entries(View *view, GError **error)
 {
-    g_autoptr(Schedule) schedule = schedule_new(view->config, error);
-    g_autoptr(json_t) items = json_array();
-
-    if (schedule == NULL || !schedule_remember(schedule, view->catalog, time_now(), error))
-        return NULL;
-    for (guint i = 0; i < schedule_count(schedule); i++) {
-        json_t *item = service_describe_entry(view->jobs, schedule_entry(schedule, i));
-
-        /* Nobody will run it. */
-        if (strcmp(state_of(view), "stopped") == 0)
-            json_object_set_new(item, "next_run", json_null());
-        json_array_append_new(items, item);
-    }
-    return g_steal_pointer(&items);
+    return service_describe_schedule(view->jobs, view->config, view->catalog,
+                                     strcmp(state_of(view), "running") == 0, error);
 }
 
 static void print_entries(CommandRun *run, const json_t *items)

@@ -25,8 +25,19 @@ static gboolean check_entry(const ScheduleEntry *entry, GError **error)
     return FALSE;
 }
 
+/* The fields of requests are the options of the commands that they stand for. */
+static const GOptionEntry *find_options(const char *words)
+{
+    for (guint i = 0; command_table[i] != NULL; i++) {
+        if (strcmp(command_table[i]->words, words) == 0)
+            return command_table[i]->options;
+    }
+    return NULL;
+}
+
 static gboolean run_serve(CommandRun *run, GError **error)
 {
+    static const ServiceCommands commands = {check_entry, find_options};
     Config *config = command_config(run, error);
 
     if (config == NULL)
@@ -39,7 +50,7 @@ static gboolean run_serve(CommandRun *run, GError **error)
     if (!output_is_verbose(run->output) && !output_is_quiet(run->output))
         log_set_level(service_log_level(config));
     log_set_writer(systemd_has_journal() ? systemd_log : NULL, NULL);
-    return service_run(config, check_entry, error);
+    return service_run(config, &commands, error);
 }
 
 static const GOptionEntry entries[] = {

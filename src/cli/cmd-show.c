@@ -8,19 +8,8 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 #include "engine/engine.h"
-
-static const CatalogBackup *find_row(GPtrArray *backups, const char *id)
-{
-    for (guint i = 0; i < backups->len; i++) {
-        const CatalogBackup *backup = g_ptr_array_index(backups, i);
-
-        if (strcmp(backup->id, id) == 0)
-            return backup;
-    }
-    return NULL;
-}
 
 static void print_field(Output *output, const char *label, const char *text)
 {
@@ -134,58 +123,31 @@ static void print_objects(Output *output, const Manifest *manifest)
     output_table_print(output, table);
 }
 
-/* The engine's part. A backup whose engine is not known here still shows its manifest. */
-static gboolean read_details(Backup *backup, Output *output, json_t **ret_details, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    const Engine *engine = engine_find(manifest_engine(backup_manifest(backup)), &problem);
-
-    if (!repository_has_key(backup_repository(backup))) {
-        output_warning(output, "the repository is encrypted and no key was named: what is inside "
-                               "the backup is not shown");
-        *ret_details = NULL;
-        return TRUE;
-    }
-    if (engine == NULL) {
-        output_warning(output, "%s", problem->message);
-        *ret_details = NULL;
-        return TRUE;
-    }
-    *ret_details = engine->describe(backup, error);
-    return *ret_details != NULL;
-}
-
 static gboolean run_show(CommandRun *run, GError **error)
 {
     g_autoptr(OperationContext) context = command_open(run, error);
     g_autoptr(GPtrArray) rows = NULL;
     g_autoptr(Backup) backup = NULL;
     g_autoptr(json_t) details = NULL;
-    g_autoptr(json_t) tables = NULL;
+    g_autofree char *withheld = NULL;
+    CatalogFilter filter = {0};
     const CatalogBackup *row;
-    const Manifest *manifest;
-    json_t *json;
 
-    if (context == NULL || !catalog_backups(context->catalog, NULL, &rows, error))
+    backup = context != NULL ? backup_open(context->repository, run->arguments[0], error) : NULL;
+    if (backup == NULL)
         return FALSE;
-    backup = backup_open(context->repository, run->arguments[0], error);
-    if (backup == NULL || !read_details(backup, run->output, &details, error))
+    filter.id = backup_id(backup);
+    if (!catalog_backups(context->catalog, &filter, &rows, error) ||
+        !describe_details(backup, &details, &withheld, error))
         return FALSE;
-    tables = json_incref(json_object_get(details, "tables"));
-    manifest = backup_manifest(backup);
-    row = find_row(rows, backup_id(backup));
-    json = manifest_json(manifest);
-    if (row != NULL)
-        describe_state(json, row);
-    json_object_set(json, "tables", tables != NULL ? tables : json_null());
-    if (details != NULL)
-        json_object_del(details, "tables");
-    json_object_set(json, "details", details != NULL ? details : json_null());
-    output_json(run->output, json);
-    print_manifest(run->output, manifest, row);
-    print_tables(run->output, tables);
+    if (withheld != NULL)
+        output_warning(run->output, "%s", withheld);
+    row = rows->len > 0 ? g_ptr_array_index(rows, 0) : NULL;
+    output_json(run->output, describe_whole(backup, row, details));
+    print_manifest(run->output, backup_manifest(backup), row);
+    print_tables(run->output, json_object_get(details, "tables"));
     if (output_is_verbose(run->output))
-        print_objects(run->output, manifest);
+        print_objects(run->output, backup_manifest(backup));
     return TRUE;
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
-#include "cli/describe.h"
+#include "operation/describe.h"
 #include "cli/words.h"
 
 static json_t *report_json(const RestoreReport *report, const RestoreRequest *request)

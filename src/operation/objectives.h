@@ -6,6 +6,7 @@
 #ifndef HOLDFAST_OPERATION_OBJECTIVES_H
 #define HOLDFAST_OPERATION_OBJECTIVES_H
 
+#include "base/json.h"
 #include "operation/context.h"
 
 /* In the order of badness. */
@@ -55,6 +56,8 @@ typedef struct {
     gint64 last_drill_at, drill_time;
 } Objective;
 void objective_free(Objective *objective);
+/* For programs: docs/formats.md. New reference. */
+json_t *objective_json(const Objective *objective);
 
 /* Looks at the repository and asks the servers. `source` NULL: all of the configuration
  * (ERROR_CONFIG where there is none). A server that does not answer is a finding, not a failure. An

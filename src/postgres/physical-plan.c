@@ -323,6 +323,23 @@ static gboolean check_created_tablespaces(const PgPhysicalPlan *plan, GError **e
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
+/* Every directory that is written to. */
+static json_t *places_json(const PgPlace *place)
+{
+    json_t *places = json_array();
+
+    json_array_append_new(places, json_text(place->directory));
+    if (place->wal_directory != NULL)
+        json_array_append_new(places, json_text(place->wal_directory));
+    for (guint i = 0; i < place->tablespaces->len; i++) {
+        const PgPlacedTablespace *tablespace = g_ptr_array_index(place->tablespaces, i);
+
+        if (tablespace->location != NULL)
+            json_array_append_new(places, json_text(tablespace->location));
+    }
+    return places;
+}
+
 static void describe(PgPhysicalPlan *plan)
 {
     const EngineRestore *request = plan->request;
@@ -352,6 +369,7 @@ static void describe(PgPhysicalPlan *plan)
     json_object_set_new(summary, "target", json_text(target));
     json_object_set_new(summary, "action", json_text(pg_recovery_action(request->recovery)));
     json_object_set_new(summary, "directory", json_text(plan->place->directory));
+    json_object_set_new(summary, "places", places_json(plan->place));
     json_object_set_new(summary, "files", json_integer(plan->physical->files->len));
     json_object_set_new(summary, "bytes", json_integer((json_int_t)plan->bytes));
     json_object_set_new(summary, "packs", json_integer(packs));

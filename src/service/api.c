@@ -1,39 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way of a request to its handler.
+ * The way of a request to its handler, and back.
  */
 #include "service/api.h"
 
 #include <string.h>
 
 #include "base/error.h"
-#include "service/router.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "codec/hash.h"
+#include "operation/open.h"
+#include "service/auth.h"
+#include "service/replay.h"
+#include "service/rest.h"
+
+/* What other hosts do to the repository is seen this much later. */
+#define REFRESH_INTERVAL (5 * TIME_SECOND)
+#define WAIT_LIMIT       300
 
 struct Api {
-    Repository *repository;
     Jobs *jobs;
     Monitor *monitor;
+    Auth *auth;
+    ApiOptionsFunc options;
+    Repository *repository;
     GMutex config_mutex;
     Config *config;
-    GMutex catalog_mutex;
+    GMutex catalog_mutex; /* guards all below */
     Catalog *catalog;
+    gint64 refreshed; /* monotonic */
 };
 
-Api *api_new(const Config *config, Repository *repository, Jobs *jobs, GError **error)
+static gboolean open_all(Api *api, GError **error)
 {
-    g_autoptr(Catalog) catalog = catalog_open(repository, config_state_directory(config), error);
-    Api *api;
+    const char *directory = config_state_directory(api->config);
 
-    if (catalog == NULL)
-        return NULL;
-    api = g_new0(Api, 1);
-    api->repository = repository_ref(repository);
-    api->jobs = jobs;
-    api->config = config_ref(config);
-    api->catalog = g_steal_pointer(&catalog);
+    api->repository = operation_open_repository(api->config, error);
+    if (api->repository == NULL)
+        return FALSE;
+    api->catalog = catalog_open(api->repository, directory, error);
+    if (api->catalog == NULL || !catalog_answers_settle(api->catalog, error))
+        return FALSE;
+    api->auth = auth_new(directory, error);
+    return api->auth != NULL;
+}
+
+Api *api_new(const Config *config, Jobs *jobs, ApiOptionsFunc options, GError **error)
+{
+    g_autoptr(Api) api = g_new0(Api, 1);
+
     g_mutex_init(&api->config_mutex);
     g_mutex_init(&api->catalog_mutex);
-    return api;
+    api->jobs = jobs;
+    api->options = options;
+    api->config = config_ref(config);
+    return open_all(api, error) ? g_steal_pointer(&api) : NULL;
 }
 
 void api_free(Api *api)
@@ -41,7 +63,9 @@ void api_free(Api *api)
     if (api == NULL)
         return;
     catalog_free(api->catalog);
-    repository_unref(api->repository);
+    if (api->repository != NULL)
+        repository_unref(api->repository);
+    auth_free(api->auth);
     config_free(api->config);
     g_mutex_clear(&api->config_mutex);
     g_mutex_clear(&api->catalog_mutex);
@@ -66,9 +90,24 @@ Config *api_config(Api *api)
     return config;
 }
 
-Repository *api_repository(Api *api)
+gboolean api_has_tokens(Api *api)
 {
-    return api->repository;
+    return auth_has_tokens(api->auth);
+}
+
+const GOptionEntry *api_options(Api *api, const char *words)
+{
+    return api->options(words);
+}
+
+gboolean api_is_encrypted(Api *api)
+{
+    return repository_is_encrypted(api->repository);
+}
+
+OperationContext *api_context(Api *api, GError **error)
+{
+    return operation_context_open(api_config(api), error);
 }
 
 Jobs *api_jobs(Api *api)
@@ -97,7 +136,19 @@ void api_catalog_done(Api *api)
     g_mutex_unlock(&api->catalog_mutex);
 }
 
-/* --- from a request to its handler ------------------------------------------------------------ */
+gboolean api_catalog_refresh(Api *api, GError **error)
+{
+    gint64 now = time_monotonic();
+
+    if (api->refreshed != 0 && now - api->refreshed < REFRESH_INTERVAL)
+        return TRUE;
+    if (!catalog_refresh(api->catalog, error))
+        return FALSE;
+    api->refreshed = now;
+    return TRUE;
+}
+
+/* --- who, and where to ------------------------------------------------------------------------ */
 
 /* The route of a request, or NULL with a filled response. */
 static const Route *find_route(Request *request, Response *response)
@@ -123,44 +174,168 @@ static gboolean check_role(const Route *route, const Request *request, Response 
 
     if (request->role >= route->role)
         return TRUE;
-    if (request->who == NULL) {
-        error_set(&problem, ERROR_USAGE, "a token is needed");
-        response_problem_status(response, 401, problem);
-        response_set_header(response, "WWW-Authenticate", "Bearer");
-    } else {
-        error_set(&problem, ERROR_PERMISSION, "%s may not do this: it needs the role %s",
-                  request->who, role_name(route->role));
-        response_problem_status(response, 403, problem);
-    }
+    error_set(&problem, ERROR_PERMISSION, "%s may not do this", request->who);
+    error_add_hint(&problem, "it needs the role %s", role_name(route->role));
+    response_problem_status(response, 403, problem);
+    log_write(LOG_WARNING, "%s from %s was refused %s %s", request->who, request->address,
+              request->method, request->path);
     return FALSE;
 }
 
-static gboolean run_route(Api *api, const Route *route, Request *request, Response *response)
+static void run_route(Api *api, const Route *route, Request *request, Response *response)
 {
     g_autoptr(GError) problem = NULL;
 
-    if (!route->handle(api, request, response, &problem)) {
-        response_clear(response);
+    if (route->handle(api, request, response, &problem))
+        return;
+    response_clear(response);
+    /* Whoever holds the catalog lets it go: that is nobody's mistake. */
+    if (catalog_error_is_busy(problem))
+        response_problem_status(response, 503, problem);
+    else
         response_problem(response, problem);
+}
+
+static void set_common_headers(Response *response)
+{
+    response_set_header(response, "X-Content-Type-Options", "nosniff");
+    if (response_header(response, "Cache-Control") == NULL)
+        response_set_header(response, "Cache-Control", "no-store");
+    if (response->status == 503 && response_header(response, "Retry-After") == NULL)
+        response_set_header(response, "Retry-After", "5");
+}
+
+static gboolean admit(Api *api, Request *request, Response *response)
+{
+    const Route *route = find_route(request, response);
+
+    if (route == NULL)
+        return FALSE;
+    if (route->role == ROLE_NONE) {
+        run_route(api, route, request, response);
+        return FALSE;
     }
-    return response->status != 0;
+    return auth_check(api->auth, request, response) && check_role(route, request, response);
 }
 
 gboolean api_admit(Request *request, Response *response, gpointer data)
 {
-    const Route *route = find_route(request, response);
+    gboolean admitted = admit(data, request, response);
 
-    if (route == NULL || !check_role(route, request, response))
+    if (!admitted)
+        set_common_headers(response);
+    return admitted;
+}
+
+/* --- what all have in common ------------------------------------------------------------------ */
+
+/* A change, or the making of a job. */
+static void note_change(Api *api, const Request *request, const Response *response)
+{
+    const CatalogAudit entry = {
+        .who = request->who,
+        .address = request->address,
+        .method = request->method,
+        .path = request->path,
+        .status = response->status,
+        .job = request->note,
+    };
+    g_autoptr(GError) problem = NULL;
+
+    log_write(LOG_INFO, "%s from %s: %s %s: %u%s%s", entry.who, entry.address, entry.method,
+              entry.path, entry.status, entry.job != NULL ? ", job " : "",
+              entry.job != NULL ? entry.job : "");
+    if (!catalog_audit(api_catalog(api), &entry, &problem))
+        log_write(LOG_WARNING, "a change is not noted in the catalog: %s", problem->message);
+    api_catalog_done(api);
+}
+
+/* The first time: the handler does its work. */
+static void do_once(Api *api, const Route *route, Request *request, Response *response)
+{
+    gboolean reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+
+    if (!reads && !replay_begin(api, request, response))
+        return;
+    run_route(api, route, request, response);
+    if (!reads)
+        replay_end(api, request, response);
+    if (!reads || request->note != NULL)
+        note_change(api, request, response);
+}
+
+/* `wait` of the query, until when. */
+static gboolean take_wait(Request *request, GError **error)
+{
+    gint64 seconds;
+
+    if (!request_query_number(request, "wait", 0, WAIT_LIMIT, 0, &seconds, error))
         return FALSE;
-    if (route->role != ROLE_NONE)
-        return TRUE;
-    (void)run_route(data, route, request, response);
-    return FALSE;
+    request->deadline = time_monotonic() + seconds * TIME_SECOND;
+    return TRUE;
+}
+
+/* The answer with a job is held back while it runs and somebody waits for it. */
+static gboolean must_wait(const Request *request, const Response *response)
+{
+    return request->note != NULL && response->status == 202 && time_monotonic() < request->deadline;
+}
+
+/* "*" or a list of tags, weak ones too. */
+static gboolean tag_matches(const char *wanted, const char *tag)
+{
+    return strcmp(wanted, "*") == 0 || strstr(wanted, tag) != NULL;
+}
+
+static void set_tag(const Request *request, Response *response)
+{
+    const char *wanted = request_header(request, "if-none-match");
+    g_autofree char *tag = NULL;
+    const void *bytes;
+    gsize length;
+    Hash128 hash;
+
+    if (response->status != 200 || response->body == NULL ||
+        (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0))
+        return;
+    bytes = g_bytes_get_data(response->body, &length);
+    hash = xxh3_buffer(bytes, length, 0);
+    tag = g_strdup_printf("\"%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x\"", hash.high,
+                          hash.low);
+    response_set_header(response, "ETag", tag);
+    response_set_header(response, "Cache-Control", "no-cache, private");
+    if (wanted == NULL || !tag_matches(wanted, tag))
+        return;
+    response->status = 304;
+    g_clear_pointer(&response->body, g_bytes_unref);
+}
+
+/* A request that has waited: its job as it is now. */
+static void look_again(Api *api, Request *request, Response *response)
+{
+    g_autofree char *id = g_steal_pointer(&request->note);
+    g_autoptr(GError) problem = NULL;
+
+    if (!rest_answer_job(api, request, response, id, &problem))
+        response_problem(response, problem);
 }
 
 gboolean api_handle(Request *request, Response *response, gpointer data)
 {
     const Route *route = find_route(request, response);
+    g_autoptr(GError) problem = NULL;
 
-    return route == NULL || run_route(data, route, request, response);
+    if (route != NULL && request->deadline != 0)
+        look_again(data, request, response);
+    else if (route != NULL && !take_wait(request, &problem))
+        response_problem(response, problem);
+    else if (route != NULL)
+        do_once(data, route, request, response);
+    if (must_wait(request, response)) {
+        response_clear(response);
+        return FALSE;
+    }
+    set_tag(request, response);
+    set_common_headers(response);
+    return TRUE;
 }

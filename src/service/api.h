@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the handlers of the REST interface work with, and the way of a request to its handler: who
- * is it, may he, which route.
+ * is it, may he, which route; then what all have in common: waiting for a job, answers that are
+ * asked for twice, ETag, the log of changes.
  *
  * Threads: handlers run in several at a time. The configuration is taken as a snapshot
  * (api_config()), the catalog between api_catalog() and api_catalog_done(); jobs guard themselves.
@@ -10,6 +11,7 @@
 #define HOLDFAST_SERVICE_API_H
 
 #include "config/config.h"
+#include "operation/context.h"
 #include "service/jobs.h"
 #include "service/monitor.h"
 #include "service/request.h"
@@ -17,8 +19,12 @@
 
 typedef struct Api Api;
 
-/* Takes references. */
-Api *api_new(const Config *config, Repository *repository, Jobs *jobs,
+/* The options of the command with these words, "" for one without; NULL where there is no such
+ * command. The commands stand in a layer above. */
+typedef const GOptionEntry *(*ApiOptionsFunc)(const char *words);
+
+/* jobs must outlive the Api. */
+Api *api_new(const Config *config, Jobs *jobs, ApiOptionsFunc options,
              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void api_free(Api *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)
@@ -27,6 +33,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)
 void api_use_monitor(Api *api, Monitor *monitor);
 /* After a reload. Takes a reference. */
 void api_use_config(Api *api, const Config *config);
+
+/* Whether there is a token: see http_start(). */
+gboolean api_has_tokens(Api *api);
 
 /* --- for the server: HttpHandler, with the Api as data ---------------------------------------- */
 
@@ -37,12 +46,19 @@ gboolean api_handle(Request *request, Response *response, gpointer data);
 
 /* The configuration of this moment, to be freed with config_free(). */
 Config *api_config(Api *api);
-Repository *api_repository(Api *api);
 Jobs *api_jobs(Api *api);
 Monitor *api_monitor(Api *api);
+const GOptionEntry *api_options(Api *api, const char *words);
+gboolean api_is_encrypted(Api *api);
+
+/* A context of its own for one request: repository and catalog, which is brought up to the
+ * repository. */
+OperationContext *api_context(Api *api, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The API's own connection to the catalog, until api_catalog_done(). */
 Catalog *api_catalog(Api *api);
 void api_catalog_done(Api *api);
+/* Brings that one up to the repository where the last time is some seconds ago. Between the two. */
+gboolean api_catalog_refresh(Api *api, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "repo/backup-id.h"
 #include "service/runner.h"
+#include "service/withheld.h"
 
 #define ACTIVE_LIMIT 10000
 /* Jobs that others have started are looked at now and then. */
@@ -38,6 +39,7 @@ struct Jobs {
     GCond changed;
     Catalog *catalog;
     Config *config;
+    gboolean encrypted; /* the repository is */
     char *program;
     GHashTable *children; /* id to Child */
     GHashTable *told;     /* id of an active job to what the watchers were told last */
@@ -58,6 +60,7 @@ Jobs *jobs_open(const Config *config, Repository *repository, GError **error)
     g_cond_init(&jobs->changed);
     jobs->catalog = g_steal_pointer(&catalog);
     jobs->config = config_ref(config);
+    jobs->encrypted = repository_is_encrypted(repository);
     jobs->program = process_own_command();
     jobs->children = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     jobs->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -156,6 +159,16 @@ static void set_document(json_t *json, const char *key, const char *text)
     json_object_set_new(json, key, document != NULL ? document : json_null());
 }
 
+/* What is withheld of it is not shown either. */
+static void set_command(json_t *json, const char *text)
+{
+    json_t *words = text != NULL ? json_loads(text, 0, NULL) : NULL;
+
+    if (withheld_is(words))
+        json_array_remove(words, json_array_size(words) - 1);
+    json_object_set_new(json, "command", words != NULL ? words : json_null());
+}
+
 /* Progress and heartbeat out of the run file. One that is just being written gives none. */
 static void set_progress(json_t *json, const CatalogJob *job)
 {
@@ -185,7 +198,7 @@ static json_t *describe(const Jobs *jobs, const CatalogJob *job)
     json_object_set_new(json, "source", json_text(job->source));
     json_object_set_new(json, "state", json_text(job->state));
     json_object_set_new(json, "origin", json_text(job->origin));
-    set_document(json, "command", job->command);
+    set_command(json, job->command);
     json_object_set_new(json, "attempt", json_integer(job->attempt));
     json_object_set_new(json, "attempts", json_integer(job->attempts));
     set_time(json, "queued", job->queued);
@@ -224,28 +237,39 @@ static char *make_id(const JobRequest *request)
                           incremental ? "incremental" : "full");
 }
 
+/* With the mutex held. */
+static gboolean enter(Jobs *jobs, const CatalogJob *job, const char *const *command, GError **error)
+{
+    g_autoptr(json_t) words = json_loads(job->command, 0, NULL);
+
+    if (withheld_is(words) && !withheld_keep(jobs->config, job->id, command, error))
+        return FALSE;
+    if (catalog_job_queue(jobs->catalog, job, error))
+        return TRUE;
+    withheld_forget(jobs->config, job->id);
+    return FALSE;
+}
+
 gboolean jobs_submit(Jobs *jobs, const JobRequest *request, char **ret_id, GError **error)
 {
-    g_autoptr(json_t) words = json_array();
-    g_autofree char *command = NULL;
+    g_autoptr(json_t) words =
+        withheld_public(request->command, jobs->encrypted ? request->operation : NULL);
+    g_autofree char *command = g_strchomp(json_write(words, FALSE));
     g_autofree char *id = make_id(request);
     CatalogJob job = {
         .id = id,
         .operation = (char *)request->operation,
         .source = (char *)request->source,
         .origin = (char *)request->origin,
+        .command = command,
         .attempts = MAX(request->attempts, 1),
         .retry_after = request->retry_after,
         .time_limit = request->time_limit,
     };
     gboolean result;
 
-    for (guint i = 0; request->command[i] != NULL; i++)
-        json_array_append_new(words, json_text(request->command[i]));
-    job.command = command = json_write(words, FALSE);
-    g_strchomp(command);
     g_mutex_lock(&jobs->mutex);
-    result = catalog_job_queue(jobs->catalog, &job, error);
+    result = enter(jobs, &job, request->command, error);
     jobs->active = jobs->active || result;
     g_mutex_unlock(&jobs->mutex);
     if (result)
@@ -275,8 +299,10 @@ static gboolean cancel(Jobs *jobs, const char *id, GError **error)
     if (strcmp(job->state, "queued") == 0 &&
         !catalog_job_settle(jobs->catalog, job->id, "queued", "cancelled", NULL, &done, error))
         return FALSE;
-    if (done)
+    if (done) {
+        withheld_forget(jobs->config, job->id);
         return TRUE;
+    }
     /* It may have been started this very moment: its runner sees the request. */
     if (jobs_state_is_final(job->state) || job->command == NULL)
         return refuse_cancel(job, error);

@@ -27,6 +27,7 @@
 #include "operation/clear.h"
 #include "operation/job.h"
 #include "operation/open.h"
+#include "service/withheld.h"
 
 #define LINE_LIMIT   (64 * 1024)
 #define RESULT_LIMIT (256 * 1024)
@@ -323,10 +324,17 @@ static char **make_argv(const Runner *runner, const Config *config, GError **err
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(json_t) words = json_loads(runner->job->command, 0, NULL);
-    char *program = process_own_command();
+    char *program;
     size_t index;
     json_t *word;
 
+    if (withheld_is(words)) {
+        json_decref(words);
+        words = withheld_read(config, runner->job->id, error);
+        if (words == NULL)
+            return NULL;
+    }
+    program = process_own_command();
     if (program == NULL || !json_is_array(words)) {
         g_free(program);
         error_set(error, ERROR_INTERNAL, "job %s has no command that can be run", runner->job->id);
@@ -422,7 +430,7 @@ static const char *end_state(Runner *runner)
     return "failed";
 }
 
-static gboolean enter_end(Runner *runner, GError **error)
+static gboolean enter_end(Runner *runner, const Config *config, GError **error)
 {
     CatalogJob *job = runner->job;
     const char *state = end_state(runner);
@@ -434,6 +442,7 @@ static gboolean enter_end(Runner *runner, GError **error)
     if (!catalog_job_note(runner->catalog, job->id, result, runner->message, runner->code, error))
         return FALSE;
     if (!again) {
+        withheld_forget(config, job->id);
         write_log(runner, "info", state);
         return catalog_job_end(runner->catalog, job->id, state, NULL, NULL, error);
     }
@@ -516,5 +525,5 @@ gboolean runner_run(Config *config, const char *id, GError **error)
     }
     run_loop(&runner);
     (void)g_unlink(runner.cancel_file);
-    return enter_end(&runner, error);
+    return enter_end(&runner, config, error);
 }

@@ -30,7 +30,7 @@
 
 typedef struct {
     Config *config;
-    ServiceCheckFunc check;
+    const ServiceCommands *commands;
     Repository *repository;
     Catalog *catalog; /* of the schedule; jobs have one of their own */
     Jobs *jobs;
@@ -148,6 +148,25 @@ json_t *service_describe_entry(Jobs *jobs, const ScheduleEntry *entry)
     return json;
 }
 
+json_t *service_describe_schedule(Jobs *jobs, const Config *config, Catalog *catalog,
+                                  gboolean running, GError **error)
+{
+    g_autoptr(Schedule) schedule = schedule_new(config, error);
+    g_autoptr(json_t) items = json_array();
+
+    if (schedule == NULL || !schedule_remember(schedule, catalog, time_now(), error))
+        return NULL;
+    for (guint i = 0; i < schedule_count(schedule); i++) {
+        json_t *item = service_describe_entry(jobs, schedule_entry(schedule, i));
+
+        /* Nobody will run it. */
+        if (!running)
+            json_object_set_new(item, "next_run", json_null());
+        json_array_append_new(items, item);
+    }
+    return g_steal_pointer(&items);
+}
+
 /* --- the configuration ------------------------------------------------------------------------ */
 
 static Schedule *make_schedule(const Service *service, const Config *config, GError **error)
@@ -157,7 +176,7 @@ static Schedule *make_schedule(const Service *service, const Config *config, GEr
     if (schedule == NULL)
         return NULL;
     for (guint i = 0; i < schedule_count(schedule); i++) {
-        if (!service->check(schedule_entry(schedule, i), error))
+        if (!service->commands->check(schedule_entry(schedule, i), error))
             return NULL;
     }
     return schedule_remember(schedule, service->catalog, time_now(), error)
@@ -347,16 +366,17 @@ static gboolean start_http(Service *service, GError **error)
 {
     const HttpHandler handler = {api_admit, api_handle};
     g_auto(GStrv) listen = config_list_split(config_get(service->config, "server", "listen"));
-    const HttpSettings settings = {
+    HttpSettings settings = {
         .listen = listen,
         .tls_certificate = config_get(service->config, "server", "tls_certificate"),
         .tls_key = config_get(service->config, "server", "tls_key"),
     };
 
-    service->api = api_new(service->config, service->repository, service->jobs, error);
+    service->api = api_new(service->config, service->jobs, service->commands->options, error);
     if (service->api == NULL)
         return FALSE;
     api_use_monitor(service->api, service->monitor);
+    settings.tokens = api_has_tokens(service->api);
     service->http = http_start(&settings, &handler, service->api, error);
     return service->http != NULL;
 }
@@ -400,9 +420,9 @@ static void tell_running(Service *service)
               schedule_count(service->schedule), listen);
 }
 
-gboolean service_run(Config *config, ServiceCheckFunc check, GError **error)
+gboolean service_run(Config *config, const ServiceCommands *commands, GError **error)
 {
-    g_auto(Service) service = {.config = config, .check = check};
+    g_auto(Service) service = {.config = config, .commands = commands};
     guint sources[4];
     guint running = 0;
 

@@ -19,11 +19,16 @@
 #include "service/jobs.h"
 #include "service/schedule.h"
 
-/* What else an entry of the schedule must satisfy: that its command is one. */
-typedef gboolean (*ServiceCheckFunc)(const ScheduleEntry *entry, GError **error);
+/* What the layer above knows of commands. */
+typedef struct {
+    /* What else an entry of the schedule must satisfy: that its command is one. */
+    gboolean (*check)(const ScheduleEntry *entry, GError **error);
+    /* The options of a command, which are the fields of requests. */
+    const GOptionEntry *(*options)(const char *words);
+} ServiceCommands;
 
 /* Runs until a signal or a request ends it. Takes config. ERROR_BUSY where there is one already. */
-gboolean service_run(Config *config, ServiceCheckFunc check,
+gboolean service_run(Config *config, const ServiceCommands *commands,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The level of [general] log_level; a service says what it starts unless told otherwise. */
@@ -48,5 +53,8 @@ gboolean service_request_stop(const Config *config, Repository *repository,
 /* An entry for programs: name, source, command, next_run, last_run, last_state, last_job,
  * last_duration_seconds. New reference. */
 json_t *service_describe_entry(Jobs *jobs, const ScheduleEntry *entry);
+/* All of them; without next_run unless `running`. New reference, or NULL. */
+json_t *service_describe_schedule(Jobs *jobs, const Config *config, Catalog *catalog,
+                                  gboolean running, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

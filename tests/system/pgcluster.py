@@ -166,7 +166,7 @@ class Result:
 class Holdfast:
     """The program, with a configuration and a repository of its own."""
 
-    def __init__(self, directory, cluster, extra=""):
+    def __init__(self, directory, cluster, extra="", server="listen = 127.0.0.1:0\n"):
         self.directory = pathlib.Path(directory)
         self.cluster = cluster
         self.repository = self.directory / "repo"
@@ -175,7 +175,7 @@ class Holdfast:
             f"[general]\nstate_directory = {self.directory}/state\n"
             f"runtime_directory = {self.directory}/run\n"
             f"[repository]\npath = {self.repository}\n"
-            f"[server]\nlisten = 127.0.0.1:0\n"
+            f"[server]\n{server}"
             f"[source main]\nengine = postgresql\nmethod = logical\njobs = 2\n"
             f"conninfo = {cluster.conninfo}\n{extra}")
         self.config.chmod(0o600)

@@ -2,8 +2,9 @@
  *
  * Backups as JSON and as words.
  */
-#include "cli/describe.h"
+#include "operation/describe.h"
 
+#include "base/error.h"
 #include "base/time.h"
 
 static json_t *time_json(gint64 when)
@@ -42,6 +43,38 @@ json_t *describe_backup(const CatalogBackup *backup)
     json_object_set_new(object, "warnings", json_integer(backup->warnings));
     describe_state(object, backup);
     return object;
+}
+
+gboolean describe_details(Backup *backup, json_t **ret_details, char **ret_withheld, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const Engine *engine = engine_find(manifest_engine(backup_manifest(backup)), &problem);
+
+    *ret_details = NULL;
+    *ret_withheld = NULL;
+    if (!repository_has_key(backup_repository(backup)))
+        *ret_withheld = g_strdup("the repository is encrypted and no key was named: what is inside "
+                                 "the backup is not shown");
+    else if (engine == NULL)
+        *ret_withheld = g_strdup(problem->message);
+    else
+        *ret_details = engine->describe(backup, error);
+    return *ret_details != NULL || *ret_withheld != NULL;
+}
+
+json_t *describe_whole(Backup *backup, const CatalogBackup *row, const json_t *details)
+{
+    json_t *json = manifest_json(backup_manifest(backup));
+    json_t *tables = json_object_get(details, "tables");
+    json_t *rest = details != NULL ? json_copy((json_t *)details) : json_null();
+
+    if (row != NULL)
+        describe_state(json, row);
+    json_object_set(json, "tables", tables != NULL ? tables : json_null());
+    if (details != NULL)
+        json_object_del(rest, "tables");
+    json_object_set_new(json, "details", rest);
+    return json;
 }
 
 char *describe_time(gint64 when)
