@@ -6,10 +6,20 @@
 #
 # It works on a PostgreSQL cluster of its own, in a temporary directory and behind a unix socket in it, and on a TDengine
 # server of its own; no other server is touched. At the end, at a failure or at Ctrl-C everything is stopped and removed.
+# With --serve the service runs at the end, until Ctrl-C.
 
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
+serve=
+case ${1-} in
+'') ;;
+--serve) serve=yes ;;
+*)
+    echo "demo: \"$1\" is no option; there is --serve" >&2
+    exit 2
+    ;;
+esac
 bin=/usr/lib/postgresql/15/bin
 owner=postgres # who runs the cluster when root starts the demo: the server refuses to run as root
 
@@ -286,6 +296,8 @@ tell "15. Who restored what" \
 run 'holdfast list recoveries'
 
 . demo/tdengine.sh
+
+[ -z "$serve" ] || . demo/serve.sh
 
 tell "Done in $(($(date +%s) - begun)) seconds." \
     "The servers and the repositories are removed now. Your own database in five minutes: see README.md."
