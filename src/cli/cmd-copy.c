@@ -24,7 +24,6 @@ static struct {
 typedef struct {
     CommandRun *run;
     json_t *items;
-    char *refused; /* the first reason; NULL: none */
 } Keeper;
 
 static json_t *item_json(const CopyItem *item)
@@ -33,11 +32,10 @@ static json_t *item_json(const CopyItem *item)
 
     for (guint i = 0; i < item->damage->len; i++)
         json_array_append_new(damage, json_text(item->damage->pdata[i]));
-    return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "backup", json_text(item->backup),
+    return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "backup", json_text(item->backup),
                      "archive", json_text(item->archive), "result", copy_state_name(item->state),
                      "objects", (json_int_t)item->objects, "bytes", (json_int_t)item->bytes,
-                     "present", (json_int_t)item->present, "damage", damage, "problem",
-                     json_text(item->problem));
+                     "present", (json_int_t)item->present, "damage", damage);
 }
 
 static void print_item(Output *output, const CopyItem *item)
@@ -45,9 +43,7 @@ static void print_item(Output *output, const CopyItem *item)
     const char *name = item->backup != NULL ? item->backup : item->archive;
     g_autofree char *bytes = size_format(item->bytes);
 
-    if (item->state == COPY_REFUSED)
-        output_warning(output, "%s is not copied: %s", name, item->problem);
-    else if (item->state == COPY_PRESENT)
+    if (item->state == COPY_PRESENT)
         output_line(output, "%-8s %s", copy_state_name(item->state), name);
     else
         output_line(output,
@@ -66,8 +62,6 @@ static void keep_item(const CopyItem *item, gpointer data)
     json_array_append_new(keeper->items, item_json(item));
     if (item->state == COPY_DAMAGED)
         keeper->run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
-    if (item->state == COPY_REFUSED && keeper->refused == NULL)
-        keeper->refused = g_strdup_printf("%s: %s", item->backup, item->problem);
 }
 
 static gboolean check_options(const CommandRun *run, GError **error)
@@ -123,7 +117,6 @@ static gboolean run_copy(CommandRun *run, GError **error)
     g_autoptr(OperationContext) context = NULL;
     g_autoptr(Repository) target = NULL;
     g_autoptr(json_t) items = json_array();
-    g_autofree char *refused = NULL;
     Keeper keeper = {.run = run, .items = items};
     CopyRequest request = {.backup_id = run->argument_count > 0 ? run->arguments[0] : NULL,
                            .source = options.source,
@@ -140,13 +133,8 @@ static gboolean run_copy(CommandRun *run, GError **error)
         return FALSE;
     request.target = target;
     done = operation_copy(context, &request, progress, run->cancellable, error);
-    refused = keeper.refused;
     output_json(run->output, json_incref(items));
-    /* Damage that was found says more. */
-    if (!done || refused == NULL || run->exit_status != 0)
-        return done;
-    error_set(error, ERROR_UNSUPPORTED, "not everything was copied: %s", refused);
-    return FALSE;
+    return done;
 }
 
 static const GOptionEntry entries[] = {
@@ -172,8 +160,8 @@ const Command command_copy = {
         "way; a backup with a damaged object is not committed in the copy, and the exit status is\n"
         "3. An interrupted copy goes on when it is run again: what is there is read and hashed\n"
         "before it counts. --all takes the WAL archive along, so that any point in time can be\n"
-        "recovered from the copy, with: holdfast restore --repository. Logical backups and WAL\n"
-        "are sealed anew where one of the repositories is encrypted, or both are.",
+        "recovered from the copy, with: holdfast restore --repository. Where one of the\n"
+        "repositories is encrypted, or both are, everything is sealed anew for the copy.",
     .example = "holdfast copy --all --to /mnt/second/holdfast",
     .options = entries,
     .reads_only = TRUE,

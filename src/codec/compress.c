@@ -139,6 +139,20 @@ const char *codec_extension(Codec codec)
     return driver_of(codec)->extension;
 }
 
+Codec codec_of_path(const char *path, char **ret_stem)
+{
+    const char *dot = strrchr(path, '.');
+    Codec codec = CODEC_NONE;
+
+    for (Codec known = CODEC_ZSTD; dot != NULL && known <= CODEC_LZ4; known++) {
+        if (strcmp(dot + 1, codec_extension(known)) == 0)
+            codec = known;
+    }
+    if (ret_stem != NULL)
+        *ret_stem = codec != CODEC_NONE ? g_strndup(path, (gsize)(dot - path)) : g_strdup(path);
+    return codec;
+}
+
 gboolean codec_parse(const char *name, Codec *ret_codec, GError **error)
 {
     for (guint i = 0; i < G_N_ELEMENTS(drivers); i++) {

@@ -42,6 +42,9 @@ gboolean codec_parse(const char *name, Codec *ret_codec, GError **error) G_GNUC_
 
 /* "zst", "gz", "lz4"; NULL for none. */
 const char *codec_extension(Codec codec);
+/* By the extension of an object's path; *ret_stem (may be NULL) is the path without it. Free with
+ * g_free(). */
+Codec codec_of_path(const char *path, char **ret_stem);
 
 /* Receives produced bytes; FALSE with an error stops the stream. The bytes are valid during the
  * call only. */

@@ -19,6 +19,8 @@
 #define HEADER_OBJECT   48
 #define HEADER_SALT     64
 #define DERIVATION_NAME "holdfast sealed object 1"
+#define DERIVED_OBJECT  "holdfast object of content 1"
+#define DERIVED_SALT    "holdfast salt of content 1"
 
 static const guint8 magic[8] = {'H', 'F', 'S', 'E', 'A', 'L', '\r', '\n'};
 
@@ -67,14 +69,47 @@ static void read_uuid(const char *uuid, guint8 out[SEAL_ID_SIZE])
     }
 }
 
-void seal_header_init(SealHeader *header, SealRole role, guint32 generation, const char *repository)
+static void init_fixed(SealHeader *header, SealRole role, guint32 generation,
+                       const char *repository)
 {
     header->role = role;
     header->generation = generation;
     header->segment_size = SEAL_SEGMENT_SIZE;
     read_uuid(repository, header->repository);
+}
+
+void seal_header_init(SealHeader *header, SealRole role, guint32 generation, const char *repository)
+{
+    init_fixed(header, role, generation, repository);
     seal_must(RAND_bytes(header->object, SEAL_ID_SIZE));
     seal_must(RAND_bytes(header->salt, SEAL_SALT_SIZE));
+}
+
+/* 32 bytes that only the owner of the key can foretell. */
+static void derive_part(const SealHeader *header, const guint8 key[SEAL_KEY_SIZE], const char *part,
+                        const guint8 content[SEAL_CONTENT_SIZE], guint8 ret_part[SEAL_KEY_SIZE])
+{
+    g_autoptr(GByteArray) info = g_byte_array_new();
+    guint8 role = (guint8)header->role;
+
+    g_byte_array_append(info, (const guint8 *)part, (guint)strlen(part));
+    g_byte_array_append(info, &role, 1);
+    g_byte_array_append(info, header->repository, SEAL_ID_SIZE);
+    g_byte_array_append(info, content, SEAL_CONTENT_SIZE);
+    seal_derive(key, SEAL_KEY_SIZE, NULL, 0, info->data, info->len, ret_part);
+}
+
+void seal_header_derive(SealHeader *header, SealRole role, guint32 generation,
+                        const char *repository, const guint8 key[SEAL_KEY_SIZE],
+                        const guint8 content[SEAL_CONTENT_SIZE])
+{
+    guint8 part[SEAL_KEY_SIZE];
+
+    init_fixed(header, role, generation, repository);
+    derive_part(header, key, DERIVED_OBJECT, content, part);
+    memcpy(header->object, part, SEAL_ID_SIZE);
+    derive_part(header, key, DERIVED_SALT, content, part);
+    memcpy(header->salt, part, SEAL_SALT_SIZE);
 }
 
 void seal_header_write(const SealHeader *header, guint8 out[SEAL_HEADER_SIZE])

@@ -18,6 +18,7 @@
 #define SEAL_SALT_SIZE    32
 #define SEAL_HEADER_SIZE  96
 #define SEAL_TAG_SIZE     16
+#define SEAL_CONTENT_SIZE 32                   /* digest of all plain bytes of an object */
 #define SEAL_SEGMENT_SIZE ((guint32)64 * 1024) /* plain bytes of every segment but the last */
 
 /* What an object is for: it opens only where that is expected. */
@@ -32,13 +33,18 @@ typedef struct {
     guint32 generation;   /* of the data key */
     guint32 segment_size; /* a power of two, 4 KiB to 1 MiB */
     guint8 repository[SEAL_ID_SIZE];
-    guint8 object[SEAL_ID_SIZE]; /* random */
-    guint8 salt[SEAL_SALT_SIZE]; /* random */
+    guint8 object[SEAL_ID_SIZE]; /* random, or derived */
+    guint8 salt[SEAL_SALT_SIZE]; /* the same */
 } SealHeader;
 
 /* A header for a new object of this repository (a UUID). */
 void seal_header_init(SealHeader *header, SealRole role, guint32 generation,
                       const char *repository);
+/* The same with an id and a salt that follow from the data key and from a digest of all plain bytes:
+ * sealed twice, they are the same stored bytes. Two contents must never come with one digest. */
+void seal_header_derive(SealHeader *header, SealRole role, guint32 generation,
+                        const char *repository, const guint8 key[SEAL_KEY_SIZE],
+                        const guint8 content[SEAL_CONTENT_SIZE]);
 void seal_header_write(const SealHeader *header, guint8 out[SEAL_HEADER_SIZE]);
 /* Trusts nothing. ERROR_DAMAGED, ERROR_NEWER_FORMAT. */
 gboolean seal_header_read(const guint8 *bytes, gsize length, SealHeader *ret_header,

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "config/config.h"
+#include "pool/names.h"
 #include "repo/backup.h"
 #include "repo/unfinished.h"
 #include "repo/writer.h"
@@ -271,6 +272,12 @@ typedef struct {
      * texts, to be freed with g_free(). Those of which nothing is known stay NULL. NULL: the engine
      * has nothing to say. */
     gboolean (*owners)(Backup *backup, GHashTable *objects, GError **error);
+
+    /* The documents of a backup that name objects of the pool, without the codec's extension, NULL
+     * behind the last; and putting other names into one of them, or into a line of one of JSON
+     * lines. For a copy that is sealed anew. NULL: no backup uses the pool. */
+    const char *const *pool_documents;
+    gboolean (*rename_pool)(const char *stem, json_t *document, PoolNames *names, GError **error);
 
     /* The backup's details as JSON for `show`: one object with "tables" and what else is of
      * interest. New reference. */

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "operation/copy-private.h"
 #include "operation/job.h"
+#include "pool/reseal.h"
 #include "repo/backup-id.h"
 #include "repo/backup.h"
 #include "repo/lease.h"
@@ -29,13 +30,15 @@
 typedef struct {
     Copying *copying;
     Backup *backup;
-    BackupWriter *writer;
     CopyItem *item;
+    CopyDetails details; /* where `anew` */
+    gboolean anew;       /* pool objects get other names */
+    BackupWriter *writer;
 } BackupCopy;
 
 const char *copy_state_name(CopyState state)
 {
-    static const char *const names[] = {"copied", "present", "damaged", "refused"};
+    static const char *const names[] = {"copied", "present", "damaged"};
 
     return names[state];
 }
@@ -58,7 +61,6 @@ void copy_item_free(CopyItem *item)
     g_free(item->backup);
     g_free(item->archive);
     g_ptr_array_unref(item->damage);
-    g_free(item->problem);
     g_free(item);
 }
 
@@ -126,20 +128,6 @@ gboolean copy_clear_object(Copying *copying, const char *name, GError **error)
     return document_put(target, name, text != NULL ? text : "", length, NULL, error);
 }
 
-static gboolean has_arrived(Copying *copying, const char *name)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&copying->mutex);
-
-    return g_hash_table_contains(copying->arrived, name);
-}
-
-static void note_arrival(Copying *copying, const char *name)
-{
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&copying->mutex);
-
-    g_hash_table_add(copying->arrived, g_strdup(name));
-}
-
 static void describe_object(const BackupCopy *copy, const char *path, const char *name,
                             TransferRequest *request)
 {
@@ -147,11 +135,7 @@ static void describe_object(const BackupCopy *copy, const char *path, const char
     request->target = copy->copying->request->target;
     request->name = name;
     request->digest = checksums_find(backup_checksums(copy->backup), path)->digest;
-    request->role = SEAL_BACKUP;
-    if (g_str_has_prefix(path, POOL))
-        request->role = SEAL_POOL;
-    else if (g_str_has_prefix(path, WAL))
-        request->role = SEAL_WAL;
+    request->role = g_str_has_prefix(path, WAL) ? SEAL_WAL : SEAL_BACKUP;
     /* The folder is ours until the commit. */
     request->replace = request->role == SEAL_BACKUP;
 }
@@ -174,19 +158,86 @@ static gboolean enter(const BackupCopy *copy, const char *path, SealRole role,
     return TRUE;
 }
 
-/* One that came with an earlier backup of this run: its name says what it holds. */
-static gboolean enter_again(const BackupCopy *copy, const char *path,
-                            const TransferRequest *request, GError **error)
+/* A finding on one object, or the failure of all. */
+static gboolean judge(const BackupCopy *copy, const char *path, gboolean of_source, GError *problem,
+                      GError **error)
 {
-    TransferResult result = {.present = TRUE};
-    StoreInfo info;
+    g_autoptr(GError) owned = problem;
 
-    if (!store_stat(repository_store(request->target), request->name, &info, error))
+    if (!copy_is_damage(of_source, problem)) {
+        g_propagate_error(error, g_steal_pointer(&owned));
         return FALSE;
-    memcpy(result.digest, request->digest, SHA256_SIZE);
-    result.size = info.size;
+    }
+    copy_item_add_damage(copy->copying, copy->item, path, problem);
+    return TRUE;
+}
+
+static gboolean copy_stored(const BackupCopy *copy, const char *path, const char *name,
+                            GCancellable *cancellable, GError **error)
+{
+    TransferRequest request = {0};
+    GError *problem = NULL;
+    TransferResult result;
+    gboolean of_source;
+
+    describe_object(copy, path, name, &request);
+    if (!transfer_object(&request, cancellable, &result, &of_source, &problem))
+        return judge(copy, path, of_source, problem, error);
     copy_item_count(copy->copying, copy->item, &result);
-    return enter(copy, path, request->role, &result, error);
+    return enter(copy, path, request.role, &result, error);
+}
+
+/* Into the target under the name that it has there. */
+static gboolean bring_pool_object(const BackupCopy *copy, const char *name, const guint8 *digest,
+                                  TransferResult *ret_result, GCancellable *cancellable,
+                                  gboolean *ret_of_source, GError **error)
+{
+    const PoolReseal reseal = {.source = copy->copying->context->repository,
+                               .target = copy->copying->request->target,
+                               .name = name,
+                               .digest = digest};
+    const TransferRequest request = {.source = reseal.source,
+                                     .target = reseal.target,
+                                     .role = SEAL_POOL,
+                                     .name = name,
+                                     .digest = digest};
+    PoolName found;
+
+    if (!copy->anew)
+        return transfer_object(&request, cancellable, ret_result, ret_of_source, error);
+    if (!pool_reseal(&reseal, cancellable, &found, &ret_result->present, ret_of_source, error))
+        return FALSE;
+    memcpy(ret_result->digest, found.digest, SHA256_SIZE);
+    ret_result->size = found.size;
+    return TRUE;
+}
+
+/* One that came with an earlier backup of this run is not looked at again. */
+static gboolean copy_pool_object(const BackupCopy *copy, const char *path, const char *name,
+                                 GCancellable *cancellable, GError **error)
+{
+    const guint8 *digest = checksums_find(backup_checksums(copy->backup), path)->digest;
+    PoolNames *arrived = copy->copying->arrived;
+    TransferResult result = {.present = TRUE};
+    g_autofree char *there = NULL;
+    GError *problem = NULL;
+    char hex[SHA256_HEX_SIZE];
+    gboolean of_source;
+    PoolName known;
+
+    if (pool_names_find(arrived, digest, &known)) {
+        memcpy(result.digest, known.digest, SHA256_SIZE);
+        result.size = known.size;
+    } else if (!bring_pool_object(copy, name, digest, &result, cancellable, &of_source, &problem)) {
+        return judge(copy, path, of_source, problem, error);
+    }
+    copy_item_count(copy->copying, copy->item, &result);
+    known.size = result.size;
+    memcpy(known.digest, result.digest, SHA256_SIZE);
+    pool_names_add(arrived, digest, &known);
+    sha256_to_hex(result.digest, hex);
+    there = g_strdup_printf(POOL "%.2s/%s", hex, hex);
+    return enter(copy, there, SEAL_POOL, &result, error);
 }
 
 static gboolean copy_object(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
@@ -196,26 +247,23 @@ static gboolean copy_object(gpointer task, gpointer data, GCancellable *cancella
     g_autofree char *name = g_str_has_prefix(path, SHARED)
                                 ? g_strdup(path + strlen(SHARED))
                                 : g_strdup_printf("backups/%s/%s", backup_id(copy->backup), path);
-    g_autoptr(GError) problem = NULL;
-    TransferRequest request = {0};
-    TransferResult result;
+
+    return g_str_has_prefix(path, POOL) ? copy_pool_object(copy, path, name, cancellable, error)
+                                        : copy_stored(copy, path, name, cancellable, error);
+}
+
+/* The document is entered by being written. */
+static gboolean copy_document(const BackupCopy *copy, const char *path, GError **error)
+{
+    TransferResult result = {0};
+    GError *problem = NULL;
     gboolean of_source;
 
-    describe_object(copy, path, name, &request);
-    if (request.role == SEAL_POOL && has_arrived(copy->copying, name))
-        return enter_again(copy, path, &request, error);
-    if (!transfer_object(&request, cancellable, &result, &of_source, &problem)) {
-        if (!copy_is_damage(of_source, problem)) {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return FALSE;
-        }
-        copy_item_add_damage(copy->copying, copy->item, path, problem);
-        return TRUE;
-    }
+    if (!copy_details_put(&copy->details, path, copy->copying->cancellable, &result.size,
+                          &of_source, &problem))
+        return judge(copy, path, of_source, problem, error);
     copy_item_count(copy->copying, copy->item, &result);
-    if (request.role == SEAL_POOL)
-        note_arrival(copy->copying, name);
-    return enter(copy, path, request.role, &result, error);
+    return TRUE;
 }
 
 /* --- a backup --------------------------------------------------------------------------------- */
@@ -290,6 +338,12 @@ static gboolean copy_systems(const BackupCopy *copy, GError **error)
     return TRUE;
 }
 
+static gboolean is_document(const BackupCopy *copy, const char *path)
+{
+    return copy->anew && copy_details_has(&copy->details, path);
+}
+
+/* First what is named, then what names it. */
 static gboolean copy_objects(BackupCopy *copy, GError **error)
 {
     const Copying *copying = copy->copying;
@@ -300,10 +354,38 @@ static gboolean copy_objects(BackupCopy *copy, GError **error)
     for (guint i = 0; i < checksums_count(checksums); i++) {
         char *path = checksums_entry(checksums, i)->path;
 
-        if (strcmp(path, MANIFEST_NAME) != 0 && !workers_push(workers, path))
+        if (strcmp(path, MANIFEST_NAME) != 0 && !is_document(copy, path) &&
+            !workers_push(workers, path))
             break;
     }
-    return workers_wait(workers, error);
+    if (!workers_wait(workers, error))
+        return FALSE;
+    for (guint i = 0; i < checksums_count(checksums) && copy->item->damage->len == 0; i++) {
+        const char *path = checksums_entry(checksums, i)->path;
+
+        if (is_document(copy, path) && !copy_document(copy, path, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Names in the pool are made of stored bytes, which are others where a repository is encrypted. */
+static gboolean prepare_names(BackupCopy *copy, GError **error)
+{
+    const Checksums *checksums = backup_checksums(copy->backup);
+
+    copy->anew = FALSE;
+    if (!repository_is_encrypted(copy->copying->context->repository) &&
+        !repository_is_encrypted(copy->copying->request->target))
+        return TRUE;
+    for (guint i = 0; i < checksums_count(checksums) && !copy->anew; i++)
+        copy->anew = g_str_has_prefix(checksums_entry(checksums, i)->path, POOL);
+    copy->details = (CopyDetails){.backup = copy->backup,
+                                  .writer = copy->writer,
+                                  .names = copy->copying->arrived};
+    if (copy->anew)
+        copy->details.engine = engine_find(manifest_engine(backup_manifest(copy->backup)), error);
+    return !copy->anew || copy->details.engine != NULL;
 }
 
 static gboolean copy_all_of(BackupCopy *copy, GError **error)
@@ -319,6 +401,8 @@ static gboolean copy_all_of(BackupCopy *copy, GError **error)
     if (writer == NULL)
         return FALSE;
     copy->writer = writer;
+    if (!prepare_names(copy, error))
+        return FALSE;
     progress_begin(copy->copying->progress, "copying",
                    manifest_stored_size(backup_manifest(copy->backup)), 0);
     if (!copy_objects(copy, error))
@@ -329,30 +413,6 @@ static gboolean copy_all_of(BackupCopy *copy, GError **error)
     manifest = bare_manifest(copy->backup, error);
     return manifest != NULL && copy_systems(copy, error) &&
            backup_writer_commit(writer, manifest, error);
-}
-
-/* Names in the pool are made of stored bytes, and sealed documents name them: sealing them anew
- * would mean to write those documents anew too. */
-static gboolean can_copy(const BackupCopy *copy)
-{
-    const Checksums *checksums = backup_checksums(copy->backup);
-
-    if (!repository_is_encrypted(copy->copying->context->repository) &&
-        !repository_is_encrypted(copy->copying->request->target))
-        return TRUE;
-    for (guint i = 0; i < checksums_count(checksums); i++) {
-        if (g_str_has_prefix(checksums_entry(checksums, i)->path, POOL))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static void refuse(CopyItem *item)
-{
-    item->state = COPY_REFUSED;
-    item->problem =
-        g_strdup("a physical backup, or one of TDengine, cannot be copied from or to an "
-                 "encrypted repository yet: make a new full backup there");
 }
 
 /* A committed backup of that id in the target must be the same one. */
@@ -410,9 +470,7 @@ static gboolean copy_backup(Copying *copying, const char *id, GError **error)
         copy_item_add_damage(copying, item, MANIFEST_NAME, problem);
     }
     copy.backup = backup;
-    if (backup != NULL && !can_copy(&copy))
-        refuse(item);
-    else if (backup != NULL && !copy_all_of(&copy, error))
+    if (backup != NULL && !copy_all_of(&copy, error))
         return FALSE;
     copy_item_tell(copying, item);
     return TRUE;
@@ -492,7 +550,7 @@ static gboolean check_repositories(const Copying *copying, GError **error)
 gboolean operation_copy(OperationContext *context, const CopyRequest *request, Progress *progress,
                         GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GHashTable) arrived = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(PoolNames) arrived = pool_names_new();
     Copying copying = {.context = context,
                        .request = request,
                        .progress = progress,

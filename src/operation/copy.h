@@ -13,9 +13,8 @@ typedef enum {
     COPY_DONE,    /* committed in the target now */
     COPY_PRESENT, /* it was there already */
     COPY_DAMAGED, /* objects are damaged or missing: the backup is not committed in the target */
-    COPY_REFUSED, /* it cannot be copied there: see `problem` */
 } CopyState;
-const char *copy_state_name(CopyState state); /* "copied", "present", "damaged", "refused" */
+const char *copy_state_name(CopyState state); /* "copied", "present", "damaged" */
 
 typedef struct {
     char *backup;  /* or NULL: of an archive */
@@ -24,7 +23,6 @@ typedef struct {
     guint64 objects, bytes; /* that were written; stored bytes */
     guint64 present;        /* objects that were there and were found to be the same */
     GPtrArray *damage;      /* char *: "<object>: <what is wrong>", sorted */
-    char *problem;          /* of one that was refused, or NULL */
 } CopyItem;
 
 typedef struct {

@@ -29,25 +29,18 @@ typedef struct {
     const char *path;
 } Export;
 
-/* The name without the codec's extension: what it names is no longer so. */
-static char *plain_name(const char *path)
-{
-    for (Codec codec = CODEC_ZSTD; codec <= CODEC_LZ4; codec++) {
-        g_autofree char *suffix = g_strconcat(".", codec_extension(codec), NULL);
-
-        if (g_str_has_suffix(path, suffix))
-            return g_strndup(path, strlen(path) - strlen(suffix));
-    }
-    return g_strdup(path);
-}
-
 /* Where an object goes, relative to the directory; NULL for what is left out: WAL, which only
  * physical backups have. */
 static char *export_name(const char *path)
 {
+    char *stem = NULL;
+
     if (g_str_has_prefix(path, POOL))
         return g_strdup_printf("pool/%s.parquet", strrchr(path, '/') + 1);
-    return g_str_has_prefix(path, "../") ? NULL : plain_name(path);
+    /* What the codec's extension names is no longer so. */
+    if (!g_str_has_prefix(path, "../"))
+        codec_of_path(path, &stem);
+    return stem;
 }
 
 static gboolean write_piece(const void *bytes, gsize length, gpointer data, GError **error)

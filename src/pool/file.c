@@ -232,7 +232,7 @@ static guint32 map_pack(MapPacks *packs, guint32 handle)
         return packs->last_index;
     if (!g_hash_table_lookup_extended(packs->indices, GUINT_TO_POINTER(handle), NULL, &index)) {
         index = GUINT_TO_POINTER(packs->digests->len / SHA256_SIZE);
-        if (!pool_writer_pack_digest(pool_stream_writer(packs->stream), handle, digest))
+        if (!pool_writer_pack_name(pool_stream_writer(packs->stream), handle, digest))
             g_assert(handle == pool_stream_pack_handle(packs->stream));
         g_byte_array_append(packs->digests, digest, SHA256_SIZE);
         g_hash_table_insert(packs->indices, GUINT_TO_POINTER(handle), index);

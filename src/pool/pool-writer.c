@@ -19,6 +19,7 @@
 
 typedef struct {
     guint8 digest[SHA256_SIZE];
+    guint8 written_as[SHA256_SIZE]; /* maps know it by that */
     guint64 size;
     guint64 alive;    /* bytes that complete files refer to */
     gboolean written; /* by this backup */
@@ -150,6 +151,7 @@ void pool_writer_seal_pack(PoolWriter *writer, guint32 pack, const guint8 digest
     Pack *entry = get_pack(writer, pack);
 
     memcpy(entry->digest, digest, SHA256_SIZE);
+    memcpy(entry->written_as, digest, SHA256_SIZE);
     entry->size = size;
     entry->sealed = TRUE;
 }
@@ -169,6 +171,7 @@ gboolean pool_writer_refer(PoolWriter *writer, PoolReader *reader, guint32 pack,
     gpointer handle;
 
     pool_reader_pack_digest(reader, pack, entry.digest);
+    pool_reader_pack_written_as(reader, pack, entry.written_as);
     if (g_hash_table_contains(writer->left, entry.digest))
         return FALSE;
     if (!g_hash_table_lookup_extended(writer->by_digest, entry.digest, NULL, &handle)) {
@@ -229,6 +232,7 @@ static guint32 resumed_handle(PoolWriter *writer, const PoolResumed *found)
         Pack pack = {.size = found->size, .written = TRUE, .sealed = TRUE, .durable = TRUE};
 
         memcpy(pack.digest, found->digest, SHA256_SIZE);
+        memcpy(pack.written_as, found->digest, SHA256_SIZE);
         *handle = writer->packs->len;
         g_array_append_val(writer->packs, pack);
     }
@@ -250,14 +254,14 @@ gboolean pool_writer_find_resumed(PoolWriter *writer, guint32 plain_length, Pool
     return TRUE;
 }
 
-gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE])
+gboolean pool_writer_pack_name(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE])
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
     const Pack *entry = get_pack(writer, pack);
 
     if (!entry->sealed)
         return FALSE;
-    memcpy(ret_digest, entry->digest, SHA256_SIZE);
+    memcpy(ret_digest, entry->written_as, SHA256_SIZE);
     return TRUE;
 }
 
@@ -346,11 +350,16 @@ json_t *pool_writer_packs_to_json(PoolWriter *writer)
     for (guint i = 0; i < writer->packs->len; i++) {
         const Pack *pack = get_pack(writer, i);
         char hex[SHA256_HEX_SIZE];
+        json_t *entry;
 
         sha256_to_hex(pack->digest, hex);
-        json_array_append_new(packs,
-                              json_pack("{s:s, s:I, s:I}", "sha256", hex, "size",
-                                        (json_int_t)pack->size, "alive", (json_int_t)pack->alive));
+        entry = json_pack("{s:s, s:I, s:I}", "sha256", hex, "size", (json_int_t)pack->size, "alive",
+                          (json_int_t)pack->alive);
+        if (memcmp(pack->digest, pack->written_as, SHA256_SIZE) != 0) {
+            sha256_to_hex(pack->written_as, hex);
+            json_object_set_new(entry, POOL_WRITTEN_AS, json_string(hex));
+        }
+        json_array_append_new(packs, entry);
     }
     return packs;
 }

@@ -9,6 +9,9 @@
 
 #define POOL_PREFIX "pool/"
 
+/* In the table of packs: the name that a pack had where it was written, if it has another one here. */
+#define POOL_WRITTEN_AS "written_as"
+
 /* What a reader takes for a pack: the nominal size, an extent and a map above it, and room for
  * other writers' choices. */
 #define POOL_PACK_LIMIT (256 * 1024 * 1024)
@@ -178,8 +181,8 @@ void pool_writer_seal_pack(PoolWriter *writer, guint32 pack, const guint8 digest
 void pool_writer_pack_durable(PoolWriter *writer, guint32 pack);
 /* The handle of a pack of the base. FALSE when the pack is to be left behind. */
 gboolean pool_writer_refer(PoolWriter *writer, PoolReader *reader, guint32 pack, guint32 *ret_pack);
-/* FALSE for a pack that is not sealed yet. */
-gboolean pool_writer_pack_digest(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE]);
+/* The digest by which a map is to name the pack. FALSE for a pack that is not sealed yet. */
+gboolean pool_writer_pack_name(PoolWriter *writer, guint32 pack, guint8 ret_digest[SHA256_SIZE]);
 /* A pack is durable: the next run may use it if this one does not come to its end. Any thread. */
 void pool_writer_note_pack(PoolWriter *writer, const guint8 digest[SHA256_SIZE], guint64 size);
 /* Whether an interrupted run left these plain bytes; fills in where they are. */
@@ -209,6 +212,11 @@ void pool_file_writer_destroy(PoolFileWriter *file);
 /* Whether a range lies in a pack of the table that is alive, behind its header. */
 gboolean pool_reader_range_valid(const PoolReader *reader, guint32 pack, guint64 offset,
                                  guint64 length);
+
+/* The digest by which maps know a pack: the name that it had in the repository where it was
+ * written. */
+void pool_reader_pack_written_as(const PoolReader *reader, guint32 pack,
+                                 guint8 ret_digest[SHA256_SIZE]);
 
 /* An extent's stored bytes, valid until this thread's next read; checked by decoding them into
  * `out` (plain_length bytes). */

@@ -19,6 +19,7 @@
 
 typedef struct {
     guint8 digest[SHA256_SIZE];
+    guint8 written_as[SHA256_SIZE]; /* maps know it by that */
     guint64 size;
     guint64 alive;
     char *name;
@@ -31,7 +32,7 @@ struct PoolReader {
     guint64 serial; /* tells readers apart that had the same address */
     Pack *packs;
     guint32 pack_count;
-    GHashTable *by_digest; /* digest, inside of packs, to handle */
+    GHashTable *by_name; /* written_as, inside of packs, to handle */
 };
 
 /* --- The pack table --------------------------------------------------------------------------- */
@@ -43,21 +44,27 @@ void pool_reader_free(PoolReader *reader)
     for (guint32 i = 0; i < reader->pack_count; i++)
         g_free(reader->packs[i].name);
     g_free(reader->packs);
-    g_hash_table_unref(reader->by_digest);
+    g_hash_table_unref(reader->by_name);
     repository_unref(reader->repository);
     g_free(reader);
+}
+
+static gboolean read_digest(const char *hex, guint8 ret_digest[SHA256_SIZE])
+{
+    return strlen(hex) == SHA256_HEX_SIZE - 1 && sha256_from_hex(hex, ret_digest);
 }
 
 static gboolean read_pack(const json_t *json, Pack *pack, GError **error)
 {
     const char *what = "the table of packs";
-    const char *hex;
+    const char *hex, *written_as;
 
     if (!json_need_string(json, "sha256", what, &hex, error) ||
         !json_need_uint(json, "size", what, &pack->size, error) ||
         !json_need_uint(json, "alive", what, &pack->alive, error))
         return FALSE;
-    if (strlen(hex) != SHA256_HEX_SIZE - 1 || !sha256_from_hex(hex, pack->digest) ||
+    written_as = json_get_string(json, POOL_WRITTEN_AS, hex);
+    if (!read_digest(hex, pack->digest) || !read_digest(written_as, pack->written_as) ||
         pack->size > POOL_PACK_LIMIT || pack->alive > pack->size) {
         error_set(error, ERROR_FORMAT, "%s has an impossible entry", what);
         return FALSE;
@@ -76,7 +83,7 @@ PoolReader *pool_reader_new(Repository *repository, const json_t *packs, guint64
     reader->repository = repository_ref(repository);
     reader->hash_key = hash_key;
     reader->serial = (guint64)g_atomic_int_add(&serials, 1) + 1;
-    reader->by_digest = g_hash_table_new(pool_digest_hash, pool_digest_equal);
+    reader->by_name = g_hash_table_new(pool_digest_hash, pool_digest_equal);
     if (!json_is_array(packs) || count > POOL_PACK_COUNT_LIMIT) {
         error_set(error, ERROR_FORMAT, "the table of packs is none");
         return NULL;
@@ -88,7 +95,7 @@ PoolReader *pool_reader_new(Repository *repository, const json_t *packs, guint64
         if (!read_pack(json_array_get(packs, i), pack, error))
             return NULL;
         reader->pack_count++;
-        g_hash_table_insert(reader->by_digest, pack->digest, GUINT_TO_POINTER((guint)i));
+        g_hash_table_insert(reader->by_name, pack->written_as, GUINT_TO_POINTER((guint)i));
     }
     return g_steal_pointer(&reader);
 }
@@ -111,6 +118,12 @@ guint64 pool_reader_pack_alive(const PoolReader *reader, guint32 pack)
 void pool_reader_pack_digest(const PoolReader *reader, guint32 pack, guint8 ret_digest[SHA256_SIZE])
 {
     memcpy(ret_digest, reader->packs[pack].digest, SHA256_SIZE);
+}
+
+void pool_reader_pack_written_as(const PoolReader *reader, guint32 pack,
+                                 guint8 ret_digest[SHA256_SIZE])
+{
+    memcpy(ret_digest, reader->packs[pack].written_as, SHA256_SIZE);
 }
 
 guint64 pool_reader_hash_key(const PoolReader *reader)
@@ -334,7 +347,7 @@ static gboolean resolve_packs(PoolReader *reader, const PoolFile *file, const Po
         gpointer handle = GUINT_TO_POINTER(file->map_pack);
 
         if (memcmp(digest, own, SHA256_SIZE) != 0 &&
-            !g_hash_table_lookup_extended(reader->by_digest, digest, NULL, &handle))
+            !g_hash_table_lookup_extended(reader->by_name, digest, NULL, &handle))
             return FALSE;
         handles[i] = GPOINTER_TO_UINT(handle);
     }

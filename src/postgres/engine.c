@@ -62,6 +62,14 @@ static void plan_free(EnginePlan *made)
         pg_logical_plan_free(made);
 }
 
+static gboolean rename_pool(const char *stem, json_t *document, PoolNames *names, GError **error)
+{
+    return pool_names_put_packs(names, json_object_get(document, "packs"), error);
+}
+
+/* The index of files names packs by their place in the table of these details. */
+static const char *const pool_documents[] = {"details.json", NULL};
+
 const Engine postgres_engine = {
     .name = "postgresql",
     .rto = 5 * TIME_MINUTE,
@@ -72,6 +80,8 @@ const Engine postgres_engine = {
     .check_object = pg_check_object,
     .check_backup = pg_check_backup,
     .owners = pg_owners,
+    .pool_documents = pool_documents,
+    .rename_pool = rename_pool,
     .describe = describe,
     .choose = pg_target_choose,
     .reach = pg_reach,

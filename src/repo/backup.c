@@ -331,17 +331,6 @@ static gboolean pass_stored(const void *bytes, gsize length, gpointer data, GErr
     return FALSE;
 }
 
-static Codec codec_of(const char *path)
-{
-    for (Codec codec = CODEC_ZSTD; codec <= CODEC_LZ4; codec++) {
-        g_autofree char *suffix = g_strconcat(".", codec_extension(codec), NULL);
-
-        if (g_str_has_suffix(path, suffix))
-            return codec;
-    }
-    return CODEC_NONE;
-}
-
 /* What was sealed is open here. */
 static gboolean pass_opened(const void *bytes, gsize length, gpointer data, GError **error)
 {
@@ -355,7 +344,8 @@ static gboolean begin_opening(Reading *reading, const char *name, GError **error
 {
     SealRole role = SEAL_BACKUP;
 
-    reading->decompressor = decompressor_new(codec_of(reading->path), pass_plain, reading);
+    reading->decompressor =
+        decompressor_new(codec_of_path(reading->path, NULL), pass_plain, reading);
     if (strcmp(reading->path, MANIFEST_NAME) == 0)
         return TRUE;
     if (g_str_has_prefix(reading->path, SHARED_PREFIX))

@@ -49,7 +49,7 @@ static gboolean name_damage(gboolean result, const char *name, GError *problem, 
 /* --- writing ---------------------------------------------------------------------------------- */
 
 struct StoredWriter {
-    StoreWriter *target;
+    StoreWriter *target; /* NULL: the bytes are only hashed */
     Sha256 *hash;
     SealWriter *seal; /* NULL: not encrypted */
     guint64 size;
@@ -62,11 +62,12 @@ static gboolean put_stored(const void *bytes, gsize length, gpointer data, GErro
     if (writer->hash != NULL)
         sha256_update(writer->hash, bytes, length);
     writer->size += length;
-    return store_write(writer->target, bytes, length, error);
+    return writer->target == NULL || store_write(writer->target, bytes, length, error);
 }
 
+/* `content`: of what is to be derived; else NULL. */
 static SealWriter *begin_seal(Repository *repository, SealRole role, const char *name,
-                              StoredWriter *writer, GError **error)
+                              const guint8 *content, StoredWriter *writer, GError **error)
 {
     const Keyring *keyring = repository_keyring(repository, error);
     const guint8 *key;
@@ -77,7 +78,11 @@ static SealWriter *begin_seal(Repository *repository, SealRole role, const char 
     key = keyring_find(keyring, keyring_newest(keyring), error);
     if (key == NULL)
         return NULL;
-    seal_header_init(&header, role, keyring_newest(keyring), repository_id(repository));
+    if (content != NULL)
+        seal_header_derive(&header, role, keyring_newest(keyring), repository_id(repository), key,
+                           content);
+    else
+        seal_header_init(&header, role, keyring_newest(keyring), repository_id(repository));
     return seal_writer_new(&header, key, bound_name(role, name), put_stored, writer);
 }
 
@@ -89,12 +94,29 @@ StoredWriter *stored_begin(Repository *repository, SealRole role, const char *na
 
     writer->hash = hash;
     if (repository_is_encrypted(repository)) {
-        writer->seal = begin_seal(repository, role, name, writer, error);
+        writer->seal = begin_seal(repository, role, name, NULL, writer, error);
         if (writer->seal == NULL)
             return NULL;
     }
     writer->target = g_str_has_suffix(name, "/") ? store_begin_below(store, name, error)
                                                  : store_begin(store, name, error);
+    return writer->target != NULL ? g_steal_pointer(&writer) : NULL;
+}
+
+StoredWriter *stored_begin_derived(Repository *repository, const guint8 content[SEAL_CONTENT_SIZE],
+                                   gboolean dry, Sha256 *hash, GError **error)
+{
+    g_autoptr(StoredWriter) writer = g_new0(StoredWriter, 1);
+
+    writer->hash = hash;
+    if (repository_is_encrypted(repository)) {
+        writer->seal = begin_seal(repository, SEAL_POOL, "", content, writer, error);
+        if (writer->seal == NULL)
+            return NULL;
+    }
+    if (dry)
+        return g_steal_pointer(&writer);
+    writer->target = store_begin_below(repository_store(repository), "pool/", error);
     return writer->target != NULL ? g_steal_pointer(&writer) : NULL;
 }
 

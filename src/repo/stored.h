@@ -28,6 +28,13 @@ typedef struct StoredWriter StoredWriter;
  * outlive the writer. */
 StoredWriter *stored_begin(Repository *repository, SealRole role, const char *name, Sha256 *hash,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* An object of the pool whose stored bytes follow from its plain ones and the key (see
+ * seal_header_derive()): copied twice it has one name. `content` is a digest of all plain bytes;
+ * the caller has proven each segment (SEAL_SEGMENT_SIZE) of them before it writes it. `dry`: nothing
+ * goes to the store, only to the hash. */
+StoredWriter *stored_begin_derived(Repository *repository, const guint8 content[SEAL_CONTENT_SIZE],
+                                   gboolean dry, Sha256 *hash,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean stored_write(StoredWriter *writer, const void *bytes, gsize length,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Ends the object: all of it is hashed then, and its stored size known. Once, before the commit. */

@@ -176,18 +176,6 @@ void backup_writer_free(BackupWriter *writer)
 
 /* --- Objects ---------------------------------------------------------------------------------- */
 
-/* Readers tell the codec by the extension, so a plain object must not have one. */
-static gboolean has_codec_extension(const char *path)
-{
-    for (Codec codec = CODEC_ZSTD; codec <= CODEC_LZ4; codec++) {
-        g_autofree char *suffix = g_strconcat(".", codec_extension(codec), NULL);
-
-        if (g_str_has_suffix(path, suffix))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static gboolean claim_path(BackupWriter *writer, const char *path, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&writer->mutex);
@@ -218,7 +206,8 @@ ObjectWriter *backup_writer_begin(BackupWriter *writer, const char *path, Compre
     g_autoptr(StoredWriter) target = NULL;
     ObjectWriter *object;
 
-    if (extension == NULL && has_codec_extension(path)) {
+    /* Readers tell the codec by the extension. */
+    if (extension == NULL && codec_of_path(path, NULL) != CODEC_NONE) {
         error_set(error, ERROR_INTERNAL, "the plain object %s has the name of a compressed one",
                   path);
         return NULL;

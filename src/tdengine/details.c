@@ -330,6 +330,29 @@ gboolean td_details_read(Backup *backup, TdDetails **ret_details, GError **error
 
 /* --- Pool objects ----------------------------------------------------------------------------- */
 
+/* --- Other names ------------------------------------------------------------------------------ */
+
+const char *const td_pool_documents[] = {DETAILS_STEM, SLICES_STEM, NULL};
+
+gboolean td_rename_pool(const char *stem, json_t *document, PoolNames *names, GError **error)
+{
+    json_t *table, *object;
+    gsize i, j;
+
+    if (strcmp(stem, SLICES_STEM) == 0)
+        return pool_names_put(names, json_object_get(document, "data"), error) &&
+               pool_names_put(names, json_object_get(document, "tables"), error);
+    json_array_foreach(json_object_get(document, "tables"), i, table)
+    {
+        json_array_foreach(json_object_get(table, "tag_objects"), j, object)
+        {
+            if (!pool_names_put(names, object, error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 char *td_object_path(const TdObjectRef *object)
 {
     return g_strdup_printf("../../pool/%.2s/%s", object->sha256, object->sha256);

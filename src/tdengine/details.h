@@ -12,6 +12,7 @@
 #define HOLDFAST_TDENGINE_DETAILS_H
 
 #include "parquet/source.h"
+#include "pool/names.h"
 #include "repo/backup.h"
 #include "repo/writer.h"
 #include "tdengine/schema.h"
@@ -59,6 +60,11 @@ gboolean td_details_write(TdDetails *details, BackupWriter *writer, CompressSpec
 /* Everything, the slices too. ERROR_DAMAGED, ERROR_FORMAT, ERROR_NEWER_FORMAT. */
 gboolean td_details_read(Backup *backup, TdDetails **ret_details,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* See Engine: documents that name pool objects, and giving them others. */
+extern const char *const td_pool_documents[];
+gboolean td_rename_pool(const char *stem, json_t *document, PoolNames *names,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The path of a pool object as SHA256SUMS names it: "../../pool/aa/…". Free with g_free(). */
 char *td_object_path(const TdObjectRef *object);
