@@ -208,9 +208,12 @@ static gboolean note_refusal(const TdCapture *capture, const List *list, GError 
     if (!list->optional || !td_error_is_gone(problem)) {
         g_autofree char *text = error_text(problem);
         const char *answer = strstr(text, "(0x"); /* without the server's address */
-        g_autofree char *warning = g_strdup_printf("%s are not in the backup: the server says %s",
-                                                   list->what, answer != NULL ? answer : "no");
+        g_autofree char *warning = g_strdup_printf(
+            "%s are not in the backup: the server does not list them; the details have its answer",
+            list->what);
 
+        /* It may hold a name, and the manifest is clear. */
+        g_ptr_array_add(capture->details->answers, g_strdup(answer != NULL ? answer : text));
         manifest_add_warning(capture->manifest, warning);
     }
     g_error_free(problem);

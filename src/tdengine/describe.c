@@ -24,12 +24,15 @@ static json_t *describe_tables(const TdDetails *details)
 json_t *td_describe(Backup *backup, GError **error)
 {
     g_autoptr(TdDetails) details = NULL;
-    json_t *json, *databases = NULL, *objects = NULL;
+    json_t *json, *databases = NULL, *objects = NULL, *answers;
 
     if (!td_details_read(backup, &details, error))
         return NULL;
     databases = json_array();
     objects = json_array();
+    answers = json_array();
+    for (guint i = 0; i < details->answers->len; i++)
+        json_array_append_new(answers, json_text(details->answers->pdata[i]));
     for (guint i = 0; i < details->databases->len; i++)
         json_array_append_new(databases,
                               td_database_to_json(g_ptr_array_index(details->databases, i)));
@@ -43,5 +46,6 @@ json_t *td_describe(Backup *backup, GError **error)
     json_object_set_new(json, "databases", databases);
     json_object_set_new(json, "tables", describe_tables(details));
     json_object_set_new(json, "objects", objects);
+    json_object_set_new(json, "answers", answers);
     return json;
 }

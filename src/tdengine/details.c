@@ -25,6 +25,7 @@ TdDetails *td_details_new(void)
     details->tables = g_ptr_array_new_with_free_func((GDestroyNotify)td_table_free);
     details->objects = g_ptr_array_new_with_free_func((GDestroyNotify)td_object_free);
     details->slices = g_array_new(FALSE, FALSE, sizeof(TdSlice));
+    details->answers = g_ptr_array_new_with_free_func(g_free);
     return details;
 }
 
@@ -39,6 +40,7 @@ void td_details_free(TdDetails *details)
     g_ptr_array_unref(details->tables);
     g_ptr_array_unref(details->objects);
     g_array_unref(details->slices);
+    g_ptr_array_unref(details->answers);
     g_free(details);
 }
 
@@ -79,8 +81,10 @@ static json_t *details_to_json(const TdDetails *details)
 {
     g_autofree char *key = g_strdup_printf("%016" G_GINT64_MODIFIER "x", details->fingerprint_key);
     json_t *json = json_object(), *databases = json_array(), *tables = json_array(),
-           *objects = json_array();
+           *objects = json_array(), *answers = json_array();
 
+    for (guint i = 0; i < details->answers->len; i++)
+        json_array_append_new(answers, json_text(details->answers->pdata[i]));
     for (guint i = 0; i < details->databases->len; i++)
         json_array_append_new(databases,
                               td_database_to_json(g_ptr_array_index(details->databases, i)));
@@ -99,6 +103,7 @@ static json_t *details_to_json(const TdDetails *details)
     json_object_set_new(json, "databases", databases);
     json_object_set_new(json, "tables", tables);
     json_object_set_new(json, "objects", objects);
+    json_object_set_new(json, "answers", answers);
     return json;
 }
 
@@ -222,7 +227,9 @@ static gboolean details_from_json(const json_t *json, TdDetails *details, GError
 {
     const json_t *server = json_object_get(json, "server");
     const char *key;
+    json_t *answer;
     char *end;
+    gsize i;
 
     if (!json_need_string(json, "fingerprint_key", "the details", &key, error))
         return FALSE;
@@ -234,6 +241,11 @@ static gboolean details_from_json(const json_t *json, TdDetails *details, GError
     details->server_version = g_strdup(json_get_string(server, "version", "unknown"));
     details->cluster_id = g_strdup(json_get_string(server, "cluster_id", NULL));
     details->transport = g_strdup(json_get_string(server, "transport", NULL));
+    json_array_foreach(json_object_get(json, "answers"), i, answer)
+    {
+        if (json_is_string(answer))
+            g_ptr_array_add(details->answers, g_strdup(json_string_value(answer)));
+    }
     details->start = get_time(json, "start", G_MININT64);
     details->end = get_time(json, "end", G_MAXINT64);
     return lists_from_json(json, details, error);

@@ -44,6 +44,7 @@ typedef struct {
     GPtrArray *tables;    /* TdTable, by database, super tables before normal ones */
     GPtrArray *objects;   /* TdObject, in the order of a restore */
     GArray *slices;       /* TdSlice, sorted */
+    GPtrArray *answers;   /* char *: what the server said where it refused; may hold names */
 } TdDetails;
 
 TdDetails *td_details_new(void);
