@@ -155,12 +155,29 @@ static void add_verify(Page *page, const json_t *record)
     add_tables(page, json_object_get(record, "tables"));
 }
 
+static gsize count_differences(const json_t *checked)
+{
+    gsize count = 0, index;
+    json_t *table;
+
+    json_array_foreach((json_t *)checked, index, table)
+    {
+        const json_t *expected = json_object_get(table, "expected");
+
+        count +=
+            json_is_integer(expected) && !json_equal(expected, json_object_get(table, "found"));
+    }
+    return count;
+}
+
 static void add_restore(Page *page, const json_t *record, const char *title)
 {
     const json_t *summary = json_object_get(record, "summary");
     double tolerance = json_number_value(json_object_get(record, "tolerance"));
-    const json_t *differences = json_object_get(summary, "differences");
+    const json_t *checked = json_object_get(summary, "checked");
 
+    if (!json_is_array(checked))
+        checked = json_object_get(summary, "tables"); /* of a drill */
     heading(page, title);
     add_common(page, record);
     row(page, "kind", "%s",
@@ -168,14 +185,15 @@ static void add_restore(Page *page, const json_t *record, const char *title)
     row(page, "tolerance", "%.4g%%", tolerance * 100);
     row(page, "pg_amcheck", "%s", json_get_string(summary, "amcheck", "did not run"));
     row(page, "fingerprints", "%s", json_get_string(summary, "fingerprints", "not on record"));
-    if (json_is_array(differences))
-        row(page, "differences", "%" G_GSIZE_FORMAT, json_array_size(differences));
-    else
-        row(page, "differences", "rows were not compared");
-    if (json_is_array(json_object_get(summary, "tables")))
-        add_tables(page, json_object_get(summary, "tables"));
-    else if (json_is_array(differences))
-        add_tables(page, differences);
+    if (!json_is_array(checked)) {
+        row(page, "differences", "%s",
+            json_is_integer(json_object_get(summary, "checked"))
+                ? "not on record in an encrypted repository"
+                : "rows were not compared");
+        return;
+    }
+    row(page, "differences", "%" G_GSIZE_FORMAT, count_differences(checked));
+    add_tables(page, checked);
 }
 
 static void add_backup(Page *page, const json_t *report)

@@ -137,6 +137,15 @@ void engine_plan_warn(EnginePlan *plan, const char *format, ...)
     va_end(args);
 }
 
+void engine_add_checked(json_t *checked, const char *table, guint64 expected, guint64 found)
+{
+    if (expected == found && json_array_size(checked) >= ENGINE_CHECKED_LIMIT)
+        return;
+    json_array_append_new(checked,
+                          json_pack("{s:o, s:I, s:I}", "table", json_text(table), "expected",
+                                    (json_int_t)expected, "found", (json_int_t)found));
+}
+
 void engine_result_clear(EngineResult *result)
 {
     g_clear_pointer(&result->summary, json_decref);

@@ -349,6 +349,11 @@ void engine_plan_problem(EnginePlan *plan, GError *error);
 /* The plan's first problem as an error; FALSE. */
 gboolean engine_plan_fail(const EnginePlan *plan, GError **error);
 void engine_plan_warn(EnginePlan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Enters a table that was counted after a restore in `checked`, the list of that name in a summary:
+ * {"table", "expected", "found"}. A record has room for so many: behind ENGINE_CHECKED_LIMIT only
+ * those that differ are entered. */
+#define ENGINE_CHECKED_LIMIT 50000
+void engine_add_checked(json_t *checked, const char *table, guint64 expected, guint64 found);
 void engine_result_clear(EngineResult *result);
 void engine_window_free(EngineWindow *window);
 void engine_reach_clear(EngineReach *reach);

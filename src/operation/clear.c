@@ -18,6 +18,7 @@ char *clear_text(const Repository *repository, const GError *problem)
 
 json_t *clear_json(const Repository *repository, const json_t *document)
 {
+    static const char *const harmless[] = {"backup", "amcheck", "fingerprints", NULL};
     json_t *clear;
     const char *key;
     json_t *value;
@@ -27,7 +28,7 @@ json_t *clear_json(const Repository *repository, const json_t *document)
     clear = json_object();
     json_object_foreach((json_t *)document, key, value)
     {
-        if (json_is_number(value) || json_is_boolean(value) || strcmp(key, "backup") == 0)
+        if (json_is_number(value) || json_is_boolean(value) || g_strv_contains(harmless, key))
             json_object_set(clear, key, value);
         else if (json_is_array(value))
             json_object_set_new(clear, key, json_integer((json_int_t)json_array_size(value)));

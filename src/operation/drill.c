@@ -91,12 +91,15 @@ gboolean operation_drill(OperationContext *context, const DrillRequest *request,
                            .drill = TRUE,
                            .tolerance = -1,
                            .jobs = request->jobs,
+                           .fill_until = G_MININT64,
                            .recovery = {.to = RECOVER_STATE}};
 
     memset(ret_report, 0, sizeof *ret_report);
     if (source == NULL || !settle(context, request, source, &work, &id, error) ||
         !check_source(context, source, id, error))
         return FALSE;
+    /* As a restore to that moment does it. */
+    work.fill = work.recovery.to == RECOVER_TIME;
     work.engine = source->engine;
     work.source = source->name;
     work.to_source = source->name;

@@ -200,45 +200,11 @@ static gboolean load(const EngineRestore *request, const PgScratch *scratch, Eng
     return done;
 }
 
-static json_t *find_difference(const json_t *summary, const char *name)
+/* The restore has counted every table. */
+static void list_tables(EngineResult *result)
 {
-    json_t *differences = json_object_get(summary, "differences");
-    json_t *one;
-    gsize index;
-
-    json_array_foreach(differences, index, one)
-    {
-        if (strcmp(json_get_string(one, "table", ""), name) == 0)
-            return one;
-    }
-    return NULL;
-}
-
-/* The restore has counted every table: what it did not call different is what was recorded. */
-static void list_tables(const PgDetails *details, EngineResult *result)
-{
-    g_autoptr(GHashTable) names = g_hash_table_new(NULL, NULL);
-    json_t *tables = json_array();
-
-    for (guint i = 0; i < details->databases->len; i++) {
-        PgDatabase *database = g_ptr_array_index(details->databases, i);
-
-        g_hash_table_insert(names, GUINT_TO_POINTER(database->oid), database->name);
-    }
-    for (guint i = 0; i < details->tables->len; i++) {
-        const PgTable *table = g_ptr_array_index(details->tables, i);
-        const char *database = g_hash_table_lookup(names, GUINT_TO_POINTER(table->database));
-        g_autofree char *short_name = g_strdup_printf("%s.%s", table->schema, table->name);
-        g_autofree char *name = g_strdup_printf("%s.%s", database, short_name);
-        const json_t *other = find_difference(result->summary, short_name);
-
-        json_array_append_new(tables,
-                              json_pack("{s:o, s:I, s:I}", "table", json_text(name), "expected",
-                                        (json_int_t)table->rows, "found",
-                                        (json_int_t)(other != NULL ? json_get_uint(other, "rows", 0)
-                                                                   : (guint64)table->rows)));
-    }
-    json_object_set_new(result->summary, "tables", tables);
+    json_object_set(result->summary, "tables", json_object_get(result->summary, "checked"));
+    json_object_del(result->summary, "checked");
 }
 
 static gboolean load_cluster(const EngineRestore *request, const PgPlace *place,
@@ -261,7 +227,7 @@ static gboolean load_cluster(const EngineRestore *request, const PgPlace *place,
     if (scratch == NULL || !pg_scratch_wait(scratch, &state, &lsn, error) ||
         !load(request, scratch, result, error))
         return FALSE;
-    list_tables(details, result);
+    list_tables(result);
     ready = time_monotonic();
     if (!pg_scratch_amcheck(scratch, result, error))
         return FALSE;

@@ -85,7 +85,8 @@ gboolean pg_logical_restore(EnginePlan *base, EngineResult *ret_result, GError *
 {
     PgRestorePlan *plan = (PgRestorePlan *)(void *)base;
     EngineResult result = {
-        .summary = json_pack("{s:[], s:i, s:i}", "databases", "tables", 0, "rows", 0),
+        .summary =
+            json_pack("{s:[], s:i, s:i, s:[]}", "databases", "tables", 0, "rows", 0, "checked"),
         .warnings = g_ptr_array_new_with_free_func(g_free),
     };
     GError *reason = NULL;

@@ -77,7 +77,10 @@ gboolean pg_restore_compare(const PgRestorePlan *plan, const PgDatabasePlan *dat
     for (guint i = 0; i < database->tables->len; i++) {
         const PgTable *table = g_ptr_array_index(database->tables, i);
         guint64 away = rows[i] > table->rows ? rows[i] - table->rows : table->rows - rows[i];
+        g_autofree char *full =
+            g_strdup_printf("%s.%s.%s", database->source->name, table->schema, table->name);
 
+        engine_add_checked(json_object_get(result->summary, "checked"), full, table->rows, rows[i]);
         sum += rows[i];
         if (away > 0)
             json_array_append_new(differences, row_difference(table, rows[i]));

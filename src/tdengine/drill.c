@@ -158,46 +158,6 @@ static gboolean drop_left(const EngineRestore *request, EngineResult *result, GE
 
 /* --- the report ------------------------------------------------------------------------------- */
 
-static const json_t *find_difference(const json_t *summary, const char *name)
-{
-    const json_t *differences = json_object_get(summary, "differences");
-    json_t *one;
-    gsize index;
-
-    json_array_foreach((json_t *)differences, index, one)
-    {
-        if (strcmp(json_get_string(one, "table", ""), name) == 0)
-            return one;
-    }
-    return NULL;
-}
-
-/* Super tables are counted child by child: without a difference among them they have the rows that
- * were recorded. */
-static void list_tables(const TdDetails *details, EngineResult *result)
-{
-    gboolean different = json_array_size(json_object_get(result->summary, "differences")) > 0;
-    json_t *tables = json_array();
-
-    for (guint i = 0; i < details->tables->len; i++) {
-        const TdTable *table = g_ptr_array_index(details->tables, i);
-        g_autofree char *name = g_strdup_printf("%s.%s", table->database, table->name);
-        const json_t *other = find_difference(result->summary, table->name);
-        json_t *entry =
-            json_pack("{s:o, s:I}", "table", json_text(name), "expected", (json_int_t)table->rows);
-
-        if (other != NULL)
-            json_object_set_new(entry, "found",
-                                json_integer((json_int_t)json_get_uint(other, "rows", 0)));
-        else if (different && table->kind == TD_TABLE_SUPER)
-            json_object_set_new(entry, "found", json_null());
-        else
-            json_object_set_new(entry, "found", json_integer((json_int_t)table->rows));
-        json_array_append_new(tables, entry);
-    }
-    json_object_set_new(result->summary, "tables", tables);
-}
-
 static gboolean restore(const EngineRestore *request, const char *names, EngineResult *result,
                         GError **error)
 {
@@ -224,19 +184,14 @@ static gboolean restore(const EngineRestore *request, const char *names, EngineR
     return done;
 }
 
-/* Says no more than was done: with rows of the following backup there is nothing recorded to compare
- * with, and tables whose columns were altered are only counted. */
-static void tell(const EngineRestore *request, const TdDetails *details, EngineResult *result)
+/* With rows of the following backup there is nothing recorded to compare with. */
+static void list_tables(const EngineRestore *request, EngineResult *result)
 {
-    gboolean all = TRUE;
-
+    if (request->following == NULL)
+        json_object_set(result->summary, "tables", json_object_get(result->summary, "checked"));
+    json_object_del(result->summary, "checked");
     if (request->following != NULL)
-        return;
-    for (guint i = 0; i < result->warnings->len; i++)
-        all = all && strstr(result->warnings->pdata[i], "not fingerprinted") == NULL;
-    json_object_set_new(result->summary, "fingerprints",
-                        json_string(all ? "compared" : "compared in part"));
-    list_tables(details, result);
+        json_object_del(result->summary, "fingerprints");
 }
 
 gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError **error)
@@ -257,8 +212,7 @@ gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError
                     g_strdup("rows, tags and tables were restored; functions, views, streams, "
                              "topics and users were not"));
     done = restore(request, map, ret_result, error);
-    if (done)
-        tell(request, details, ret_result);
+    list_tables(request, ret_result);
     if (drop_all(request, names, &left))
         return done;
     if (done) {

@@ -18,6 +18,7 @@
 void td_restore_check_init(TdRestoreCheck *check)
 {
     *check = (TdRestoreCheck){.differences = json_array(),
+                              .checked = json_array(),
                               .empty = json_array(),
                               .names = g_string_new(NULL)};
 }
@@ -25,6 +26,7 @@ void td_restore_check_init(TdRestoreCheck *check)
 void td_restore_check_clear(TdRestoreCheck *check)
 {
     json_decref(check->differences);
+    json_decref(check->checked);
     json_decref(check->empty);
     g_string_free(check->names, TRUE);
 }
@@ -116,7 +118,8 @@ static gboolean ask_counts(const TdRestorePlan *plan, const TdTablePlan *table,
 }
 
 static gboolean count_children(const TdRestorePlan *plan, const TdTablePlan *table,
-                               const TdTagSet *set, TdRestoreCheck *check, GError **error)
+                               const TdTagSet *set, TdRestoreCheck *check, guint64 *expected,
+                               GError **error)
 {
     const guint32 n = td_names_count(set->names);
     g_autofree guint64 *rows = g_new0(guint64, n);
@@ -131,6 +134,7 @@ static gboolean count_children(const TdRestorePlan *plan, const TdTablePlan *tab
 
         if (!td_tag_set_wants(set, id))
             continue;
+        *expected += set->written[id];
         if (seen[id] == 0)
             add_bad(check, "%s is not there", name);
         else
@@ -142,11 +146,13 @@ static gboolean count_children(const TdRestorePlan *plan, const TdTablePlan *tab
 gboolean td_restore_count(const TdRestorePlan *plan, const TdTablePlan *table, const TdTagSet *set,
                           TdRestoreCheck *check, GError **error)
 {
+    g_autofree char *full = g_strdup_printf("%s.%s", table->table->database, table->table->name);
     const guint64 before = check->rows;
+    guint64 expected = 0;
     gint64 rows;
 
     if (table->table->kind == TD_TABLE_SUPER) {
-        if (!count_children(plan, table, set, check, error))
+        if (!count_children(plan, table, set, check, &expected, error))
             return FALSE;
     } else {
         g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");
@@ -154,8 +160,10 @@ gboolean td_restore_count(const TdRestorePlan *plan, const TdTablePlan *table, c
         td_append_table(sql, table->database->target, table->table->name);
         if (!td_ask_number(plan->client, sql->str, &rows, plan->request->cancellable, error))
             return FALSE;
-        compare(plan, check, table->table->name, table->written, (guint64)rows, table->exists);
+        expected = table->written;
+        compare(plan, check, table->table->name, expected, (guint64)rows, table->exists);
     }
+    engine_add_checked(check->checked, full, expected, check->rows - before);
     if (check->rows == before)
         json_array_append_new(check->empty, json_text(table->table->name));
     return TRUE;

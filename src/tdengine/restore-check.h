@@ -13,6 +13,7 @@
 /* What differs. */
 typedef struct {
     json_t *differences; /* [{"table", "expected", "rows"}] */
+    json_t *checked;     /* see engine_add_checked() */
     json_t *empty;       /* [table] */
     GString *names;      /* the first of those that are beyond the tolerance */
     guint bad;           /* how many are */

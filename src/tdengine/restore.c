@@ -32,6 +32,8 @@ typedef struct {
     guint64 filled;       /* rows of the following backup */
     guint64 made;         /* child tables without rows */
     guint unmade;         /* statements that the server refused */
+    guint compared;       /* tables whose fingerprints agree */
+    guint passed_over;    /* tables that were to be fingerprinted, and could not be compared */
 } Restoring;
 
 static gboolean execute(const Restoring *restoring, GError **error, const char *sql)
@@ -352,6 +354,8 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
         (restoring->plan->request->deep &&
          !td_restore_fingerprint(restoring->plan, table, set, &restoring->check, &compared, error)))
         return FALSE;
+    restoring->compared += compared;
+    restoring->passed_over += !compared;
     if (!compared)
         warn(restoring,
              "%s.%s was counted, but not fingerprinted: it is not restored whole, or "
@@ -480,6 +484,11 @@ static void summarize(Restoring *restoring)
                   "rows", (json_int_t)restoring->check.rows, "filled",
                   (json_int_t)restoring->filled, "differences", restoring->check.differences,
                   "empty", restoring->check.empty);
+    json_object_set(restoring->result->summary, "checked", restoring->check.checked);
+    if (plan->request->deep && restoring->check.bad == 0 && restoring->compared > 0)
+        json_object_set_new(restoring->result->summary, "fingerprints",
+                            json_string(restoring->passed_over == 0 ? "compared"
+                                                                    : "compared in part"));
 }
 
 /* Differences leave the mark in the database: nobody takes it for a whole one. */

@@ -6,8 +6,11 @@ import os
 import pathlib
 import socket
 import subprocess
+import time
 
 import physical
+from test_physical_restore import now
+from test_tdengine_restore import iso
 from test_verify import flip, listed, market, server, site, tdengine  # noqa: F401  (fixtures)
 
 
@@ -37,6 +40,26 @@ def test_physical(site, server):
     objective = site.run("objectives", "--json").json[0]
     assert objective["last"]["drill"]["result"] == "succeeded"
     assert objective["rto"]["measured_by"] == "drill"
+
+
+def test_a_moment(site, server):
+    """What came behind the moment is not there: the drill has gone to it, and no further."""
+    site.backup()
+    server.psql("DROP TABLE IF EXISTS early, late; CREATE TABLE early AS SELECT 1 AS one")
+    moment = now(server)
+    server.psql("CREATE TABLE late AS SELECT 1 AS one; DELETE FROM trades")
+    physical.archive_now(site)
+    before = scratch(site)
+    told = site.ok("drill", "main", "--target-time", moment, "--json").json
+    assert told["result"] == "succeeded" and told["summary"]["amcheck"] == "passed"
+    found = {one["table"]: one["found"] for one in told["summary"]["tables"]}
+    assert found["postgres.public.trades"] == 40000 and found["postgres.public.early"] == 1
+    assert "postgres.public.late" not in found
+    assert scratch(site) == before
+    assert records(site)[-1]["result"] == "succeeded"
+    site.fails(1, "drill", "main", "--target-time", "2001-01-01 00:00:00Z")
+    site.fails(2, "drill", "main", "--target-time", "soon")
+    server.psql("DROP TABLE early, late; INSERT INTO trades SELECT g, md5(g::text) FROM generate_series(1, 40000) g")
 
 
 def test_a_damaged_backup_fails_the_drill(site):
@@ -73,6 +96,25 @@ def test_tdengine(tdengine, market):
     assert any("free space is not known" in text for text in told["warnings"])
     names = {row[0] for row in tdengine.sql("SELECT name FROM information_schema.ins_databases")}
     assert "market" in names and not any(name.startswith("holdfast_drill_") for name in names)
+
+
+def test_a_moment_of_tdengine(tdengine, market):
+    """A state, and behind it rows of the next backup: those are told, and nothing is said to be compared that was not."""
+    state = market.backup()["stop"]
+    told = json.loads(market.run("drill", "market", "--target-time", state, "--json").stdout)
+    assert told["result"] == "succeeded" and told["summary"]["fingerprints"] == "compared"
+    assert {one["table"]: one["found"] for one in told["summary"]["tables"]} == {"market.ticks": 500, "market.plain": 2}
+    tdengine.sql("INSERT INTO market.plain VALUES (NOW, 7)")
+    time.sleep(0.05)
+    target = time.time()
+    time.sleep(0.05)
+    tdengine.sql("INSERT INTO market.plain VALUES (NOW, 8)")
+    market.backup()
+    told = json.loads(market.run("drill", "market", "--target-time", iso(target), "--json").stdout)
+    assert told["result"] == "succeeded" and told["summary"]["filled"] == 1
+    assert "fingerprints" not in told["summary"] and "checked" not in told["summary"]
+    assert not any(row[0].startswith("holdfast_drill_")
+                   for row in tdengine.sql("SELECT name FROM information_schema.ins_databases"))
 
 
 def test_a_killed_drill_of_tdengine(tdengine, market):

@@ -23,6 +23,18 @@ def test_what_was_not_done_is_told(site):
     assert "postgres.public.trades: expected 40000 rows, found 40000" in text
 
 
+def test_a_restore(site, server):
+    """Every table with what was expected and what was found, not only those that differ."""
+    backup = site.backup("full", "--method", "logical")
+    site.ok("restore", "postgresql", "full", "--backup-id", backup["id"], "--databases", "postgres", "--to-database", "copied")
+    server.psql("DROP DATABASE copied")
+    [restore] = site.ok("report", backup["id"], "--json").json["restores"]
+    assert {"table": "postgres.public.trades", "expected": 40000, "found": 40000} in restore["summary"]["checked"]
+    assert restore["tolerance"] == 0 and restore["seconds"] > 0
+    text = site.ok("report", backup["id"]).out
+    assert "postgres.public.trades: expected 40000 rows, found 40000" in text and "were not compared" not in text
+
+
 def test_checksums(site):
     backup = site.backup("full", "--method", "logical")
     [path] = (site.repository / "records").glob("*-verify-*")
@@ -62,9 +74,14 @@ def test_html(site, server):
 
 def test_tdengine(market):
     backup = market.backup()
+    market.run("restore", "tdengine", "full", "--backup-id", backup["id"], "--to-database", "copied", "--deep")
     market.run("verify", backup["id"], "--deep")
     market.run("drill", "market")
     report = json.loads(market.run("report", backup["id"], "--json").stdout)
     assert report["drills"][0]["summary"]["fingerprints"] == "compared"
+    summary = report["restores"][0]["summary"]
+    assert summary["fingerprints"] == "compared"
+    assert sorted((one["table"], one["expected"], one["found"]) for one in summary["checked"]) == \
+        [("market.plain", 2, 2), ("market.ticks", 500, 500)]
     text = market.run("report", backup["id"]).stdout.decode()
     assert "market.ticks: expected 500 rows, found 500: good" in text
