@@ -20,7 +20,7 @@ static gboolean fill_range(const Config *config, BackupRequest *request, GError 
 
 static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
 {
-    static const char *const modes[] = {"auto", "scan", NULL};
+    static const char *const modes[] = {"auto", "quick", "scan", NULL};
     BackupRequest request = {.engine = "tdengine",
                              .type = type,
                              .since = options.since,
