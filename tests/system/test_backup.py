@@ -71,6 +71,13 @@ def wait_for_session(cluster, pattern, seconds=20):
     raise AssertionError(f"no session ran {pattern}")
 
 
+def wait_for_small_tables(holdfast):
+    """Waits until no program of the backup wants a lock of a small table any more: one that came later would wait behind
+    those that the test makes wait for the backup, and give up."""
+    folder = holdfast.repository / "backups"
+    assert pgcluster.wait_until(lambda: all(list(folder.glob(f"*/data/*/{name}.dump.*")) for name in ("rest", "schema")))
+
+
 # --- what is in a backup ----------------------------------------------------------------------------------------------
 
 
@@ -176,6 +183,7 @@ def test_truncate_and_drop_wait_for_the_end_of_the_backup(cluster, database, hol
     fill(cluster, database, 1_200_000)
     running = holdfast.start("backup", "postgresql", "full")
     wait_for_session(cluster, "COPY public.big")
+    wait_for_small_tables(holdfast)
     waiting = threading.Thread(target=lambda: cluster.sql(database, "TRUNCATE small; DROP TABLE big"))
     waiting.start()
     assert running.wait(120) == 0

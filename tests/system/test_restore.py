@@ -382,7 +382,7 @@ def test_damage_that_only_loading_finds_leaves_the_old_database(cluster, databas
         (tmp_path / codec[:4]).mkdir()
         holdfast = Holdfast(tmp_path / codec[:4], cluster, extra=f"databases = {database}\n")
         text = holdfast.config.read_text(encoding="utf-8")
-        holdfast.config.write_text(text.replace("[source", f"compression = {codec}\n[source", 1), encoding="utf-8")
+        holdfast.config.write_text(text.replace("[server]", f"compression = {codec}\n[server]", 1), encoding="utf-8")
         backup = holdfast.backup()
         data = (holdfast.repository / "backups" / backup / "data").rglob("*")
         big = max((path for path in data if path.is_file()), key=lambda path: path.stat().st_size)
