@@ -10,6 +10,7 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/schema.h"
+#include "tdengine/topic.h"
 
 #include <string.h>
 
@@ -104,7 +105,25 @@ static gboolean can_read(const Check *check, const char *database, GError **erro
     return td_ask_number(check->client, sql->str, &rows, check->request->cancellable, error);
 }
 
-static void check_topics(const Check *check, const char *database, const char *subject)
+/* A topic blocks DROP DATABASE, whoever has made it. */
+static void check_topic(const Check *check, const char *database, const char *topic)
+{
+    const gboolean own = g_str_has_prefix(topic, TD_TOPIC_PREFIX);
+    g_autofree char *subject = g_strdup_printf("topic %s", topic);
+    g_autoptr(GString) hint = g_string_new("DROP TOPIC ");
+
+    td_append_name(hint, topic);
+    g_string_append(hint, own ? ", or leave it to restore --replace, which drops it"
+                              : ", if nobody needs it any more");
+    fact(check, FACT_WARNING, subject, hint->str,
+         own ? "one of Holdfast's by its name, which this version does not read: as long as it is "
+               "there database %s cannot be dropped"
+             : "not one of Holdfast's: as long as it is there database %s cannot be dropped, nor "
+               "replaced by a restore",
+         database);
+}
+
+static void check_topics(const Check *check, const char *database)
 {
     g_autoptr(GString) sql =
         g_string_new("SELECT topic_name FROM information_schema.ins_topics WHERE db_name = ");
@@ -112,10 +131,12 @@ static void check_topics(const Check *check, const char *database, const char *s
 
     td_append_text(sql, database);
     topics = ask(check, sql->str, NULL);
-    if (topics != NULL && topics->len > 0)
-        fact(check, FACT_WARNING, subject, NULL,
-             "%u topics read it: they have to go before it can be dropped and restored",
-             topics->len);
+    for (guint i = 0; topics != NULL && i < topics->len; i++) {
+        const char *topic = td_row_text(g_ptr_array_index(topics, i), "topic_name");
+
+        if (topic != NULL)
+            check_topic(check, database, topic);
+    }
 }
 
 static void check_database(const Check *check, const json_t *row)
@@ -138,7 +159,7 @@ static void check_database(const Check *check, const json_t *row)
              "%" G_GINT64_FORMAT " tables in %s vgroups, precision %s, file sets of %s",
              td_row_number(row, "ntables", 0), td_row_text(row, "vgroups"),
              json_get_string(row, "precision", "?"), td_row_text(row, "duration"));
-    check_topics(check, name, subject);
+    check_topics(check, name);
 }
 
 static gboolean is_chosen(const ConfigSource *source, const char *name)

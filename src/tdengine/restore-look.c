@@ -13,6 +13,7 @@
 #include "tdengine/ddl.h"
 #include "tdengine/restore-database.h"
 #include "tdengine/restore-empty.h"
+#include "tdengine/topic.h"
 
 #define ANSWER_LIMIT 1000000
 /* For a database that is being made or dropped. */
@@ -20,8 +21,6 @@
 #define READY_PAUSE (TIME_SECOND / 5)
 /* Seconds. Rows that pass the border of KEEP while a restore runs are younger than that by so much. */
 #define KEEP_MARGIN (7 * 24 * 3600)
-/* Topics of which the name begins so are ours. */
-#define OWN_TOPIC "holdfast_"
 
 static void add_problem(TdRestorePlan *plan, ErrorCode code, const char *hint, const char *format,
                         ...) G_GNUC_PRINTF(4, 5);
@@ -89,7 +88,7 @@ static void take_topic(TdRestorePlan *plan, const char *name, const char *databa
 
         if (!database->drop || g_strcmp0(database_name, database->target) != 0)
             continue;
-        if (g_str_has_prefix(name, OWN_TOPIC))
+        if (g_str_has_prefix(name, TD_TOPIC_PREFIX))
             g_ptr_array_add(database->topics, g_strdup(name));
         else
             add_problem(plan, ERROR_REFUSED, "drop the topic, if nobody needs it any more",

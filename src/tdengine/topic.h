@@ -12,6 +12,9 @@
 #include "base/json.h"
 #include "tdengine/client.h"
 
+/* Topics of which the name begins so are ours. */
+#define TD_TOPIC_PREFIX "holdfast_"
+
 typedef struct TdTopic TdTopic;
 
 /* Rows that were written: of a table, first and last time of a block in the database's precision. */

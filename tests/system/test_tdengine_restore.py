@@ -190,9 +190,16 @@ def test_refused_and_replaced(server, holdfast, market):
 def test_topics_stand_in_the_way(server, holdfast, market):
     manifest = holdfast.backup()
     server.sql("CREATE TOPIC theirs AS DATABASE market")
+    server.sql("CREATE TOPIC holdfast_market AS DATABASE market")
+    told = {fact["subject"]: fact for fact in json.loads(holdfast.run("check", "market", "--json").stdout)
+            if fact["subject"].startswith("topic ")}
+    assert set(told) == {"topic theirs", "topic holdfast_market"}
+    assert told["topic theirs"]["state"] == told["topic holdfast_market"]["state"] == "warning"
+    assert "not one of Holdfast's" in told["topic theirs"]["text"]
+    assert "database market cannot be dropped" in told["topic holdfast_market"]["text"]
+    assert "DROP TOPIC `holdfast_market`" in told["topic holdfast_market"]["hint"]
     assert "topic theirs" in restore(holdfast, manifest, "--replace", status=1)["problems"][0]
     server.sql("DROP TOPIC theirs")
-    server.sql("CREATE TOPIC holdfast_market AS DATABASE market")
     restore(holdfast, manifest, "--replace")
     assert server.sql("SELECT COUNT(*) FROM market.ticks") == [[1201]]
 
