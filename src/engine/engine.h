@@ -151,7 +151,7 @@ typedef struct {
     GPtrArray *warnings; /* char * */
 } EngineResult;
 
-/* --- logs: what leads on from a backup (PostgreSQL's WAL) ------------------------------------- */
+/* --- what leads on from a backup: logs (PostgreSQL's WAL), or that nothing was written since ----- */
 
 typedef struct {
     GPtrArray *backups; /* char *: ids of the backups that lead into it, oldest first */
@@ -163,14 +163,16 @@ typedef struct {
     Repository *repository;
     const ConfigSource *source;
     gboolean ask; /* ask the running server as well whether it has anything that is not archived */
+    const char *newest; /* with `ask`: id of the newest good backup of the source; NULL: none */
     GCancellable *cancellable;
 } EngineReachRequest;
 
 typedef struct {
-    GPtrArray *windows;   /* EngineWindow, oldest first; backups without logs are in none */
-    gboolean asked;       /* the server has answered */
-    gboolean complete;    /* it has nothing that is not archived: the newest moment is now */
-    char *doubt;          /* why that is not known, or not so; NULL: complete, or nobody asked */
+    GPtrArray *windows; /* EngineWindow, oldest first; backups without logs are in none */
+    gint64 moment;     /* up to which all is in the newest backup; 0: up to its start, or in logs */
+    gboolean asked;    /* the server has answered */
+    gboolean complete; /* it has nothing beyond: the newest moment is `moment`; 0: now */
+    char *doubt;       /* why that is not known, or not so; NULL: complete, or nobody asked */
     guint64 replay_bytes; /* of logs between the newest backup in a window and their end */
 } EngineReach;
 
@@ -290,8 +292,9 @@ typedef struct {
                        const EngineTarget *target, Backup **ret_backup, char **ret_reason,
                        GCancellable *cancellable, GError **error);
 
-    /* What can be recovered with the logs that follow the source's backups. A server that cannot be
-     * asked is no failure. NULL: the engine has no logs, each backup has one moment. */
+    /* What can be recovered with the logs that follow the source's backups, and whether the server
+     * has anything beyond. A server that cannot be asked is no failure. NULL: each backup has one
+     * moment. */
     gboolean (*reach)(const EngineReachRequest *request, EngineReach *ret_reach, GError **error);
 
     /* Removes logs that nobody needs, or says which it would. NULL: the engine has none. */

@@ -159,23 +159,42 @@ static void look_at_windows(const Look *look, GHashTable *inside)
     }
 }
 
+/* They are sorted by their end, the newest first. NULL: none. */
+static const CatalogBackup *newest_good(const Look *look)
+{
+    for (guint i = 0; i < look->backups->len; i++)
+        if (counts(g_ptr_array_index(look->backups, i)))
+            return g_ptr_array_index(look->backups, i);
+    return NULL;
+}
+
+static gint64 moment_of(const Look *look, const CatalogBackup *backup)
+{
+    return look->reach.moment != 0 && backup == newest_good(look) ? look->reach.moment
+                                                                  : backup->start;
+}
+
 /* Without logs a backup has one moment. Its start is the safe side: what was written while it ran
- * may be missing. */
+ * may be missing. Of the newest the engine may know better. */
 static void look_at_moments(const Look *look, GHashTable *inside)
 {
     for (guint i = 0; i < look->backups->len; i++) {
         const CatalogBackup *backup = g_ptr_array_index(look->backups, i);
+        gint64 moment = moment_of(look, backup);
 
         if (counts(backup) && !g_hash_table_contains(inside, backup->id))
-            add_moments(look->objective, backup->start, backup->start);
+            add_moments(look->objective, MIN(backup->start, moment), moment);
     }
 }
 
 static gboolean find_moments(Look *look, GError **error)
 {
+    const CatalogBackup *newest = newest_good(look);
     const EngineReachRequest request = {.repository = look->context->repository,
                                         .source = look->source,
-                                        .ask = TRUE};
+                                        .newest = newest != NULL ? newest->id : NULL,
+                                        .ask = TRUE,
+                                        .cancellable = look->cancellable};
     g_autoptr(GHashTable) inside = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) problem = NULL;
     Objective *objective = look->objective;
@@ -194,7 +213,8 @@ static gboolean find_moments(Look *look, GError **error)
     objective->replay_bytes = look->reach.replay_bytes;
     objective->complete = look->reach.complete && objective->newest != 0;
     if (objective->complete)
-        objective->newest = MAX(objective->newest, look->now);
+        objective->newest =
+            MAX(objective->newest, look->reach.moment != 0 ? look->reach.moment : look->now);
     if (objective->newest != 0)
         objective->age = MAX(look->now - objective->newest, 0);
     return TRUE;

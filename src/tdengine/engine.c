@@ -9,6 +9,7 @@
 #include "tdengine/drill.h"
 #include "tdengine/proof.h"
 #include "tdengine/incremental.h"
+#include "tdengine/reach.h"
 #include "tdengine/restore-choose.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore.h"
@@ -27,6 +28,7 @@ const Engine tdengine_engine = {
     .rename_pool = td_rename_pool,
     .describe = td_describe,
     .choose = td_restore_choose,
+    .reach = td_reach,
     .follow = td_restore_follow,
     .plan = td_restore_plan,
     .restore = td_restore_run,

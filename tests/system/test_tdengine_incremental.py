@@ -376,6 +376,31 @@ def test_increments_go_on_while_a_full_runs(server, holdfast, days):
     assert restored(server, holdfast, manifest) == dump(server, "market")
 
 
+def recoverable(holdfast):
+    """What objectives say of the newest moment; other findings do not count here."""
+    done = subprocess.run([holdfast.program, "objectives", "--json", "--config", str(holdfast.config)],
+                          capture_output=True, check=False, timeout=300)
+    return json.loads(done.stdout)[0]["rpo"]
+
+
+def test_objectives_ask_whether_anything_was_written(server, holdfast, days):
+    for _ in range(600):
+        base = increment(holdfast)
+        if base["evidence"]["used"] == ["versions"]:
+            break
+    idle = recoverable(holdfast)
+    assert idle["complete"] and idle["newest"] > base["evidence"]["state"]
+    with Told(server):
+        server.sql(f"INSERT INTO market.t3 (ts, price) VALUES ({START}, 1)")
+    written = recoverable(holdfast)
+    # The scan before it read all that was there when it began; what equals it tells of two seconds before it looked.
+    assert not written["complete"] and base["evidence"]["state"] <= written["newest"] < base["start"]
+    scan = increment(holdfast, "--mode", "scan")
+    holdfast.config.write_text(holdfast.config.read_text().replace(server.url, f"http://127.0.0.1:{tdserver.free_port()}"))
+    away = recoverable(holdfast)
+    assert not away["complete"] and away["newest"] == scan["start"]
+
+
 def test_only_what_differs_is_written(server, holdfast, market):
     full = holdfast.backup()
     server.sql(f"INSERT INTO market.t3 VALUES ({START + 3}, 77, 'updated')")

@@ -19,6 +19,8 @@
 static struct {
     gint64 to; /* where the logs behind every backup lead to */
     gboolean fails, asked, complete;
+    gboolean bare; /* no logs at all */
+    gint64 moment;
     const char *doubt;
     guint64 replay_bytes;
 } fake;
@@ -32,15 +34,18 @@ static gboolean fake_reach(const EngineReachRequest *request, EngineReach *ret_r
         error_set(error, ERROR_DAMAGED, "the last segment is damaged");
         return FALSE;
     }
+    ret_reach->asked = fake.asked;
+    ret_reach->complete = fake.complete;
+    ret_reach->doubt = g_strdup(fake.doubt);
+    ret_reach->replay_bytes = fake.replay_bytes;
+    ret_reach->moment = fake.moment;
+    if (fake.bare)
+        return TRUE;
     window = g_new0(EngineWindow, 1);
     g_assert_true(backup_list(request->repository, &window->backups, error));
     window->to = fake.to;
     ret_reach->windows = g_ptr_array_new_with_free_func((GDestroyNotify)engine_window_free);
     g_ptr_array_add(ret_reach->windows, window);
-    ret_reach->asked = fake.asked;
-    ret_reach->complete = fake.complete;
-    ret_reach->doubt = g_strdup(fake.doubt);
-    ret_reach->replay_bytes = fake.replay_bytes;
     return TRUE;
 }
 
@@ -189,6 +194,37 @@ static void test_loss(Fixture *fixture, gconstpointer data)
     STATES(MISSED, OK, OK);
 }
 
+static void expect_newest(Fixture *fixture, gint64 newest, gint64 oldest, gboolean complete)
+{
+    Objective *objective = look(fixture, "market");
+
+    g_assert_cmpint(objective->newest, ==, newest);
+    g_assert_cmpint(objective->oldest, ==, oldest);
+    g_assert_cmpint(objective->complete, ==, complete);
+    g_assert_cmpint(objective->age, ==, fixture->now - newest);
+    g_assert_cmpuint(objective->gaps->len, ==, 0);
+    objective_free(objective);
+}
+
+/* Without logs: of the newest backup the engine knows the moment, of older ones it is the start. */
+static void test_moment(Fixture *fixture, gconstpointer data)
+{
+    const gint64 hour = fixture->now - TIME_HOUR, minute = fixture->now - TIME_MINUTE;
+
+    fake.bare = TRUE;
+    make_backup(fixture, TIME_HOUR, FALSE);
+    expect_newest(fixture, hour, hour, FALSE);
+    fake.moment = hour - 2 * TIME_SECOND;
+    expect_newest(fixture, fake.moment, fake.moment, FALSE);
+    make_backup(fixture, TIME_MINUTE, FALSE);
+    fake.moment = minute - 2 * TIME_SECOND;
+    expect_newest(fixture, fake.moment, hour, FALSE);
+    /* Nothing was written since: not the backup's moment counts, but that of the look. */
+    fake.complete = fake.asked = TRUE;
+    fake.moment = fixture->now - 2 * TIME_SECOND;
+    expect_newest(fixture, fake.moment, hour, TRUE);
+}
+
 static void test_time(Fixture *fixture, gconstpointer data)
 {
     Objective *objective;
@@ -251,6 +287,7 @@ int main(int argc, char **argv)
     g_test_add("/objectives/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("nothing", test_nothing);
     ADD("loss", test_loss);
+    ADD("moment", test_moment);
     ADD("time", test_time);
     ADD("proof", test_proof);
     ADD("unknown-engine", test_unknown_engine);
