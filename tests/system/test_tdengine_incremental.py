@@ -401,6 +401,47 @@ def test_objectives_ask_whether_anything_was_written(server, holdfast, days):
     assert not away["complete"] and away["newest"] == scan["start"]
 
 
+def only_real(server):
+    if not server.real:
+        pytest.skip("the stand-in loses its data when it ends")
+
+
+def test_a_server_that_was_killed_between_increments(server, holdfast, days):
+    only_real(server)
+    increment(holdfast, "--mode", "scan")
+    server.sql(f"INSERT INTO market.t3 (ts, price) VALUES ({START + 5 * DAY}, 99.5)")
+    server.kill_taosd()
+    server.spawn_taosd()
+    server.wait()
+    wait_for_leaders(server)
+    assert server.sql(f"SELECT price FROM market.t3 WHERE ts = {START + 5 * DAY}") == [[99.5]]
+    manifest = increment(holdfast, "--mode", "scan")
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({START + 6 * DAY}, 98.5)")
+    assert manifest["type"] == "incremental"
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
+def test_two_increments_at_once(server, holdfast, days):
+    """Of two databases, as two sources of one repository."""
+    server.sql("CREATE DATABASE other VGROUPS 1 BUFFER 8 KEEP 36500d")
+    wait_for_leaders(server)
+    server.sql("CREATE TABLE other.plain (ts TIMESTAMP, v INT)")
+    holdfast.config.write_text(holdfast.config.read_text() + "databases = market\n"
+                               f"[source second]\nengine = tdengine\nurl = {server.url}\ndatabases = other\n")
+    fulls = {name: holdfast.backup("--source", name) for name in ("market", "second")}
+    with Told(server):
+        server.sql(f"INSERT INTO other.plain VALUES ({START}, 1)")
+        server.sql(f"INSERT INTO market.t3 (ts, price) VALUES ({START}, 77.5)")
+    running = [subprocess.Popen([holdfast.program, "backup", "tdengine", "incremental", "--mode", "scan", "--json", "--source",
+                                 name, "--config", str(holdfast.config)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+               for name in fulls]
+    manifests = [json.loads(process.communicate(timeout=300)[0]) for process in running]
+    assert [one["base"] for one in manifests] == [one["id"] for one in fulls.values()]
+    assert [one["row_count"] for one in manifests] == [323, 1]
+    assert restored(server, holdfast, manifests[0]) == dump(server, "market")
+
+
 def test_only_what_differs_is_written(server, holdfast, market):
     full = holdfast.backup()
     server.sql(f"INSERT INTO market.t3 VALUES ({START + 3}, 77, 'updated')")
