@@ -1,215 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guide (docs/guide) does what it says: its commands are run, top to bottom, page by page.
-
-Kinds of blocks:
-
-  ```sh         commands; all of a page run in order in one shell that ends at the first failure
-  ```ini        lines of the configuration; they are put into the sandbox's before the next commands
-  ```text       output, or a picture: not run
-  ```sh system  commands that need root, systemd or another machine: `sh -n`, and every holdfast command and option in
-                them must exist
-
-A page may begin with <!-- starts from: NAME -->, what its reader has already: see Sandbox.start(). Paths of the guide lie in a
-sandbox, see Sandbox.place(); the servers are private ones, TDengine's a stand-in where there is no real one.
-"""
-import os
-import pathlib
+"""What can be said of the guide (docs/guide) without running it; test_guide_*.py run its commands."""
 import re
-import shutil
 import subprocess
 
 import pytest
 
-import tdserver
-from conftest import missing
-from physical import PhysicalCluster, as_server_user
+from guide import GUIDE, PAGES, ROOT, blocks, name, pages_of
 from pgcluster import PROGRAM
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-GUIDE = ROOT / "docs" / "guide"
-PAGES = sorted(GUIDE.rglob("*.md"))
-SHOP = """
-    CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
-    INSERT INTO customers SELECT i, 'customer ' || i FROM generate_series(1, 100) AS i;
-    CREATE TABLE orders (id int PRIMARY KEY, customer int REFERENCES customers, placed timestamptz DEFAULT now(), total numeric);
-    INSERT INTO orders SELECT i, 1 + i % 100, now(), i % 97 FROM generate_series(1, 1000) AS i;
-"""
-CONFIG = {
-    "physical": "[source shop]\nengine = postgresql\nmethod = physical\n",
-    "logical": "[source shop]\nengine = postgresql\nmethod = logical\ndatabases = shop\n",
-    "tdengine": "[source market]\nengine = tdengine\nurl = ws://localhost:6041\n",
-}
-
-
-def blocks(page):
-    """(kind, text, line) of every fenced block."""
-    found, kind, lines, begun = [], None, [], 0
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-        fence = re.match(r" *```(.*)$", line)
-        if fence and kind is None:
-            kind, lines, begun = fence.group(1).strip(), [], number
-        elif fence:
-            found.append((kind, "\n".join(lines) + "\n", begun))
-            kind = None
-        elif kind is not None:
-            lines.append(line)
-    assert kind is None, f"{page}: the block of line {begun} has no end"
-    return found
-
-
-def name(page):
-    return str(page.relative_to(GUIDE))
-
-
-# --- the sandbox --------------------------------------------------------------------------------------------------
-
-
-class Market:
-    """TDengine with a database market, made when the first page asks for it."""
-
-    def __init__(self):
-        self.server = tdserver.Server()
-        self.server.sql("CREATE DATABASE market KEEP 36500")
-        self.server.sql("CREATE STABLE ticks (ts TIMESTAMP, price DOUBLE) TAGS (symbol VARCHAR(8))", "market")
-        for symbol in ("aaa", "bbb"):
-            self.server.sql(f"CREATE TABLE t_{symbol} USING ticks TAGS ('{symbol}')", "market")
-            rows = " ".join(f"('2026-11-22 10:{i // 60:02}:{i % 60:02}', {i})" for i in range(100))
-            self.server.sql(f"INSERT INTO t_{symbol} VALUES {rows}", "market")
-
-    def remove(self):
-        self.server.remove()
-
-
-@pytest.fixture(scope="module")
-def servers():
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    made = {"postgresql": PhysicalCluster()}
-    yield made
-    for server in made.values():
-        server.remove()
-
-
-class Sandbox:
-    """A page's own directory, database and environment."""
-
-    def __init__(self, servers, page):
-        self.servers, self.cluster = servers, servers["postgresql"]
-        self.directory = self.cluster.root / re.sub(r"\W", "", name(page))[:12]
-        self.config = self.directory / "etc" / "holdfast.conf"
-        for folder in ("etc", "srv", "mnt", "root", "state", "run"):
-            (self.directory / folder).mkdir(parents=True)
-        self.environment = {
-            **self.cluster.environment, "HOLDFAST_CONFIG": str(self.config), "HOME": str(self.directory / "root"),
-            "XDG_STATE_HOME": str(self.directory / "state"), "XDG_RUNTIME_DIR": str(self.directory / "run"), "TZ": "UTC",
-            "PATH": f"{PROGRAM.parent}:{self.cluster.bin}:{os.environ['PATH']}"}
-        self.cluster.set("archive_command", "true")
-        for other in self.cluster.databases():
-            if other != "postgres":
-                self.cluster.drop(other)
-        self.cluster.create("shop")
-        self.cluster.psql(SHOP, "shop")
-
-    def place(self, text):
-        """The guide's places in the sandbox."""
-        if "localhost:6041" in text and "tdengine" not in self.servers:
-            self.servers["tdengine"] = Market()
-        if "localhost:6041" in text:
-            # Every page begins with the one database.
-            for [other] in self.servers["tdengine"].server.sql("SELECT name FROM information_schema.ins_databases"):
-                if other not in ("market", "information_schema", "performance_schema"):
-                    self.servers["tdengine"].server.sql(f"DROP DATABASE `{other}`")
-            text = text.replace("ws://localhost:6041", self.servers["tdengine"].server.url.replace("http", "ws"))
-        text = text.replace("/etc/holdfast", str(self.config.parent)).replace("/var/run/postgresql", str(self.cluster.root))
-        text = re.sub(r"(?<![\w.-])/(srv|mnt|root)/", rf"{self.directory}/\1/", text)
-        return text.replace("'holdfast wal push %p", f"'{PROGRAM} wal push %p --config {self.config}")
-
-    def run(self, script):
-        if os.geteuid() == 0:
-            subprocess.run(["chown", "-R", "postgres:postgres", str(self.directory)], check=True)
-        words = ["env", "-i", *[f"{key}={value}" for key, value in self.environment.items()], "bash", "-eu", "-o", "pipefail"]
-        done = subprocess.run(as_server_user(words), input=script.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=120, cwd="/")
-        return done.returncode, done.stdout.decode("utf-8", "replace")
-
-    def ok(self, script):
-        status, output = self.run(script)
-        assert status == 0, f"exit {status}\n{script}\n{output}"
-
-    def configure(self, text):
-        """Puts lines into their sections; a key that is there is replaced."""
-        lines = self.config.read_text(encoding="utf-8").splitlines() if self.config.exists() else []
-        section = None
-        for line in self.place(text).splitlines():
-            if line.startswith("["):
-                section = line.strip()
-                if section not in lines:
-                    lines += ["", section]
-            elif line.strip() and not line.startswith("#"):
-                start = lines.index(section) + 1
-                end = next((i for i in range(start, len(lines)) if lines[i].startswith("[")), len(lines))
-                key = line.split("=")[0].strip()
-                lines[start:end] = [line] + [old for old in lines[start:end] if old.split("=")[0].strip() != key]
-        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self.config.chmod(0o600)
-        if os.geteuid() == 0:
-            shutil.chown(self.config, "postgres", "postgres")
-
-    def start(self, what):
-        """What a page takes for granted: "physical", "logical" or "tdengine": the configuration of that first backup, and
-        the backup; "configured": the first of these without a backup."""
-        if what is None:
-            return
-        kind = "physical" if what == "configured" else what
-        self.ok(self.place("holdfast init --repository /srv/backup/holdfast\n"))
-        self.configure(CONFIG[kind] + ("conninfo = host=/var/run/postgresql user=postgres\n" if kind != "tdengine" else ""))
-        if kind == "physical":
-            self.cluster.set("archive_command", f"{PROGRAM} wal push %p --config {self.config}")
-        if what != "configured":
-            self.ok(f"holdfast backup {'tdengine' if kind == 'tdengine' else 'postgresql'} full\n")
-
-    def remove(self):
-        """A service that the page has started ends; so does a server."""
-        self.run("holdfast scheduler stop --shutdown || true\n")
-        for pid in self.directory.glob("srv/**/postmaster.pid"):
-            self.run(f"pg_ctl -D {pid.parent} -m immediate stop\n")
-        self.cluster.set("archive_command", "true")
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-@pytest.fixture
-def sandbox(servers, request):
-    made = Sandbox(servers, request.param)
-    yield made
-    made.remove()
-
-
-def with_commands():
-    return [page for page in PAGES if any(kind == "sh" for kind, _, _ in blocks(page))]
-
-
-@pytest.mark.parametrize(("sandbox", "page"), [(page, page) for page in with_commands()],
-                         ids=[name(page) for page in with_commands()], indirect=["sandbox"])
-def test_commands_of_a_page(sandbox, page):
-    start = re.match(r"<!-- starts from: (\w+) -->\n", page.read_text(encoding="utf-8"))
-    sandbox.start(start and start.group(1))
-    # The shell's variables live on from block to block.
-    script = []
-    for kind, text, line in blocks(page):
-        if kind == "ini":
-            step = sandbox.directory / f"line-{line}.ini"
-            step.write_text(text, encoding="utf-8")
-            if script:
-                sandbox.ok("".join(script) + f"declare -p BACKUP > {sandbox.directory}/variables 2>/dev/null || true\n")
-                script = [f". {sandbox.directory}/variables\n"]
-            sandbox.configure(text)
-        elif kind == "sh":
-            script.append(f"echo '--- line {line}'\n" + sandbox.place(text))
-    sandbox.ok("".join(script))
-
-
-# --- what is not run ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -279,3 +76,9 @@ def test_every_page_is_in_the_index():
     index = (GUIDE / "README.md").read_text(encoding="utf-8")
     for page in PAGES:
         assert page.name == "README.md" or f"({name(page)})" in index, name(page)
+
+
+def test_every_command_is_run_by_one_file():
+    files = [path.stem.removeprefix("test_guide_") for path in (ROOT / "tests" / "system").glob("test_guide_*.py")]
+    run = [page for file in files for page in pages_of(file)]
+    assert sorted(run) == [page for page in PAGES if any(kind == "sh" for kind, _, _ in blocks(page))]
