@@ -12,7 +12,7 @@ import time
 import pytest
 
 from physical import SUM, archive_now, as_server_user, fill, kill_children
-from pgcluster import PROGRAM, wait_until
+from pgcluster import PROGRAM, Result, wait_until
 from restored import Restored
 
 
@@ -622,3 +622,35 @@ def test_bare_machine(server, site, closing):
     assert {path.owner() for path in restored.data.rglob("*")} == {restored.data.parent.owner()}
     restored.start()
     assert restored.value("SELECT count(*) FROM trades") == "100"
+
+
+def test_the_only_source_of_a_repository(server, site, restored):
+    """Without a configured source and without --source: that of the physical backups, as long as it is the only one."""
+    bare = site.directory / "bare.conf"
+    bare.write_text(f"[general]\nstate_directory = {site.directory}/state-bare\nruntime_directory = {site.directory}/run\n")
+    with site.config.open("a") as config:
+        for name, method in (("other", "physical"), ("rows", "logical")):
+            config.write(f"[source {name}]\nengine = postgresql\nmethod = {method}\nconninfo = {server.conninfo}\n")
+    server.set("archive_command", " && ".join(
+        f"{PROGRAM} wal push %p --source {name} --config {site.config}" for name in ("main", "other")))
+
+    def pitr(*arguments):
+        command = [str(PROGRAM), "restore", "postgresql", "pitr", "--repository", str(site.repository), "--target-immediate",
+                   "--target-directory", str(restored.data), "--dry-run", "--json", "--config", str(bare), *arguments]
+        return Result(subprocess.run(as_server_user(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/"))
+
+    bare.chmod(0o600)
+    if os.geteuid() == 0:
+        shutil.chown(bare, "postgres", "postgres")
+    site.ok("backup", "postgresql", "full", "--source", "rows")
+    none = pitr()
+    assert none.status == 1 and "no physical backup" in none.err, none
+    backup = site.backup("full", "--source", "main")
+    only = pitr()
+    assert only.status == 0 and only.json["summary"]["backup"] == backup["id"], only
+    other = site.backup("full", "--source", "other")
+    several = pitr()
+    assert several.status == 2 and "main" in several.err and "other" in several.err and "--source" in several.err, several
+    for name, made in (("main", backup), ("other", other)):
+        assert pitr("--source", name).json["summary"]["backup"] == made["id"]
+    assert not restored.data.exists()
