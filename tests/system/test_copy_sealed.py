@@ -10,7 +10,8 @@ import pytest
 
 import pgcluster
 import tdserver
-from physical import Site, archive_now, kill_children
+from conftest import missing
+from physical import PhysicalCluster, Site, archive_now, kill_children
 from pgcluster import wait_until
 from restored import Restored
 from test_copy import KEY, Second, flip, objects
@@ -18,6 +19,24 @@ from test_physical_restore import SUM, fill, now
 
 SEAL = b"HFSEAL\r\n"
 WAYS = ["plain to sealed", "sealed to sealed", "sealed to plain"]
+
+
+@pytest.fixture(scope="module")
+def cluster_of_all():
+    if missing() is not None:
+        pytest.skip(missing())
+    made = PhysicalCluster()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server(cluster_of_all):
+    """One server serves these tests one after the other: each makes its tables and its repositories anew."""
+    yield cluster_of_all
+    cluster_of_all.set("archive_command", "true")
+    cluster_of_all.psql("DROP TABLE IF EXISTS trades, other")
+    shutil.rmtree(cluster_of_all.root / "site-main")
 
 
 def make(server, way):
@@ -28,7 +47,7 @@ def make(server, way):
 
 def history(server, site):
     """Two backups with a pool and maps in common, and a moment behind them."""
-    fill(server, 20000)
+    fill(server, 3000)
     first = site.backup()
     server.psql("CREATE TABLE other AS SELECT 1 AS one; UPDATE trades SET text = 'second' WHERE id < 100")
     second = site.backup("incremental")
