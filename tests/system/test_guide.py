@@ -8,15 +8,30 @@ import pytest
 from guide import GUIDE, PAGES, ROOT, blocks, name, pages_of
 from pgcluster import PROGRAM
 
+README = ROOT / "README.md"
+
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_kinds_and_links(page):
+def test_kinds(page):
     for kind, text, line in blocks(page):
         assert kind in ("sh", "ini", "text", "sh system"), f"line {line}: a block of kind {kind!r}"
         if kind.startswith("sh"):
             subprocess.run(["bash", "-n"], input=text.encode(), check=True)
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (page.parent / target).exists(), f"there is no {target}"
+
+
+def heading_names(page):
+    """What a link may have behind its #."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page):
+    for target, part in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            other = page.parent / target if target else page
+            assert other.exists(), f"there is no {target}"
+            assert not part or part in heading_names(other), f"{target} has no heading {part}"
 
 
 def commands():
@@ -30,16 +45,16 @@ def commands():
 
 
 def test_every_command_and_option_exists():
-    """In all kinds of blocks, and in `holdfast …` in the text."""
+    """In all kinds of blocks, and in `holdfast …` in the text; of the README too, whose blocks have no kind."""
     known = commands()
     assert len(known) > 30, known
-    for page in PAGES:
-        parts = [text for kind, text, _ in blocks(page) if kind.startswith("sh")]
+    for page in [*PAGES, README]:
+        parts = [text for kind, text, _ in blocks(page) if kind.startswith("sh") or (page == README and not kind)]
         parts += re.findall(r"`(holdfast [^`]+)`", page.read_text(encoding="utf-8"))
         for part in parts:
             for line in re.sub(r"\\\n", " ", part).splitlines():
                 for call in re.findall(r"(?:^|[|;&(' ]|sudo )holdfast ((?:-?-?[\w$.,/{}*'\"=:%-]+ ?)+)", line.split("#")[0]):
-                    check_call(known, call.split(), f"{name(page)}: holdfast {call}")
+                    check_call(known, call.split(), f"{page.name}: holdfast {call}")
 
 
 def check_call(known, words, where):
