@@ -21,7 +21,10 @@ import shutil
 import socket
 import subprocess
 
+import pytest
+
 import tdserver
+from conftest import missing
 from physical import PhysicalCluster, as_server_user
 from pgcluster import PROGRAM
 
@@ -126,6 +129,17 @@ class Servers(dict):
             server.remove()
 
 
+@pytest.fixture(scope="module", name="servers")
+def guide_servers():
+    """For the pages of one file."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    made = Servers()
+    yield made
+    made.remove()
+
+
 class Sandbox:
     """A page's own directory, database and environment."""
 
@@ -228,3 +242,11 @@ class Sandbox:
             elif kind == "sh":
                 script.append(f"echo '--- line {line}'\n" + self.place(text))
         self.ok("".join(script))
+
+
+def run_page(servers, page):
+    sandbox = Sandbox(servers, page)
+    try:
+        sandbox.run_page(page)
+    finally:
+        sandbox.remove()

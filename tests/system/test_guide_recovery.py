@@ -2,26 +2,9 @@
 """The commands of those pages of the guide that bring a server back."""
 import pytest
 
-from conftest import missing
-from guide import Sandbox, Servers, name, pages_of
-
-PAGES = pages_of("recovery")
+from guide import guide_servers, name, pages_of, run_page  # noqa: F401, a fixture
 
 
-@pytest.fixture(scope="module")
-def servers():
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Servers()
-    yield made
-    made.remove()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", pages_of("recovery"), ids=name)
 def test_commands_of_a_page(servers, page):
-    sandbox = Sandbox(servers, page)
-    try:
-        sandbox.run_page(page)
-    finally:
-        sandbox.remove()
+    run_page(servers, page)
