@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cli/commands.h"
 #include "operation/describe.h"
+#include "repo/record.h"
 
 static struct {
     char *source, *engine, *type, *since, *until, *status;
@@ -182,6 +183,10 @@ static gboolean run_list_recoveries(CommandRun *run, GError **error)
 
     if (context == NULL || !catalog_recoveries(context->catalog, &records, error))
         return FALSE;
+    for (guint i = 0; i < records->len; i++) {
+        if (!record_open(context->repository, records->pdata[i], error))
+            return FALSE;
+    }
     list = json_array();
     for (guint i = 0; i < records->len; i++) {
         json_t *record = g_ptr_array_index(records, i);

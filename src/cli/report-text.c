@@ -109,6 +109,17 @@ static void add_tables(Page *page, const json_t *tables)
     }
 }
 
+/* Of a record of an encrypted repository, where it is not shown whole. */
+static void add_sealed(Page *page, const json_t *record)
+{
+    const char *state = json_get_string(record, "sealed_part", "opened");
+
+    if (strcmp(state, "closed") == 0)
+        row(page, "sealed part", "names and texts are shown where the key is named (--key)");
+    else if (strcmp(state, "damaged") == 0)
+        row(page, "sealed part", "DAMAGED: it does not open; this is what stands in the clear");
+}
+
 static void add_common(Page *page, const json_t *record)
 {
     double seconds = json_number_value(json_object_get(record, "seconds"));
@@ -122,6 +133,7 @@ static void add_common(Page *page, const json_t *record)
         json_get_string(record, "record_checksum", "none"));
     if (json_get_string(record, "message", NULL) != NULL)
         row(page, "message", "%s", json_get_string(record, "message", NULL));
+    add_sealed(page, record);
     add_texts(page, "warning", json_object_get(record, "warnings"));
 }
 
@@ -176,7 +188,7 @@ static void add_restore(Page *page, const json_t *record, const char *title)
     double tolerance = json_number_value(json_object_get(record, "tolerance"));
     const json_t *checked = json_object_get(summary, "checked");
 
-    if (!json_is_array(checked))
+    if (checked == NULL)
         checked = json_object_get(summary, "tables"); /* of a drill */
     heading(page, title);
     add_common(page, record);
@@ -187,9 +199,8 @@ static void add_restore(Page *page, const json_t *record, const char *title)
     row(page, "fingerprints", "%s", json_get_string(summary, "fingerprints", "not on record"));
     if (!json_is_array(checked)) {
         row(page, "differences", "%s",
-            json_is_integer(json_object_get(summary, "checked"))
-                ? "not on record in an encrypted repository"
-                : "rows were not compared");
+            json_is_integer(checked) ? "the list of tables cannot be shown"
+                                     : "rows were not compared");
         return;
     }
     row(page, "differences", "%" G_GSIZE_FORMAT, count_differences(checked));

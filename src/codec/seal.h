@@ -26,6 +26,7 @@ typedef enum {
     SEAL_BACKUP = 1, /* details and data of a backup */
     SEAL_POOL = 2,   /* packs and slices */
     SEAL_WAL = 3,    /* archived WAL */
+    SEAL_RECORD = 4, /* what a record does not say in the clear */
 } SealRole;
 
 typedef struct {

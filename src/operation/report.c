@@ -49,7 +49,7 @@ static json_t *describe_backup(OperationContext *context, const char *id)
 }
 
 /* The records of one kind that are about the backup, newest first; each says whether it still is
- * what was written. */
+ * what was written, and is shown with its sealed part where there is a key. */
 static gboolean add_records(OperationContext *context, const char *id, const char *kind,
                             const char *key, json_t *document, GError **error)
 {
@@ -68,6 +68,8 @@ static gboolean add_records(OperationContext *context, const char *id, const cha
         copy = json_deep_copy(record);
         json_object_set_new(copy, "record_checksum", json_string(record_checksum_state(record)));
         json_array_append_new(array, copy);
+        if (!record_open(context->repository, copy, error))
+            return FALSE;
     }
     return TRUE;
 }

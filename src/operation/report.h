@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "operation/context.h"
 
-/* The document (docs/formats.md), with a checksum over itself. New reference, or NULL. */
+/* The document (docs/formats.md), with a checksum over itself. New reference, or NULL. In an
+ * encrypted repository tables are named where a key is; without one the report has what records say
+ * in the clear. */
 json_t *operation_report(OperationContext *context, const char *backup_id,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

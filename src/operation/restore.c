@@ -382,22 +382,25 @@ static json_t *options_json(const RestoreRequest *request)
 }
 
 /* Who, when and where is added by record_write(). What was connected to is named by its source:
- * connection strings may hold passwords. */
-static void file_record(const Restoring *restoring, const GError *problem, RestoreReport *report)
+ * connection strings may hold passwords. `clear`: without what could name a table, where the
+ * repository is encrypted. */
+static json_t *record_body(const Restoring *restoring, const GError *problem,
+                           const RestoreReport *report, gboolean clear)
 {
     const RestoreRequest *request = restoring->request;
+    const Manifest *manifest = backup_manifest(restoring->backup);
     const Repository *repository = restoring->context->repository;
-    g_autoptr(GError) trouble = NULL;
-    g_autoptr(json_t) body = json_object();
+    gboolean names = !clear || !repository_is_encrypted(repository);
     g_autoptr(json_t) options = options_json(request);
-    g_autofree char *message = clear_text(repository, problem);
+    g_autofree char *message =
+        clear || problem == NULL ? clear_text(repository, problem) : error_text(problem);
+    json_t *body = json_object();
     json_t *warnings = json_array();
 
-    for (guint i = 0; i < report->warnings->len && !repository_is_encrypted(repository); i++)
+    for (guint i = 0; i < report->warnings->len && names; i++)
         json_array_append_new(warnings, json_text(g_ptr_array_index(report->warnings, i)));
     json_object_set_new(body, "backup", json_text(backup_id(restoring->backup)));
-    json_object_set_new(body, "source",
-                        json_text(manifest_source(backup_manifest(restoring->backup))));
+    json_object_set_new(body, "source", json_text(manifest_source(manifest)));
     json_object_set_new(body, "engine", json_text(request->engine));
     json_object_set_new(body, "method", json_text(restoring->method));
     json_object_set_new(body, "bytes", json_integer((json_int_t)restoring->bytes));
@@ -406,14 +409,26 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
     json_object_set_new(body, "result", json_string(result_word(request, problem)));
     json_object_set_new(body, "message", json_text(message));
     json_object_set_new(body, "seconds", json_real(seconds_of(report)));
-    json_object_set_new(body, "server_version",
-                        json_text(manifest_server_version(backup_manifest(restoring->backup))));
+    json_object_set_new(body, "server_version", json_text(manifest_server_version(manifest)));
     json_object_set_new(body, "tolerance", json_real(restoring->work.tolerance));
-    json_object_set_new(body, "options", clear_json(repository, options));
-    json_object_set_new(body, "summary", clear_json(repository, report->summary));
+    json_object_set_new(body, "options",
+                        names ? json_incref(options) : clear_json(repository, options));
+    json_object_set_new(body, "summary",
+                        names ? json_incref(report->summary)
+                              : clear_json(repository, report->summary));
     json_object_set_new(body, "warnings", warnings);
-    if (!record_write(restoring->context->repository, record_kind(request), body, &report->record,
-                      &trouble) ||
+    return body;
+}
+
+static void file_record(const Restoring *restoring, const GError *problem, RestoreReport *report)
+{
+    Repository *repository = restoring->context->repository;
+    g_autoptr(GError) trouble = NULL;
+    g_autoptr(json_t) body = record_body(restoring, problem, report, TRUE);
+    g_autoptr(json_t) whole = record_body(restoring, problem, report, FALSE);
+
+    if (!record_write_sealed(repository, record_kind(restoring->request), body, whole,
+                             &report->record, &trouble) ||
         !catalog_refresh(restoring->context->catalog, &trouble)) {
         g_autofree char *text = error_text(trouble);
 

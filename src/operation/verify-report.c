@@ -239,6 +239,7 @@ void verify_report_finish(OperationContext *context, VerifyReport *report, Backu
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(json_t) body = NULL;
+    g_autoptr(json_t) whole = NULL;
 
     g_ptr_array_sort(report->damage, compare_damage);
     if (report->damage->len > 0) {
@@ -251,7 +252,9 @@ void verify_report_finish(OperationContext *context, VerifyReport *report, Backu
         }
     }
     body = verify_report_json(report, context->repository);
-    if (!record_write(context->repository, "verify", body, &report->record, &problem) ||
+    whole = verify_report_json(report, NULL);
+    if (!record_write_sealed(context->repository, "verify", body, whole, &report->record,
+                             &problem) ||
         !catalog_refresh(context->catalog, &problem)) {
         g_autofree char *text = error_text(problem);
 

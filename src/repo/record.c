@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "codec/hash.h"
 #include "repo/document.h"
+#include "repo/stored.h"
 
 #define PREFIX        "records/"
 #define SUFFIX        ".json"
@@ -81,8 +82,32 @@ static json_t *make_document(const char *id, const char *kind, gint64 now, const
     return document;
 }
 
+/* Whoever reads it with the key holds the body's most telling fields against it. */
+static gboolean add_sealed(Repository *repository, const char *name, const json_t *whole,
+                           json_t *document, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *sealed = NULL;
+
+    if (whole == NULL || !repository_is_encrypted(repository) ||
+        !repository_is_unlocked(repository))
+        return TRUE;
+    text = json_write(whole, FALSE);
+    sealed = stored_seal_text(repository, SEAL_RECORD, name, text, strlen(text), error);
+    if (sealed == NULL)
+        return FALSE;
+    json_object_set_new(document, "sealed", json_string(sealed));
+    return TRUE;
+}
+
 gboolean record_write(Repository *repository, const char *kind, const json_t *body, char **ret_id,
                       GError **error)
+{
+    return record_write_sealed(repository, kind, body, NULL, ret_id, error);
+}
+
+gboolean record_write_sealed(Repository *repository, const char *kind, const json_t *body,
+                             const json_t *whole, char **ret_id, GError **error)
 {
     Store *store = repository_store(repository);
     g_autofree char *random = random_name(RANDOM_LENGTH);
@@ -103,6 +128,8 @@ gboolean record_write(Repository *repository, const char *kind, const json_t *bo
     id = g_strdup_printf("%s-%s-%s", when, kind, random);
     name = g_strconcat(PREFIX, id, SUFFIX, NULL);
     document = make_document(id, kind, now, body);
+    if (!add_sealed(repository, name, whole, document, error))
+        return FALSE;
     record_add_checksum(document);
     text = json_write(document, TRUE);
     if (strlen(text) > SIZE_LIMIT) {
@@ -116,6 +143,78 @@ gboolean record_write(Repository *repository, const char *kind, const json_t *bo
         *ret_id = g_steal_pointer(&id);
     return TRUE;
 }
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void finish_opening(json_t *record, const char *state)
+{
+    json_object_del(record, "sealed");
+    json_object_set_new(record, "sealed_part", json_string(state));
+}
+
+void record_close(json_t *record)
+{
+    if (json_object_get(record, "sealed") != NULL)
+        finish_opening(record, "closed");
+}
+
+/* The clear part of the record may have been changed by hand, checksum included. */
+static gboolean check_whole(const json_t *record, const json_t *whole, GError **error)
+{
+    static const char *const keys[] = {"backup", "archive", "result", NULL};
+
+    for (guint i = 0; keys[i] != NULL; i++) {
+        const char *clear = json_get_string(record, keys[i], "");
+
+        if (strcmp(clear, json_get_string(whole, keys[i], "")) == 0)
+            continue;
+        error_set(error, ERROR_DAMAGED,
+                  "record %s: what its sealed part has for \"%s\" is not \"%s\"",
+                  json_get_string(record, "id", "?"), keys[i], clear);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static json_t *open_whole(Repository *repository, const json_t *record, const char *sealed,
+                          GError **error)
+{
+    g_autofree char *name = g_strconcat(PREFIX, json_get_string(record, "id", ""), SUFFIX, NULL);
+    g_autoptr(GBytes) text = stored_open_text(repository, SEAL_RECORD, name, sealed, error);
+    g_autoptr(json_t) whole = NULL;
+
+    if (text == NULL)
+        return NULL;
+    whole = json_read_object(g_bytes_get_data(text, NULL), g_bytes_get_size(text), name, error);
+    return whole != NULL && check_whole(record, whole, error) ? g_steal_pointer(&whole) : NULL;
+}
+
+gboolean record_open(Repository *repository, json_t *record, GError **error)
+{
+    const char *sealed = json_get_string(record, "sealed", NULL);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(json_t) whole = NULL;
+    g_autofree char *text = NULL;
+
+    if (sealed == NULL || !repository_is_encrypted(repository) || !repository_has_key(repository)) {
+        record_close(record);
+        return TRUE;
+    }
+    if (!repository_unlock(repository, error))
+        return FALSE;
+    whole = open_whole(repository, record, sealed, &problem);
+    if (whole != NULL) {
+        json_object_update_existing(record, whole);
+        finish_opening(record, "opened");
+        return TRUE;
+    }
+    text = error_text(problem);
+    log_write(LOG_WARNING, "the sealed part of a record cannot be shown: %s", text);
+    finish_opening(record, "damaged");
+    return TRUE;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct {
     Store *store;

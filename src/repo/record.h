@@ -16,6 +16,21 @@
 gboolean record_write(Repository *repository, const char *kind, const json_t *body, char **ret_id,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same for one that has more to say than may stand in the clear: where the repository is
+ * encrypted and unlocked, `whole` goes along sealed. It is the body with nothing left out. */
+gboolean record_write_sealed(Repository *repository, const char *kind, const json_t *body,
+                             const json_t *whole, char **ret_id,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* For showing a record. Where it has a sealed part and the repository a key, what was left out comes
+ * into its place; "sealed_part" says how that went: "opened", "closed" (no key was named), or
+ * "damaged" (it does not open, or is another record's), and what stands there is the clear part
+ * then. ERROR_CONFIG: the key that was named is wrong. */
+gboolean record_open(Repository *repository, json_t *record,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* As where no key was named. */
+void record_close(json_t *record);
+
 /* Sets "checksum" of a document: the SHA-256, in hexadecimal, of the document without it as compact
  * JSON with sorted keys. Records get theirs by record_write(). */
 void record_add_checksum(json_t *document);

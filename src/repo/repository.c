@@ -269,6 +269,13 @@ gboolean repository_unlock(Repository *repository, GError **error)
     return repository->keyring != NULL || unlock(repository, error);
 }
 
+gboolean repository_is_unlocked(Repository *repository)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&repository->mutex);
+
+    return !repository->encrypted || repository->keyring != NULL;
+}
+
 const Keyring *repository_keyring(Repository *repository, GError **error)
 {
     if (!repository->encrypted) {

@@ -61,6 +61,9 @@ gboolean repository_has_key(const Repository *repository);
  * open the repository. */
 gboolean repository_unlock(Repository *repository, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether the key was reached already: never asks for it. */
+gboolean repository_is_unlocked(Repository *repository);
+
 /* Unlocks where that was not done; belongs to the repository. ERROR_INTERNAL where it is not
  * encrypted. */
 const Keyring *repository_keyring(Repository *repository, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -65,25 +65,36 @@ static gboolean put_stored(const void *bytes, gsize length, gpointer data, GErro
     return writer->target == NULL || store_write(writer->target, bytes, length, error);
 }
 
-/* `content`: of what is to be derived; else NULL. */
-static SealWriter *begin_seal(Repository *repository, SealRole role, const char *name,
-                              const guint8 *content, StoredWriter *writer, GError **error)
+/* The header of a new object, and the data key that it is under. `content`: of what is to be
+ * derived; else NULL. */
+static const guint8 *make_header(Repository *repository, SealRole role, const guint8 *content,
+                                 SealHeader *ret_header, GError **error)
 {
     const Keyring *keyring = repository_keyring(repository, error);
     const guint8 *key;
-    SealHeader header;
+    guint32 newest;
 
     if (keyring == NULL)
         return NULL;
-    key = keyring_find(keyring, keyring_newest(keyring), error);
+    newest = keyring_newest(keyring);
+    key = keyring_find(keyring, newest, error);
     if (key == NULL)
         return NULL;
     if (content != NULL)
-        seal_header_derive(&header, role, keyring_newest(keyring), repository_id(repository), key,
-                           content);
+        seal_header_derive(ret_header, role, newest, repository_id(repository), key, content);
     else
-        seal_header_init(&header, role, keyring_newest(keyring), repository_id(repository));
-    return seal_writer_new(&header, key, bound_name(role, name), put_stored, writer);
+        seal_header_init(ret_header, role, newest, repository_id(repository));
+    return key;
+}
+
+static SealWriter *begin_seal(Repository *repository, SealRole role, const char *name,
+                              const guint8 *content, StoredWriter *writer, GError **error)
+{
+    SealHeader header;
+    const guint8 *key = make_header(repository, role, content, &header, error);
+
+    return key != NULL ? seal_writer_new(&header, key, bound_name(role, name), put_stored, writer)
+                       : NULL;
 }
 
 StoredWriter *stored_begin(Repository *repository, SealRole role, const char *name, Sha256 *hash,
@@ -421,4 +432,71 @@ gboolean stored_stream(Repository *repository, SealRole role, const char *name, 
            store_stream(repository_store(repository), name, pass_stored, reader, cancellable,
                         error) &&
            stored_reader_finish(reader, error);
+}
+
+/* --- within a document ------------------------------------------------------------------------ */
+
+typedef struct {
+    GByteArray *bytes;
+    gsize limit;
+} Text;
+
+static gboolean append(const void *bytes, gsize length, gpointer data, GError **error)
+{
+    Text *text = data;
+
+    if (text->bytes->len + length > text->limit) {
+        error_set(error, ERROR_LIMIT,
+                  "a sealed part of a document has more than %" G_GSIZE_FORMAT " bytes",
+                  text->limit);
+        return FALSE;
+    }
+    g_byte_array_append(text->bytes, bytes, (guint)length);
+    return TRUE;
+}
+
+char *stored_seal_text(Repository *repository, SealRole role, const char *name, const void *bytes,
+                       gsize length, GError **error)
+{
+    g_autoptr(GByteArray) packed = g_byte_array_new();
+    g_autoptr(GByteArray) sealed = g_byte_array_new();
+    Text inner = {packed, STORED_TEXT_LIMIT}, outer = {sealed, 2 * STORED_TEXT_LIMIT};
+    g_autoptr(Compressor) compressor = compressor_new(COMPRESS_DEFAULT, append, &inner);
+    g_autoptr(SealWriter) writer = NULL;
+    SealHeader header;
+    const guint8 *key = make_header(repository, role, NULL, &header, error);
+
+    if (key == NULL || !compressor_write(compressor, bytes, length, error) ||
+        !compressor_finish(compressor, error))
+        return NULL;
+    writer = seal_writer_new(&header, key, bound_name(role, name), append, &outer);
+    if (!seal_writer_write(writer, packed->data, packed->len, error) ||
+        !seal_writer_finish(writer, error))
+        return NULL;
+    return g_base64_encode(sealed->data, sealed->len);
+}
+
+static gboolean decompress(const void *bytes, gsize length, gpointer data, GError **error)
+{
+    return decompressor_write(data, bytes, length, error);
+}
+
+GBytes *stored_open_text(Repository *repository, SealRole role, const char *name, const char *text,
+                         GError **error)
+{
+    g_autoptr(GByteArray) plain = g_byte_array_new();
+    Text out = {plain, STORED_TEXT_LIMIT};
+    g_autoptr(Decompressor) decompressor = decompressor_new(CODEC_ZSTD, append, &out);
+    g_autoptr(StoredReader) reader = NULL;
+    g_autofree guint8 *sealed = NULL;
+    gsize length;
+
+    reader = stored_reader_new(repository, role, name, decompress, decompressor, error);
+    if (reader == NULL)
+        return NULL;
+    sealed = g_base64_decode(text, &length);
+    if (!stored_reader_write(reader, sealed, length, error) ||
+        !stored_reader_finish(reader, error) || !decompressor_finish(decompressor, error))
+        return NULL;
+    return g_byte_array_free_to_bytes(g_steal_pointer(&plain));
 }

@@ -79,4 +79,16 @@ gboolean stored_stream(Repository *repository, SealRole role, const char *name, 
                        gpointer data, GCancellable *cancellable,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* --- within a document ------------------------------------------------------------------------ */
+
+#define STORED_TEXT_LIMIT ((gsize)64 * 1024 * 1024) /* plain bytes */
+
+/* A text for a clear document of an encrypted repository: the bytes as a zstd frame, sealed as an
+ * object of this role and name would be, in base 64. Free with g_free(). */
+char *stored_seal_text(Repository *repository, SealRole role, const char *name, const void *bytes,
+                       gsize length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* And back. ERROR_DAMAGED naming the object, ERROR_LIMIT. */
+GBytes *stored_open_text(Repository *repository, SealRole role, const char *name, const char *text,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 #endif

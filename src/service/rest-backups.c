@@ -10,6 +10,7 @@
 #include "operation/objectives.h"
 #include "operation/pin.h"
 #include "operation/report.h"
+#include "repo/record.h"
 #include "service/rest-list.h"
 #include "service/rest.h"
 
@@ -194,8 +195,10 @@ gboolean rest_recoveries(Api *api, Request *request, Response *response, GError 
         !find_start(records, request_query(request, "cursor"), &start, error))
         return FALSE;
     items = json_array();
-    for (guint i = start; i < records->len && i <= start + limit; i++)
+    for (guint i = start; i < records->len && i <= start + limit; i++) {
+        record_close(records->pdata[i]);
         json_array_append(items, records->pdata[i]);
+    }
     rest_list_answer(response, items, limit);
     return TRUE;
 }

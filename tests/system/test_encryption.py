@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encrypted repositories with real servers: nothing of the user's is in the clear, a stranger can decode it from the documentation, keys
 come and go, and everything that works on a plain repository works here."""
+import base64
 import json
 import os
 import pathlib
@@ -291,6 +292,52 @@ def test_swapped_objects_are_refused_though_checksums_agree(server, site):
     result = site.fails(3, "show", second)
     assert "does not open" in result.err
     site.ok("show", first)
+
+
+def test_reports_name_tables_where_the_key_is(server, site):
+    """What a drill, a restore and a verify counted goes into their records sealed, and comes out with the key alone."""
+    logical = site.ok("backup", "postgresql", "full", "--method", "logical", "--json").json["id"]
+    site.ok("restore", "postgresql", "full", "--backup-id", logical, "--databases", "zanzibar", "--to-database", "again")
+    site.ok("drill", "main", "--backup-id", logical)
+    site.ok("verify", logical, "--deep")
+    assert files_with(site.repository / "records", SECRET_TABLE, "zanzibar", "again") == []
+    assert files_with(site.directory / "state", SECRET_TABLE, "zanzibar") == []
+
+    line = f"zanzibar.public.{SECRET_TABLE}: expected 5000 rows, found 5000"
+    text = site.ok("report", logical).out
+    assert text.count(line) == 2 and "sealed part" not in text
+    report = site.ok("report", logical, "--json").json
+    [restore], [drill] = report["restores"], report["drills"]
+    wanted = {"table": f"zanzibar.public.{SECRET_TABLE}", "expected": 5000, "found": 5000}
+    assert wanted in restore["summary"]["checked"]
+    assert wanted in [{key: one[key] for key in wanted} for one in drill["summary"]["tables"]]
+    assert {one["table"] for one in report["verifications"][0]["tables"]} >= {wanted["table"]}
+    assert {one["sealed_part"] for one in report["restores"] + report["drills"] + report["verifications"]} == {"opened"}
+    assert {one["record_checksum"] for one in report["restores"] + report["drills"]} == {"good"}
+    assert site.ok("list", "recoveries", "--json").json[0]["options"]["to_database"] == "again"
+
+    # Without a key what stands in the clear; with a wrong one a clear error.
+    def bare(*arguments, status=0):
+        done = subprocess.run(as_server_user([str(PROGRAM), *arguments, "--repository", str(site.repository)]), cwd="/",
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert done.returncode == status
+        return done.stdout.decode()
+
+    text = bare("report", logical)
+    assert SECRET_TABLE not in text and "where the key is named" in text
+    [listed] = json.loads(bare("list", "recoveries", "--json"))
+    assert listed["sealed_part"] == "closed" and "sealed" not in listed and SECRET_TABLE not in json.dumps(listed)
+    assert listed["summary"]["checked"] == len(restore["summary"]["checked"])
+    wrong = write_key(site, "wrong", bytes(reversed(KEY)))
+    bare("report", logical, "--key", f"key-file={wrong}", status=2)
+
+    # By the documentation alone.
+    [path] = (site.repository / "records").glob("*-drill-*")
+    stored = base64.b64decode(json.loads(path.read_text())["sealed"])
+    decoder = unseal.Repository(site.repository, secret=KEY)
+    plain = unseal.unseal(stored, f"records/{path.name}", decoder.id, decoder.data_keys)
+    whole = json.loads(subprocess.run(["zstd", "-dc"], input=plain, stdout=subprocess.PIPE, check=True).stdout)
+    assert whole["summary"]["tables"] == drill["summary"]["tables"]
 
 
 def test_plain_repositories_stay_plain(server, tmp_path):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 MAGIC = b"HFSEAL\r\n"
 HEADER = struct.Struct("<8sIIIIII16s16s32s")
 TAG = 16
-ROLES = {"backups": 1, "pool": 2, "wal": 3}
+ROLES = {"backups": 1, "pool": 2, "wal": 3, "records": 4}
 
 
 class Refused(Exception):

@@ -126,12 +126,124 @@ static void test_store_fails(StoreFixture *fixture, gconstpointer data)
     g_assert_true(error_is(error, ERROR_VANISHED));
 }
 
+/* --- sealed parts ----------------------------------------------------------------------------- */
+
+static Keyring *never_asked(Repository *repository, gpointer data, GError **error)
+{
+    g_assert_not_reached();
+}
+
+static Repository *make_encrypted(StoreFixture *fixture)
+{
+    static const char key[] = "0123456789abcdef0123456789abcdef";
+    g_autofree char *path = fixture_path(fixture, "key");
+    g_autofree char *text = g_strconcat("key-file=", path, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KeyForm) form = NULL;
+    Repository *repository;
+
+    g_assert_true(file_replace(path, key, strlen(key), 0600, NULL));
+    form = key_form_parse(text, &error);
+    g_assert_no_error(error);
+    repository = repository_create_encrypted(fixture->store, COMPRESS_DEFAULT, form, &error);
+    g_assert_no_error(error);
+    /* Its making has unlocked it. */
+    repository_set_unlock(repository, never_asked, NULL, NULL);
+    return repository;
+}
+
+static json_t *write_and_read(StoreFixture *fixture, Repository *repository, const char *backup)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) body =
+        json_pack("{s:s, s:s, s:[]}", "backup", backup, "result", "succeeded", "warnings");
+    g_autoptr(json_t) whole = json_pack("{s:s, s:s, s:[s]}", "backup", backup, "result",
+                                        "succeeded", "warnings", "zanzibar is empty");
+    g_autofree char *id = NULL;
+    g_autofree char *name = NULL;
+    json_t *record;
+
+    g_assert_true(record_write_sealed(repository, "restore", body, whole, &id, &error));
+    g_assert_no_error(error);
+    name = g_strdup_printf("records/%s.json", id);
+    record = document_get(fixture->store, name, 1 << 20, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(record_checksum_state(record), ==, "good");
+    return record;
+}
+
+/* The state that the record, a copy, is shown in; how many warnings it has then. */
+static const char *shown(Repository *repository, const json_t *record, gsize *ret_warnings)
+{
+    static char state[16];
+    g_autoptr(json_t) copy = json_deep_copy(record);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(record_open(repository, copy, &error));
+    g_assert_no_error(error);
+    g_assert_null(json_object_get(copy, "sealed"));
+    g_strlcpy(state, json_get_string(copy, "sealed_part", "none"), sizeof state);
+    *ret_warnings = json_array_size(json_object_get(copy, "warnings"));
+    return state;
+}
+
+static void test_sealed(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_encrypted(fixture);
+    g_autoptr(json_t) first = write_and_read(fixture, repository, "b1");
+    g_autoptr(json_t) second = write_and_read(fixture, repository, "b1");
+    g_autoptr(Repository) locked = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *sealed = json_get_string(first, "sealed", NULL);
+    gsize warned;
+
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "opened");
+    g_assert_cmpuint(warned, ==, 1);
+    locked = repository_open(fixture->store, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(shown(locked, first, &warned), ==, "closed");
+    g_assert_cmpuint(warned, ==, 0);
+
+    /* Another record's, another backup's, cut, changed, no seal at all: the clear part is shown. */
+    warnings = 0;
+    json_object_set_new(second, "sealed", json_string(sealed));
+    g_assert_cmpstr(shown(repository, second, &warned), ==, "damaged");
+    g_assert_cmpuint(warned, ==, 0);
+    json_object_set_new(first, "backup", json_string("b2"));
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "damaged");
+    json_object_set_new(first, "backup", json_string("b1"));
+    json_object_set_new(first, "result", json_string("failed"));
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "damaged");
+    json_object_set_new(first, "result", json_string("succeeded"));
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "opened");
+    json_object_set_new(first, "sealed", json_stringn(sealed, strlen(sealed) - 4));
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "damaged");
+    json_object_set_new(first, "sealed", json_string("no seal"));
+    g_assert_cmpstr(shown(repository, first, &warned), ==, "damaged");
+    g_assert_cmpuint(warnings, ==, 5);
+}
+
+/* Where there is nothing to seal with, or nothing to hide, the record is as ever. */
+static void test_not_sealed(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) plain = make_repository(fixture->store);
+    g_autoptr(json_t) record = write_and_read(fixture, plain, "b1");
+    gsize warned;
+
+    g_assert_null(json_object_get(record, "sealed"));
+    g_assert_cmpstr(shown(plain, record, &warned), ==, "none");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     log_set_writer(count_warning, NULL);
     add_store_test("/repo/record/write-read", STORE_MEMORY, test_write_read);
     add_store_test("/repo/record/bad", STORE_MEMORY, test_bad_records);
+    g_test_add("/repo/record/sealed", StoreFixture, GINT_TO_POINTER(STORE_MEMORY),
+               store_fixture_open, test_sealed, store_fixture_close);
+    g_test_add("/repo/record/not-sealed", StoreFixture, GINT_TO_POINTER(STORE_MEMORY),
+               store_fixture_open, test_not_sealed, store_fixture_close);
     g_test_add("/repo/record/store-fails", StoreFixture, GINT_TO_POINTER(STORE_FAULTY_MEMORY),
                store_fixture_open, test_store_fails, store_fixture_close);
     return g_test_run();
