@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
+#include "repo/deletion.h"
 #include "repo/sweep.h"
 #include "repo/unfinished.h"
 #include "repo/writer.h"
@@ -186,10 +187,13 @@ static gboolean hold_base(OperationContext *context, const Settled *settled, GEr
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(Backup) again = NULL;
+    const char *uses[2] = {NULL};
 
     if (settled->base == NULL)
         return TRUE;
-    again = backup_open(context->repository, backup_id(settled->base), &problem);
+    uses[0] = backup_id(settled->base);
+    if (deletion_wait(context->repository, uses, &problem))
+        again = backup_open(context->repository, uses[0], &problem);
     if (again != NULL)
         return TRUE;
     error_set(error, ERROR_VANISHED, "the base %s went away: %s", backup_id(settled->base),

@@ -9,6 +9,9 @@
 #include "operation/cleanup-private.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
+#include "repo/deletion.h"
+
+#define ANNOUNCED 16 /* deletions at a time: see repo/deletion.h */
 
 static gboolean sweep(OperationContext *context, gboolean dry_run, CleanupResult *result,
                       GError **error)
@@ -91,21 +94,53 @@ static gboolean spare_pinned(OperationContext *context, CleanupResult *result, G
     return TRUE;
 }
 
-static gboolean delete_all(OperationContext *context, const char *plan, GCancellable *cancellable,
-                           CleanupResult *result, GError **error)
+/* So many of the items from *index on as are announced together; *index moves on. */
+static GPtrArray *take_some(const CleanupResult *result, guint *index)
 {
-    if (!spare_pinned(context, result, error))
-        return FALSE;
-    for (guint i = 0; i < result->items->len; i++) {
-        CleanupItem *item = g_ptr_array_index(result->items, i);
+    GPtrArray *some = g_ptr_array_new();
 
-        if (item->keep || item->spared != NULL)
-            continue;
+    for (; *index < result->items->len && some->len < ANNOUNCED; (*index)++) {
+        CleanupItem *item = g_ptr_array_index(result->items, *index);
+
+        if (!item->keep && item->spared == NULL)
+            g_ptr_array_add(some, item);
+    }
+    return some;
+}
+
+static gboolean delete_some(OperationContext *context, const GPtrArray *some, const char *plan,
+                            GCancellable *cancellable, guint *deleted, GError **error)
+{
+    const char *ids[ANNOUNCED + 1] = {NULL};
+    g_autoptr(Lease) announced = NULL;
+
+    for (guint i = 0; i < some->len; i++)
+        ids[i] = ((const CleanupItem *)some->pdata[i])->id;
+    announced =
+        deletion_announce(context->repository, ids, config_runtime_directory(context->config));
+    for (guint i = 0; i < some->len; i++) {
         if (g_cancellable_is_cancelled(cancellable)) {
             error_set(error, ERROR_CANCELLED, "cancelled");
             return FALSE;
         }
-        if (!delete_item(context, item, plan, &result->deleted, error))
+        if (!delete_item(context, some->pdata[i], plan, deleted, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean delete_all(OperationContext *context, const char *plan, GCancellable *cancellable,
+                           CleanupResult *result, GError **error)
+{
+    guint index = 0;
+
+    if (!spare_pinned(context, result, error))
+        return FALSE;
+    while (index < result->items->len) {
+        g_autoptr(GPtrArray) some = take_some(result, &index);
+
+        if (some->len > 0 &&
+            !delete_some(context, some, plan, cancellable, &result->deleted, error))
             return FALSE;
     }
     return TRUE;

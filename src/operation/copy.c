@@ -16,7 +16,7 @@
 #include "pool/reseal.h"
 #include "repo/backup-id.h"
 #include "repo/backup.h"
-#include "repo/lease.h"
+#include "repo/deletion.h"
 #include "repo/writer.h"
 
 #define SHARED        "../../"
@@ -442,9 +442,11 @@ static gboolean check_present(Copying *copying, const char *id, gboolean *ret_pr
 static gboolean open_backup(Copying *copying, const char *id, CopyItem *item, Backup **ret_backup,
                             GError **error)
 {
+    const char *const uses[] = {id, NULL};
     gboolean present;
 
-    if (!check_present(copying, id, &present, error))
+    if (!deletion_wait(copying->context->repository, uses, error) ||
+        !check_present(copying, id, &present, error))
         return FALSE;
     if (present) {
         item->state = COPY_PRESENT;

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "repo/lease.h"
+#include "repo/deletion.h"
 #include "repo/record.h"
 
 static const CatalogBackup *find_backup(GPtrArray *backups, const char *id)
@@ -107,9 +107,15 @@ gboolean operation_delete(OperationContext *context, const char *backup_id, gboo
 {
     g_autofree char *id = operation_resolve_backup(context, backup_id, error);
     g_autofree char *source = NULL;
+    const char *ids[2] = {NULL};
+    g_autoptr(Lease) announced = NULL;
 
-    if (id == NULL || !check_rules(context, id, yes, &source, error) ||
-        !check_leases(context, id, error) || !backup_delete(context->repository, id, error))
+    if (id == NULL || !check_rules(context, id, yes, &source, error))
+        return FALSE;
+    ids[0] = id;
+    announced =
+        deletion_announce(context->repository, ids, config_runtime_directory(context->config));
+    if (!check_leases(context, id, error) || !backup_delete(context->repository, id, error))
         return FALSE;
     file_record(context, id, source, yes);
     if (ret_id != NULL)

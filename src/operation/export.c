@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "repo/lease.h"
+#include "repo/deletion.h"
 
 #define POOL "../../pool/"
 
@@ -160,7 +160,8 @@ static gboolean export_physical(OperationContext *context, Backup *backup,
     return done;
 }
 
-static Lease *take_lease(OperationContext *context, const Backup *backup)
+static gboolean take_lease(OperationContext *context, const Backup *backup, Lease **ret_lease,
+                           GError **error)
 {
     const char *const uses[] = {backup_id(backup), NULL};
     const LeaseRequest request = {.operation = "export",
@@ -168,11 +169,11 @@ static Lease *take_lease(OperationContext *context, const Backup *backup)
                                   .uses = uses,
                                   .runtime_directory = config_runtime_directory(context->config)};
     g_autoptr(GError) problem = NULL;
-    Lease *lease = lease_acquire(context->repository, &request, &problem);
 
-    if (lease == NULL)
+    *ret_lease = lease_acquire(context->repository, &request, &problem);
+    if (*ret_lease == NULL)
         log_write(LOG_WARNING, "the export goes on without a lease: %s", problem->message);
-    return lease;
+    return deletion_wait(context->repository, uses, error);
 }
 
 gboolean operation_export(OperationContext *context, const ExportRequest *request,
@@ -187,9 +188,8 @@ gboolean operation_export(OperationContext *context, const ExportRequest *reques
     if (!repository_unlock(context->repository, error))
         return FALSE;
     backup = backup_open(context->repository, request->backup_id, error);
-    if (backup == NULL)
+    if (backup == NULL || !take_lease(context, backup, &lease, error))
         return FALSE;
-    lease = take_lease(context, backup);
     done = g_strcmp0(manifest_method(backup_manifest(backup)), "physical") == 0
                ? export_physical(context, backup, request, progress, cancellable, &report, error)
                : export_files(backup, request, progress, cancellable, &report, error);

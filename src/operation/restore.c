@@ -14,7 +14,7 @@
 #include "operation/expect.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
-#include "repo/lease.h"
+#include "repo/deletion.h"
 #include "repo/record.h"
 
 void restore_report_clear(RestoreReport *report)
@@ -248,7 +248,9 @@ static const char *record_kind(const RestoreRequest *request)
     return request->drill ? "drill" : "restore";
 }
 
-static Lease *take_lease(Restoring *restoring)
+/* The backups were chosen before there was a lease that protects them: it is no success before they
+ * are known to be there still. A repository that cannot be written is restored from all the same. */
+static gboolean take_lease(Restoring *restoring, Lease **ret_lease, GError **error)
 {
     const char *const uses[] = {backup_id(restoring->backup),
                                 restoring->following != NULL ? backup_id(restoring->following)
@@ -260,14 +262,14 @@ static Lease *take_lease(Restoring *restoring)
                                   .runtime_directory =
                                       config_runtime_directory(restoring->context->config)};
     g_autoptr(GError) problem = NULL;
-    Lease *lease = lease_acquire(restoring->context->repository, &request, &problem);
 
-    if (lease == NULL) {
+    *ret_lease = lease_acquire(restoring->context->repository, &request, &problem);
+    if (*ret_lease == NULL) {
         g_autofree char *text = error_text(problem);
 
         log_write(LOG_WARNING, "the restore goes on without a lease: %s", text);
     }
-    return lease;
+    return deletion_wait(restoring->context->repository, uses, error);
 }
 
 static void append_all(GPtrArray *to, const GPtrArray *from)
@@ -440,7 +442,7 @@ static void file_record(const Restoring *restoring, const GError *problem, Resto
  * has found damage. */
 static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GError **error)
 {
-    g_autoptr(Lease) lease = take_lease(restoring);
+    g_autoptr(Lease) lease = NULL;
     const char *kind = record_kind(restoring->request);
     g_autofree char *job_id =
         backup_id_make(time_now(), manifest_source(backup_manifest(restoring->backup)), kind);
@@ -450,6 +452,8 @@ static gboolean plan_and_restore(Restoring *restoring, RestoreReport *report, GE
     gboolean done;
     Job *job;
 
+    if (!take_lease(restoring, &lease, error))
+        return FALSE;
     if (!restoring->request->drill)
         plan = restoring->engine->plan(&restoring->work, &problem);
     if (plan == NULL && error_is(problem, ERROR_USAGE)) {

@@ -16,7 +16,7 @@
 #include "operation/clear.h"
 #include "operation/job.h"
 #include "repo/backup-id.h"
-#include "repo/lease.h"
+#include "repo/deletion.h"
 
 #define SHARED_PREFIX "../../"
 #define SAMPLE_SCALE  1000000
@@ -293,10 +293,13 @@ static gboolean verify_backup(OperationContext *context, const VerifyRequest *re
     g_autoptr(GError) problem = NULL;
     g_autoptr(Backup) backup = backup_open(context->repository, id, &problem);
     g_autoptr(VerifyReport) report = verify_report_new(id);
+    const char *const uses[] = {id, NULL};
     gint64 began = time_monotonic();
     Check check = {.context = context, .request = request, .backup = backup, .report = report};
     gboolean looked = TRUE;
 
+    if (!deletion_wait(context->repository, uses, error))
+        return FALSE;
     if (backup == NULL && !engine_is_damage(problem)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;

@@ -76,6 +76,7 @@ void lease_view_free(LeaseView *view)
     g_free(view->exclusive);
     g_free(view->backup);
     g_strfreev(view->uses);
+    g_strfreev(view->deletes);
     g_free(view->host);
     g_free(view);
 }
@@ -112,16 +113,16 @@ static gboolean holder_is_dead(const json_t *document, const char *id)
     return state == RUN_FILE_DEAD && content != NULL && strcmp(g_strstrip(content), id) == 0;
 }
 
-static char **copy_uses(const json_t *document)
+static char **copy_ids(const json_t *document, const char *key)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    json_t *uses = json_object_get(document, "uses"), *use;
+    json_t *ids = json_object_get(document, key), *id;
     size_t index;
 
-    json_array_foreach(uses, index, use)
+    json_array_foreach(ids, index, id)
     {
-        if (json_is_string(use))
-            g_strv_builder_add(builder, json_string_value(use));
+        if (json_is_string(id))
+            g_strv_builder_add(builder, json_string_value(id));
     }
     return g_strv_builder_end(builder);
 }
@@ -140,6 +141,7 @@ static LeaseView *view_unreadable(const Found *found, gint64 now)
     view->operation = g_strdup("operation that cannot be read");
     view->host = g_strdup("unknown");
     view->uses = g_new0(char *, 1);
+    view->deletes = g_new0(char *, 1);
     view->live = !has_expired(found, now);
     return view;
 }
@@ -164,7 +166,8 @@ static LeaseView *view_document(const Found *found, const json_t *document, gint
     view->id = g_strdup(found->id);
     view->operation = g_strdup(json_get_string(document, "operation", ""));
     view->host = g_strdup(json_get_string(document, "host", ""));
-    view->uses = copy_uses(document);
+    view->uses = copy_ids(document, "uses");
+    view->deletes = copy_ids(document, "deletes");
     if (strcmp(json_get_string(document, "id", ""), found->id) != 0 ||
         !json_is_array(json_object_get(document, "uses")) ||
         !text_or_null(document, "source", &view->source) ||

@@ -91,16 +91,22 @@ gint64 lease_since(const Lease *lease)
 
 /* --- Objects ---------------------------------------------------------------------------------- */
 
+static json_t *list_ids(const char *const *ids)
+{
+    json_t *list = json_array();
+
+    for (; ids != NULL && *ids != NULL; ids++)
+        json_array_append_new(list, json_text(*ids));
+    return list;
+}
+
 static json_t *make_document(const Lease *lease, const LeaseRequest *request, gint64 started)
 {
     const LeaseIdentity *identity = lease_identity();
     g_autofree char *when = time_format(started);
     g_autofree char *since = time_format(lease->since);
     json_t *document = json_object();
-    json_t *uses = json_array();
 
-    for (gsize i = 0; request->uses != NULL && request->uses[i] != NULL; i++)
-        json_array_append_new(uses, json_text(request->uses[i]));
     json_object_set_new(document, "format_version", json_integer(REPOSITORY_FORMAT_VERSION));
     json_object_set_new(document, "id", json_text(lease->id));
     json_object_set_new(document, "operation", json_text(request->operation));
@@ -108,7 +114,8 @@ static json_t *make_document(const Lease *lease, const LeaseRequest *request, gi
     json_object_set_new(document, "type", json_text(request->type));
     json_object_set_new(document, "exclusive", json_text(request->exclusive));
     json_object_set_new(document, "backup", json_text(request->backup));
-    json_object_set_new(document, "uses", uses);
+    json_object_set_new(document, "uses", list_ids(request->uses));
+    json_object_set_new(document, "deletes", list_ids(request->deletes));
     json_object_set_new(document, "started", json_text(when));
     json_object_set_new(document, "since", json_text(since));
     json_object_set_new(document, "host", json_text(identity->host));

@@ -22,12 +22,13 @@
 typedef struct Lease Lease;
 
 typedef struct {
-    const char *operation;   /* "backup", "restore", "verify", "delete", "cleanup" */
-    const char *source;      /* or NULL */
-    const char *type;        /* "full", "incremental"; or NULL */
-    const char *exclusive;   /* for one live lease only: "backup/market/full"; or NULL */
-    const char *backup;      /* the id of the backup that is being written, or NULL */
-    const char *const *uses; /* ids of backups that are being read, NULL-terminated, or NULL */
+    const char *operation;      /* "backup", "restore", "verify", "delete", "cleanup" */
+    const char *source;         /* or NULL */
+    const char *type;           /* "full", "incremental"; or NULL */
+    const char *exclusive;      /* for one live lease only: "backup/market/full"; or NULL */
+    const char *backup;         /* the id of the backup that is being written, or NULL */
+    const char *const *uses;    /* ids of backups that are being read, NULL-terminated, or NULL */
+    const char *const *deletes; /* ids of backups that are about to be deleted (repo/deletion.h) */
     gint64 since; /* what was written from this time of the store on is in use too: an interrupted
                    * run's that is taken over; 0: from the lease's start */
     const char *runtime_directory; /* where the run file goes */
@@ -65,6 +66,7 @@ typedef struct {
     char *exclusive; /* or NULL */
     char *backup;    /* or NULL */
     char **uses;     /* NULL-terminated */
+    char **deletes;  /* NULL-terminated */
     char *host;
     gint64 started; /* by the store's clock; 0 where it cannot be read */
     gint64 since;   /* not after `started` */
