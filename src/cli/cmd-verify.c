@@ -93,7 +93,8 @@ static gboolean verify_archives(CommandRun *run, OperationContext *context, json
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     Keeper keeper = {run, reports};
-    const VerifyFollow follow = {.jobs = (guint)MAX(options.jobs, 0),
+    const VerifyFollow follow = {.level = make_request().level,
+                                 .jobs = (guint)MAX(options.jobs, 0),
                                  .source = options.source,
                                  .progress = progress,
                                  .func = keep_report,

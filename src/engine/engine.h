@@ -192,27 +192,6 @@ typedef struct {
     GPtrArray *ranges;    /* char *: what it is, a sentence each */
 } EngineTrimResult;
 
-/* --- what lies beside the backups ------------------------------------------------------------- */
-
-typedef struct {
-    Repository *repository;
-    const char *name; /* one of archives() */
-    guint jobs;
-    Progress *progress;
-    GCancellable *cancellable;
-} EngineArchive;
-
-typedef struct {
-    char *object;
-    char *problem;
-} EngineDamage;
-
-typedef struct {
-    guint64 objects, bytes; /* that were read */
-    GPtrArray *damage;      /* EngineDamage *; empty: good */
-    GPtrArray *warnings;    /* char *: what is missing and promised by nothing */
-} EngineArchiveReport;
-
 /* --- proof: is a backup still what was written? ------------------------------------------------ */
 
 typedef enum {
@@ -242,6 +221,28 @@ typedef struct {
     Progress *progress;
     GCancellable *cancellable;
 } EngineProof;
+
+/* --- what lies beside the backups ------------------------------------------------------------- */
+
+typedef struct {
+    Repository *repository;
+    const char *name; /* one of archives() */
+    ProofLevel level;
+    guint jobs;
+    Progress *progress;
+    GCancellable *cancellable;
+} EngineArchive;
+
+typedef struct {
+    char *object;
+    char *problem;
+} EngineDamage;
+
+typedef struct {
+    guint64 objects, bytes; /* that were read */
+    GPtrArray *damage;      /* EngineDamage *; empty: good */
+    GPtrArray *warnings;    /* char *: what is missing and promised by nothing */
+} EngineArchiveReport;
 
 /* --- the table -------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verify of what lies beside the backups: every object of the WAL archives is decompressed and
- * hashed, and what is missing is weighed.
+ * Verify of what lies beside the backups: every object of the WAL archives is hashed, deep is
+ * decompressed as well, and what is missing is weighed.
  */
 #include "operation/verify-private.h"
 
@@ -13,7 +13,8 @@
 /* Names of WAL tell of no table: they may stand in a record as they are. */
 static void take_findings(VerifyReport *report, EngineArchiveReport *found)
 {
-    report->objects = report->inside = found->objects;
+    report->objects = found->objects;
+    report->inside = report->level > PROOF_OBJECTS ? found->objects : 0;
     report->bytes = found->bytes;
     for (guint i = 0; i < found->damage->len; i++) {
         const EngineDamage *one = found->damage->pdata[i];
@@ -33,11 +34,13 @@ static gboolean verify_archive(OperationContext *context, const Engine *engine, 
     EngineArchiveReport found;
     const EngineArchive request = {.repository = context->repository,
                                    .name = name,
+                                   .level = follow->level,
                                    .jobs = verify_jobs(follow->jobs),
                                    .progress = follow->progress,
                                    .cancellable = cancellable};
     gboolean looked;
 
+    report->level = follow->level;
     engine_archive_report_init(&found);
     looked = engine->check_archive(&request, &found, error);
     if (looked)
@@ -48,7 +51,6 @@ static gboolean verify_archive(OperationContext *context, const Engine *engine, 
     report->archive = g_strdup_printf("wal/%s", name);
     report->source = g_strdup(name);
     report->engine = g_strdup(engine->name);
-    report->level = PROOF_DEEP;
     report->elapsed = time_monotonic() - began;
     verify_report_finish(context, report, NULL);
     follow->func(report, follow->data);

@@ -68,6 +68,7 @@ gboolean operation_verify(OperationContext *context, const VerifyRequest *reques
 
 /* Who is told of each archive when it was read. */
 typedef struct {
+    ProofLevel level;
     guint jobs;         /* 0: all cores */
     const char *source; /* NULL: those of all */
     Progress *progress;

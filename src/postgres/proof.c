@@ -82,8 +82,9 @@ static gboolean check_wal(const EngineProof *proof, const char *name, GError **e
         return FALSE;
     }
     proof->count("wal_frames", 1, proof->data);
+    /* Its bytes were hashed already, as those of every object. */
     if (proof->level < PROOF_DEEP)
-        return wal_object_check(repository, name, error);
+        return TRUE;
     if (!wal_object_read(repository, name, NULL, NULL, NULL, error))
         return FALSE;
     proof->count("wal_read", 1, proof->data);

@@ -147,7 +147,7 @@ static gboolean compare(const Put *put, gboolean *ret_broken, GError **error)
                        "new timeline: give each source an archive of its own");
         return FALSE;
     }
-    *ret_broken = !wal_object_check(put->archive->repository, put->object, &problem);
+    *ret_broken = !wal_object_check(put->archive->repository, put->object, NULL, &problem);
     if (*ret_broken && !error_is(problem, ERROR_DAMAGED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;

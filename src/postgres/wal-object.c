@@ -568,11 +568,16 @@ static gboolean read_through(Reading *reading, Repository *repository, const cha
     return FALSE;
 }
 
-gboolean wal_object_check(Repository *repository, const char *object, GError **error)
+gboolean wal_object_check(Repository *repository, const char *object, WalFrame *ret_frame,
+                          GError **error)
 {
     g_auto(Reading) reading = {0};
 
-    return read_through(&reading, repository, object, error);
+    if (!read_through(&reading, repository, object, error))
+        return FALSE;
+    if (ret_frame != NULL)
+        *ret_frame = reading.frame;
+    return TRUE;
 }
 
 gboolean wal_object_read(Repository *repository, const char *object, CodecSink sink, gpointer data,

@@ -38,8 +38,9 @@ gboolean wal_object_frame(Repository *repository, const char *object, WalFrame *
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reads the stored bytes through and holds them against the frame, without decompressing them: what
- * proves that an object is still what was written. ERROR_NOT_FOUND, ERROR_DAMAGED. */
-gboolean wal_object_check(Repository *repository, const char *object,
+ * proves that an object is still what was written. ret_frame may be NULL. ERROR_NOT_FOUND,
+ * ERROR_DAMAGED. */
+gboolean wal_object_check(Repository *repository, const char *object, WalFrame *ret_frame,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Streams the plain bytes to the sink (NULL: only checks). TRUE only when size and SHA-256 of the

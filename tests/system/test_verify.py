@@ -165,6 +165,11 @@ def test_missing_wal_and_sample(site):
     site.fails(2, "verify", backup["id"], "--source", "main")
     reports = site.ok("verify", "--all", "--source", "main", "--json").json
     assert [one.get("backup", one.get("archive")) for one in reports] == [backup["id"], "wal/main"]
+    assert [one["level"] for one in reports] == ["structure", "structure"]
+    [*_, archive] = site.ok("verify", "--all", "--deep", "--json").json
+    assert (archive["archive"], archive["level"], archive["inside"]) == ("wal/main", "deep", archive["objects"])
+    [*_, archive] = site.ok("verify", "--all", "--objects", "--json").json
+    assert (archive["level"], archive["inside"]) == ("objects", 0) and archive["objects"] > 0
 
 
 def test_verify_off_is_told(server):

@@ -14,6 +14,7 @@
 #include "postgres/wal-frame.h"
 #include "postgres/wal-object.h"
 #include "postgres/wal-system.h"
+#include "postgres/wal-verify.h"
 #include "postgres/wal-window.h"
 
 #define SIZE       (1U << 20)
@@ -385,6 +386,68 @@ static void test_foreign_frames(Fixture *fixture, gconstpointer data)
     }
 }
 
+/* So much is damaged at this level. */
+static guint count_damage(Fixture *fixture, ProofLevel level)
+{
+    const EngineArchive request = {.repository = fixture->repository,
+                                   .name = "pg",
+                                   .level = level,
+                                   .jobs = 2};
+    g_autoptr(GError) error = NULL;
+    EngineArchiveReport report;
+    guint count;
+
+    engine_archive_report_init(&report);
+    g_assert_true(pg_wal_verify(&request, &report, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(report.objects, ==, 2);
+    count = report.damage->len;
+    engine_archive_report_clear(&report);
+    return count;
+}
+
+static void expect_levels(Fixture *fixture, guint objects, guint structure, guint deep)
+{
+    g_assert_cmpuint(count_damage(fixture, PROOF_OBJECTS), ==, objects);
+    g_assert_cmpuint(count_damage(fixture, PROOF_STRUCTURE), ==, structure);
+    g_assert_cmpuint(count_damage(fixture, PROOF_DEEP), ==, deep);
+}
+
+/* Each kind of damage is found from its level on. */
+static void test_levels(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *third = wal_archive_object_name(&fixture->archive, "000000010000000000000003");
+    g_autofree char *fourth =
+        wal_archive_object_name(&fixture->archive, "000000010000000000000004");
+    g_autoptr(GBytes) stored = NULL;
+    g_autofree guint8 *bytes = NULL;
+    WalFrame frame;
+    gsize length;
+
+    put_segment(fixture, 1, 3);
+    put_segment(fixture, 1, 4);
+    expect_levels(fixture, 0, 0, 0);
+    stored = store_get(fixture->store, third, SIZE, NULL);
+    bytes = g_bytes_unref_to_data(g_steal_pointer(&stored), &length);
+
+    /* Whole, but another segment's. */
+    replace_object(fixture, fourth, bytes, length);
+    expect_levels(fixture, 0, 1, 1);
+
+    /* The bytes that were written, but they do not hold what their frame says. */
+    g_assert_true(wal_frame_read(bytes, length, &frame, NULL));
+    frame.plain_sha256[0] ^= 1;
+    wal_frame_write(&frame, bytes);
+    replace_object(fixture, third, bytes, length);
+    g_assert_true(store_delete(fixture->store, fourth, NULL));
+    put_segment(fixture, 1, 4);
+    expect_levels(fixture, 0, 0, 1);
+
+    bytes[length - 1] ^= 1;
+    replace_object(fixture, third, bytes, length);
+    expect_levels(fixture, 1, 1, 1);
+}
+
 /* Large enough for a second thread, with chunks that take it more and less time. */
 static void test_two_threads(Fixture *fixture, gconstpointer data)
 {
@@ -554,6 +617,7 @@ int main(int argc, char **argv)
     ADD("large-pieces", test_large_pieces);
     ADD("two-threads", test_two_threads);
     ADD("foreign-frames", test_foreign_frames);
+    ADD("levels", test_levels);
     ADD("gaps", test_gaps);
     ADD("follow", test_follow);
     ADD("object-names", test_object_names);
