@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -181,6 +182,89 @@ def test_a_damaged_object_in_the_copy_is_no_part_of_it(site, history):
     item = copy.copy(second["id"], status=3)[second["id"]]
     assert item["result"] == "damaged" and "another object" in item["damage"][0]
     assert copy.backups() == [first["id"]]
+
+
+def leases(repository):
+    """Those that are there, whole."""
+    return [path for path in (repository / "leases").glob("*") if not path.name.startswith(".tmp-")]
+
+
+def used(repository):
+    """The backups that somebody says to use. Nobody may be running who takes leases away."""
+    return {backup for path in leases(repository) for backup in json.loads(path.read_text())["uses"]}
+
+
+def wake(process, worker):
+    """To its end. runuser stops with what it runs, a moment later, and has to be woken too."""
+    while True:
+        for pid in (worker, process.pid):
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+        try:
+            return process.communicate(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def state_of(pid):
+    """The letter of /proc; none where the process has ended and was waited for."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def stop(pid):
+    """False where the process has ended."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    assert wait_until(lambda: state_of(pid) in ("T", "Z", "X", ""), 60)
+    return state_of(pid) == "T"
+
+
+def stopped_copy(site, name):
+    """A copy that stands still while it holds its leases, its target, and the id of the process to be woken. One that was done before
+    it was seen is tried again."""
+    for attempt in range(50):
+        copy = Second(site, f"{name}-{attempt}")
+        process = site.start("copy", "--all", "--to", str(copy.path))
+        worker = process.pid
+        while process.poll() is None and not (leases(site.repository) and leases(copy.path)):
+            pass
+        if process.poll() is None:
+            worker = int((subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split() or [worker])[0])
+        if stop(worker) and used(site.repository) and leases(copy.path):
+            return copy, process, worker
+        wake(process, worker)
+    raise AssertionError("no copy was seen while it ran")
+
+
+def test_a_copy_keeps_deletions_away(site, history):
+    """What is being copied is not deleted, and what has arrived of it is not swept from the pool there."""
+    first, second, _, _ = history
+    copy, process, worker = stopped_copy(site, "held")
+    try:
+        [busy] = used(site.repository)
+        assert busy in (first["id"], second["id"])
+        assert "in use by a copy" in site.fails(4, "delete", busy, "--yes").err
+        config = site.directory / "there.conf"
+        config.write_text(site.config.read_text().replace(f"path = {site.repository}", f"path = {copy.path}") +
+                          "[retention]\ngrace = 0s\n")
+        config.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(config, "postgres", "postgres")
+        there = objects(copy.path, "backups", "pool")
+        copy.program("cleanup", "--config", str(config))
+        assert objects(copy.path, "backups", "pool") == there
+    finally:
+        wake(process, worker)
+    assert process.returncode == 0
+    assert objects(copy.path, "backups", "pool") == objects(site.repository, "backups", "pool")
+    assert all(report["result"] == "good" for report in copy.verify())
 
 
 def test_wrong_ways(site, server):

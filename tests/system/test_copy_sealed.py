@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies where a repository is encrypted: everything is sealed anew, pool objects get other names, and what is restored from the copy
 is what was there."""
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import pytest
 
 import pgcluster
 import tdserver
+import unseal
 from conftest import missing
 from physical import PhysicalCluster, Site, archive_now, kill_children
 from pgcluster import wait_until
@@ -62,6 +64,12 @@ def pool(repository):
     return objects(repository, "pool")
 
 
+def plain_pool(path, key):
+    """Digests of what is in the pool, read by the documentation alone."""
+    read = unseal.Repository(path, secret=key).read if key is not None else lambda name: (path / name).read_bytes()
+    return sorted(hashlib.sha256(read(name)).hexdigest() for name in pool(path))
+
+
 def own_config(site, copy):
     """The site's configuration, with the copy for its repository."""
     text = site.config.read_text()
@@ -86,6 +94,8 @@ def test_physical(server, closing, way):
     there = pool(copy.path)
     assert len(there) == len(pool(site.repository)) and not set(there) & set(pool(site.repository))
     assert all(content.startswith(SEAL) == way.endswith("sealed") for content in there.values())
+    mine, theirs = (repository.key_file.read_bytes() if repository.key_file.exists() else None for repository in (site, copy))
+    assert plain_pool(copy.path, theirs) == plain_pool(site.repository, mine)
     # Copied once: another run finds what it needs, although nothing tells it.
     (copy.path / "backups" / second["id"] / "SHA256SUMS").unlink()
     again = copy.copy("--all")

@@ -4,9 +4,12 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import time
+
+import pytest
 
 import physical
 from test_physical_restore import now
@@ -85,6 +88,46 @@ def test_logical(site):
     tables = {one["table"]: (one["expected"], one["found"]) for one in told["summary"]["tables"]}
     assert tables["postgres.public.trades"] == (40000, 40000)
     assert scratch(site) == before
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A disk of 20 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)],
+                                           stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_space_is_checked_before(site, small):
+    """Nothing is unpacked, and no server is made, where it would not fit."""
+    shutil.chown(small, "postgres", "postgres")
+    site.config.write_text(site.config.read_text().replace(f"state_directory = {site.directory}/state",
+                                                           f"state_directory = {small}"))
+    for method in ("physical", "logical"):
+        backup = site.backup("full", "--method", method)
+        refused = site.fails(1, "drill", "main", "--backup-id", backup["id"])
+        assert "are free" in refused.err and str(small) in refused.err
+        assert list((small / "scratch").iterdir()) == []
+        assert records(site)[-1]["result"] == "failed"
+
+
+def test_space_of_tdengine_is_checked_before(tdengine, market, small):
+    backup = market.backup()
+    text = market.config.read_text()
+    try:
+        market.config.write_text(text.replace("engine = tdengine\n", f"engine = tdengine\ndata_directory = {small}\n"))
+        refused = market.run("drill", "market", "--backup-id", backup["id"], status=1)
+        assert b"are free" in refused.stderr and str(small).encode() in refused.stderr
+        names = {row[0] for row in tdengine.sql("SELECT name FROM information_schema.ins_databases")}
+        assert not any(name.startswith("holdfast_drill_") for name in names)
+    finally:
+        market.config.write_text(text)
 
 
 def test_tdengine(tdengine, market):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/seal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@
 #define NAME       "backups/20261122T020000Z-market-full-k3f9/details.json.zst"
 #define SMALL      ((guint32)4096)
 #define SEALED     (SMALL + SEAL_TAG_SIZE)
+#define MANY       ((gsize)100000)
 
 static const guint8 data_key[SEAL_KEY_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
 
@@ -239,12 +241,44 @@ static void test_nonces_unique(void)
     }
 }
 
+typedef struct {
+    guint8 object[SEAL_ID_SIZE], salt[SEAL_SALT_SIZE];
+} Drawn;
+
+static int compare_drawn(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(Drawn));
+}
+
+/* An object's key follows from its header: no two of so many objects draw the same, neither id and
+ * salt together nor one of them. */
+static void test_keys_unique(void)
+{
+    g_autofree Drawn *drawn = g_new0(Drawn, MANY);
+
+    for (gsize i = 0; i < MANY; i++) {
+        SealHeader header;
+
+        seal_header_init(&header, SEAL_BACKUP, 7, REPOSITORY);
+        memcpy(drawn[i].object, header.object, SEAL_ID_SIZE);
+        memcpy(drawn[i].salt, header.salt, SEAL_SALT_SIZE);
+    }
+    for (guint turn = 0; turn < 2; turn++) {
+        qsort(drawn, MANY, sizeof(Drawn), compare_drawn);
+        for (gsize i = 1; i < MANY; i++)
+            g_assert_cmpint(memcmp(drawn[i - 1].object, drawn[i].object, SEAL_ID_SIZE), !=, 0);
+        /* The second turn compares salts, of which the beginning is as long as an id. */
+        for (gsize i = 0; i < MANY; i++)
+            memcpy(drawn[i].object, drawn[i].salt, SEAL_ID_SIZE);
+    }
+}
+
 static void test_many_objects(void)
 {
     g_autoptr(GByteArray) plain = make_plain(100);
-    guint count = g_test_thorough() ? 100000 : 2000;
+    gsize count = g_test_thorough() ? MANY : 2000;
 
-    for (guint i = 0; i < count; i++) {
+    for (gsize i = 0; i < count; i++) {
         g_autoptr(GByteArray) stored = NULL;
         g_autoptr(GByteArray) again = g_byte_array_new();
         SealHeader header;
@@ -382,6 +416,7 @@ int main(int argc, char **argv)
     g_test_add_func("/seal/flipped-bits", test_flipped_bits);
     g_test_add_func("/seal/one-form", test_one_form);
     g_test_add_func("/seal/nonces-unique", test_nonces_unique);
+    g_test_add_func("/seal/keys-unique", test_keys_unique);
     g_test_add_func("/seal/many-objects", test_many_objects);
     g_test_add_func("/seal/derivations", test_derivations);
     g_test_add_func("/seal/wrapping", test_wrapping);
