@@ -5,6 +5,7 @@
 #include "postgres/scratch-server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,9 +25,12 @@
 #define POLL      (50 * 1000)
 /* pg_ctl comes back before the server has said that it is there. */
 #define START_WAIT (10 * TIME_SECOND)
-/* A socket's path has 107 bytes at most. */
-#define FOLDER_PREFIX "/tmp/hf-"
-#define FOLDER_BYTES  6
+/* A socket's path has 107 bytes at most, and is short in the common place of sockets. */
+#define COMMON_PLACE "/tmp"
+#define FOLDER_NAME  "hf-"
+#define FOLDER_BYTES 6
+#define SOCKET_NAME  "/.s.PGSQL.5432.lock"
+#define SOCKET_LIMIT 107
 
 struct PgScratch {
     PgScratchRequest request;
@@ -119,13 +123,32 @@ static gboolean put_file(const PgScratch *scratch, const char *name, const char 
     return file_replace(path, text, strlen(text), 0644, error);
 }
 
+/* No character that the shell sees: pg_ctl hands the path on through one. */
+static gboolean can_hold_folder(const char *place)
+{
+    return strspn(place, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "/._-") == strlen(place) &&
+           strlen(place) + strlen("/" FOLDER_NAME SOCKET_NAME) + FOLDER_BYTES <= SOCKET_LIMIT &&
+           faccessat(AT_FDCWD, place, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* There are hosts that let only some accounts write into the common place. */
+static char *name_folder(const PgScratchRequest *request)
+{
+    g_autofree char *random = random_name(FOLDER_BYTES);
+    g_autofree char *name = g_strconcat(FOLDER_NAME, random, NULL);
+    const char *place = COMMON_PLACE;
+
+    if (!can_hold_folder(place) && can_hold_folder(request->run_directory))
+        place = request->run_directory;
+    return g_build_filename(place, name, NULL);
+}
+
 /* The folder can be entered by the server's account and root only: whoever gets to the socket is
  * trusted. */
 static gboolean make_folder(PgScratch *scratch, GError **error)
 {
     g_autofree char *config = write_config(scratch);
-    g_autofree char *random = random_name(FOLDER_BYTES);
-    g_autofree char *folder = g_strconcat(FOLDER_PREFIX, random, NULL);
+    g_autofree char *folder = name_folder(&scratch->request);
     const PgGuardRequest guarded = {.run_directory = scratch->request.run_directory,
                                     .remove = folder,
                                     .pg_ctl = scratch->pg_ctl,
@@ -154,8 +177,7 @@ static gboolean make_folder(PgScratch *scratch, GError **error)
     return TRUE;
 }
 
-/* On the command line they win over what ALTER SYSTEM has left in the restored directory. The
- * folder's path has no character that the shell would see. */
+/* On the command line they win over what ALTER SYSTEM has left in the restored directory. */
 static char *server_options(const PgScratch *scratch)
 {
     const char *folder = scratch->folder;

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -80,6 +81,30 @@ def test_a_damaged_backup_fails_the_drill(site):
     site.fails(2, "drill")
 
 
+CLOSED_TMP = """
+place=$(mktemp -d /var/tmp/hf-saved-XXXXXX)
+mount --make-rprivate / && mount --bind "$1" "$place" && mount -t tmpfs -o mode=755 tmpfs /tmp && mkdir "$1" && mount --bind "$place" "$1" || exit 77
+umount "$place" && rmdir "$place"
+shift
+exec "$@"
+"""
+
+
+def test_the_common_place_of_sockets_is_closed(site, server):
+    """/tmp belongs to root alone: the private server has its socket elsewhere."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can close /tmp")
+    site.backup()
+    physical.archive_now(site)
+    command = site.command("drill", "main", "--json")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", CLOSED_TMP, "sh", str(server.root), *command], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, cwd="/")
+    if done.returncode == 77:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"] == "succeeded"
+
+
 def test_logical(site):
     backup = site.backup("full", "--method", "logical")
     before = scratch(site)
@@ -91,17 +116,17 @@ def test_logical(site):
 
 
 @pytest.fixture
-def small(tmp_path):
-    """A disk of 20 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+def small():
+    """A disk of 20 MB, where the server's account gets to."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="hf-small-", dir="/tmp"))
+    place.chmod(0o755)
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)],
                                            stderr=subprocess.DEVNULL).returncode:
+        place.rmdir()
         pytest.skip("no tmpfs can be mounted here")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+    place.rmdir()
 
 
 def test_space_is_checked_before(site, small):
