@@ -85,8 +85,7 @@ static gboolean find_recorded_source(const Restoring *restoring, const char *met
 {
     Repository *repository = restoring->context->repository;
     g_autoptr(GPtrArray) ids = NULL;
-    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autofree const char **list = NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *text = NULL;
 
     if (!backup_list(repository, &ids, error))
@@ -97,20 +96,21 @@ static gboolean find_recorded_source(const Restoring *restoring, const char *met
 
         if (manifest != NULL &&
             strcmp(manifest_engine(manifest), restoring->request->engine) == 0 &&
-            (method == NULL || g_strcmp0(manifest_method(manifest), method) == 0))
-            g_hash_table_add(names, g_strdup(manifest_source(manifest)));
+            (method == NULL || g_strcmp0(manifest_method(manifest), method) == 0) &&
+            !g_ptr_array_find_with_equal_func(names, manifest_source(manifest), g_str_equal, NULL))
+            g_ptr_array_add(names, g_strdup(manifest_source(manifest)));
     }
-    list = (const char **)g_hash_table_get_keys_as_array(names, NULL);
-    text = g_strjoinv(", ", (char **)list);
-    if (g_hash_table_size(names) == 1) {
-        *ret_name = g_steal_pointer(&text);
+    if (names->len == 1) {
+        *ret_name = g_strdup(names->pdata[0]);
         return TRUE;
     }
-    if (g_hash_table_size(names) == 0) {
+    if (names->len == 0) {
         error_set(error, ERROR_NOT_FOUND, "the repository has no %s backup",
                   method != NULL ? method : restoring->request->engine);
         return FALSE;
     }
+    g_ptr_array_add(names, NULL);
+    text = g_strjoinv(", ", (char **)names->pdata);
     error_set(error, ERROR_USAGE, "the repository has backups of several sources: %s", text);
     error_add_hint(error, "choose one with --source NAME");
     return FALSE;
