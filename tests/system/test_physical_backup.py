@@ -83,9 +83,9 @@ UPDATE trades SET text = md5(random()::text) WHERE id % 7 = 0; VACUUM trades; DR
 
 
 class Load(threading.Thread):
-    def __init__(self, cluster):
+    def __init__(self, cluster, seconds=0.5):
         super().__init__()
-        self.cluster = cluster
+        self.cluster, self.seconds = cluster, seconds
         self.ended = threading.Event()
         self.rounds = 0
 
@@ -395,9 +395,9 @@ def standby(server, site, closing):
 class Pulse(threading.Thread):
     """Lets the primary write and end segments, as archive_timeout would."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, seconds=0.5):
         super().__init__()
-        self.cluster = cluster
+        self.cluster, self.seconds = cluster, seconds
         self.ended = threading.Event()
 
     def __enter__(self):
@@ -409,7 +409,7 @@ class Pulse(threading.Thread):
         self.join()
 
     def run(self):
-        while not self.ended.wait(0.5):
+        while not self.ended.wait(self.seconds):
             self.cluster.sql("postgres", "SELECT pg_create_restore_point('pulse'), pg_switch_wal()")
 
 
@@ -425,6 +425,25 @@ def test_backup_from_a_standby(server, site, standby, closing, access):
     assert "BACKUP FROM: standby" in (site.path(backup) / "data" / "backup_label").read_text()
     assert not any(path.endswith(".signal") for path in site.files(backup))
     revived = closing(Revived(site, increment))
+    assert revived.value(SUM) == expected
+    revived.check()
+
+
+def test_a_stop_at_the_border_of_a_segment(server, site, standby, closing):
+    """It needs nothing of the segment that begins there, which nobody has archived yet."""
+    for _ in range(20):
+        server.psql("UPDATE trades SET text = text || '.' WHERE id <= 10; CHECKPOINT")
+        server.psql("SELECT pg_switch_wal()")
+        place = server.value("postgres", "SELECT pg_current_wal_lsn()")
+        assert wait_until(lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{place}'"))
+        expected = server.value("postgres", SUM)
+        with Pulse(server, 5):  # the server itself may have written into the new segment meanwhile
+            backup = site.backup("full", "--access", "local")
+        within = int(backup["stop_lsn"].split("/")[1], 16) % backup["segment_size"]
+        if within == 0:
+            break
+    assert within == 0, backup["stop_lsn"]
+    revived = closing(Revived(site, backup))
     assert revived.value(SUM) == expected
     revived.check()
 
