@@ -37,40 +37,58 @@ void log_set_writer(LogFunc func, gpointer data)
     g_mutex_unlock(&writer_mutex);
 }
 
-/* A message is one line whatever stands in it (an error's hint, a server's text): a line feed must
- * not be able to forge another message. */
-static void write_standard_error(LogLevel level, const char *text)
+char *log_line(const char *text)
 {
-    g_autofree char *when = time_format(time_now());
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    g_autofree char *line = NULL;
+    char *line = g_utf8_make_valid(text, -1);
 
-    for (char *at = valid; *at != '\0'; at++) {
+    for (char *at = line; *at != '\0'; at++) {
         if (g_ascii_iscntrl(*at))
             *at = ' ';
     }
-    line = g_strdup_printf("%s %s: %s\n", when, level_names[level], valid);
+    return line;
+}
+
+static void write_standard_error(LogLevel level, const char *text)
+{
+    g_autofree char *when = time_format(time_now());
+    g_autofree char *clean = log_line(text);
+    g_autofree char *line = g_strdup_printf("%s %s: %s\n", when, level_names[level], clean);
+
     if (!file_write_all(STDERR_FILENO, line, strlen(line), "standard error", NULL))
         return; /* there is no place left to tell it */
 }
 
-void log_write(LogLevel level, const char *format, ...)
+static void write_message(const LogField *fields, LogLevel level, const char *format, va_list args)
 {
     g_autofree char *text = NULL;
-    va_list args;
 
     if (level > log_level())
         return;
-    va_start(args, format);
     text = g_strdup_vprintf(format, args);
-    va_end(args);
-
     g_mutex_lock(&writer_mutex);
     if (writer_func != NULL)
-        writer_func(level, text, writer_data);
+        writer_func(level, text, fields, writer_data);
     else
         write_standard_error(level, text);
     g_mutex_unlock(&writer_mutex);
+}
+
+void log_write(LogLevel level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_message(NULL, level, format, args);
+    va_end(args);
+}
+
+void log_write_fields(const LogField *fields, LogLevel level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_message(fields, level, format, args);
+    va_end(args);
 }
 
 gboolean log_level_parse(const char *text, LogLevel *ret_level, GError **error)

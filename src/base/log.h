@@ -11,7 +11,25 @@
 
 typedef enum { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
-typedef void (*LogFunc)(LogLevel level, const char *text, gpointer data);
+/* What a message is about, for those who look for it: a name in lower case, and its value. A field
+ * without a value is left out. */
+typedef struct {
+    const char *name; /* "job" */
+    const char *value;
+} LogField;
+
+/* Fields of a message, as an argument: LOG_FIELDS({"job", id}, {"source", source}). */
+#define LOG_FIELDS(...)                                                                            \
+    (const LogField[])                                                                             \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            NULL, NULL                                                                             \
+        }                                                                                          \
+    }
+
+/* `fields` ends with one that has no name; NULL: none. */
+typedef void (*LogFunc)(LogLevel level, const char *text, const LogField *fields, gpointer data);
 
 /* Messages above this level are dropped. The default is LOG_WARNING. */
 void log_set_level(LogLevel level);
@@ -21,6 +39,13 @@ LogLevel log_level(void);
 void log_set_writer(LogFunc func, gpointer data);
 
 void log_write(LogLevel level, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* The same with fields, which only writers that keep them apart (the journal) show. */
+void log_write_fields(const LogField *fields, LogLevel level, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+/* The text as one line: valid UTF-8, a space for each control character, so that it cannot forge
+ * another message whatever stands in it (an error's hint, a server's text). Free with g_free(). */
+char *log_line(const char *text);
 
 /* "error", "warning", "info", "debug"; ERROR_USAGE for another word. */
 gboolean log_level_parse(const char *text, LogLevel *ret_level,

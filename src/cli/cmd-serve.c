@@ -39,6 +39,8 @@ static gboolean run_serve(CommandRun *run, GError **error)
 {
     static const ServiceCommands commands = {check_entry, find_options};
     Config *config = command_config(run, error);
+    g_autoptr(SystemdJournal) journal = NULL;
+    gboolean result;
 
     if (config == NULL)
         return FALSE;
@@ -49,8 +51,12 @@ static gboolean run_serve(CommandRun *run, GError **error)
     }
     if (!output_is_verbose(run->output) && !output_is_quiet(run->output))
         log_set_level(service_log_level(config));
-    log_set_writer(systemd_has_journal() ? systemd_log : NULL, NULL);
-    return service_run(config, &commands, error);
+    if (systemd_has_journal())
+        journal = systemd_journal_new(NULL);
+    log_set_writer(journal != NULL ? systemd_log : NULL, journal);
+    result = service_run(config, &commands, error);
+    log_set_writer(output_log, run->output);
+    return result;
 }
 
 static const GOptionEntry entries[] = {
@@ -67,7 +73,8 @@ const Command command_serve = {
         "Runs in the foreground, as systemd wants it, until SIGTERM or Ctrl-C; one for each\n"
         "catalog. Jobs are processes of their own: they go on when the service ends, and the next\n"
         "one finds them. SIGHUP reads the configuration again; one that cannot be used is told in\n"
-        "the log, and the old one stays in force. Whoever a [notify NAME] section names is told of\n"
+        "the log, and the old one stays in force. Whoever a [notify NAME] section names is told "
+        "of\n"
         "failures, missed objectives, overdue backups and a repository that is nearly full.",
     .example = "holdfast serve\n"
                "  systemctl enable --now holdfast",

@@ -231,7 +231,7 @@ void output_warning(Output *output, const char *format, ...)
     notice(output, "warning", text);
 }
 
-void output_log(LogLevel level, const char *text, gpointer data)
+void output_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
     static const char *const kinds[] = {"error", "warning", "info", "debug"};
 

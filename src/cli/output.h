@@ -68,7 +68,7 @@ void output_warning(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3)
 void output_error(Output *output, const GError *problem);
 
 /* A LogFunc, with the Output as data: what libraries log, in the same form as warnings. */
-void output_log(LogLevel level, const char *text, gpointer data);
+void output_log(LogLevel level, const char *text, const LogField *fields, gpointer data);
 
 /* Flushes. FALSE when something that was printed did not get where it should: a full disk, but not
  * a reader that left. */

@@ -177,8 +177,9 @@ static gboolean check_role(const Route *route, const Request *request, Response 
     error_set(&problem, ERROR_PERMISSION, "%s may not do this", request->who);
     error_add_hint(&problem, "it needs the role %s", role_name(route->role));
     response_problem_status(response, 403, problem);
-    log_write(LOG_WARNING, "%s from %s was refused %s %s", request->who, request->address,
-              request->method, request->path);
+    log_write_fields(LOG_FIELDS({"user", request->who}, {"address", request->address}), LOG_WARNING,
+                     "%s from %s was refused %s %s", request->who, request->address,
+                     request->method, request->path);
     return FALSE;
 }
 
@@ -242,9 +243,11 @@ static void note_change(Api *api, const Request *request, const Response *respon
     };
     g_autoptr(GError) problem = NULL;
 
-    log_write(LOG_INFO, "%s from %s: %s %s: %u%s%s", entry.who, entry.address, entry.method,
-              entry.path, entry.status, entry.job != NULL ? ", job " : "",
-              entry.job != NULL ? entry.job : "");
+    log_write_fields(LOG_FIELDS({"user", entry.who}, {"address", entry.address},
+                                {"job", entry.job}),
+                     LOG_INFO, "%s from %s: %s %s: %u%s%s", entry.who, entry.address, entry.method,
+                     entry.path, entry.status, entry.job != NULL ? ", job " : "",
+                     entry.job != NULL ? entry.job : "");
     if (!catalog_audit(api_catalog(api), &entry, &problem))
         log_write(LOG_WARNING, "a change is not noted in the catalog: %s", problem->message);
     api_catalog_done(api);

@@ -77,7 +77,8 @@ static gboolean refuse(Auth *auth, const Request *request, gboolean given, Respo
     response_set_header(response, "WWW-Authenticate",
                         given ? "Bearer error=\"invalid_token\"" : "Bearer");
     if (given)
-        log_write(LOG_WARNING, "a token that is not valid came from %s", request->address);
+        log_write_fields(LOG_FIELDS({"address", request->address}), LOG_WARNING,
+                         "a token that is not valid came from %s", request->address);
     return FALSE;
 }
 

@@ -371,6 +371,13 @@ static gboolean start_runner(Jobs *jobs, const CatalogJob *job, GError **error)
     return TRUE;
 }
 
+static void log_about(const CatalogJob *job, LogLevel level, const char *what, const char *text)
+{
+    log_write_fields(LOG_FIELDS({"job", job->id}, {"operation", job->operation},
+                                {"source", job->source}),
+                     level, "job %s%s: %s", job->id, what, text);
+}
+
 /* A runner has ended: what it left in the catalog is right, unless it never came so far. */
 static void take_end(Jobs *jobs, const char *id, const Child *child, int status)
 {
@@ -421,9 +428,9 @@ static void settle_lost(Jobs *jobs, const CatalogJob *job)
         return;
     if (!catalog_job_settle(jobs->catalog, job->id, "running", "lost",
                             "its process is gone and has left no result", &done, &problem))
-        log_write(LOG_WARNING, "job %s: %s", job->id, problem->message);
+        log_about(job, LOG_WARNING, "", problem->message);
     else if (done)
-        log_write(LOG_WARNING, "job %s is lost: its process is gone", job->id);
+        log_about(job, LOG_WARNING, " is lost", "its process is gone");
 }
 
 /* Whether the job may start now. */
@@ -454,11 +461,11 @@ static void start_waiting(Jobs *jobs, const GPtrArray *active)
         if (!may_start(jobs, job, running))
             continue;
         if (start_runner(jobs, job, &problem)) {
-            log_write(LOG_INFO, "job %s starts: %s", job->id, job->operation);
+            log_about(job, LOG_INFO, " starts", job->operation);
             running++;
         } else if (!catalog_job_settle(jobs->catalog, job->id, "queued", "failed", problem->message,
                                        &done, NULL)) {
-            log_write(LOG_WARNING, "job %s cannot be started: %s", job->id, problem->message);
+            log_about(job, LOG_WARNING, " cannot be started", problem->message);
         }
     }
 }

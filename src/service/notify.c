@@ -67,6 +67,8 @@ static void wait_until(Channel *channel, gint64 end)
 /* TRUE when the message is dealt with, told or given up; FALSE when the channel ends first. */
 static gboolean deliver(Channel *channel, const CatalogMessage *message, gboolean *ret_sent)
 {
+    const LogField *fields = LOG_FIELDS({"notify", channel->target->name});
+
     *ret_sent = FALSE;
     for (guint attempt = 1;; attempt++) {
         g_autoptr(GError) problem = NULL;
@@ -83,10 +85,11 @@ static gboolean deliver(Channel *channel, const CatalogMessage *message, gboolea
             return FALSE;
         text = error_text(problem);
         if (!may_pass(problem) || time_now() - message->entered > AGE_LIMIT) {
-            log_write(LOG_WARNING, "%s; the message is given up", text);
+            log_write_fields(fields, LOG_WARNING, "%s; the message is given up", text);
             return TRUE;
         }
-        log_write(attempt == 1 ? LOG_WARNING : LOG_DEBUG, "%s; it will be tried again", text);
+        log_write_fields(fields, attempt == 1 ? LOG_WARNING : LOG_DEBUG,
+                         "%s; it will be tried again", text);
         wait_until(channel, g_get_monotonic_time() + wait_after(attempt));
     }
 }

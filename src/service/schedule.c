@@ -300,14 +300,17 @@ static gboolean run_item(Item *item, Catalog *catalog, gint64 now, gboolean paus
     gint64 due = newest_due(item, now);
     g_autoptr(GError) problem = NULL;
     g_autofree char *id = NULL;
+    const LogField *fields =
+        LOG_FIELDS({"schedule", item->entry.name}, {"source", item->entry.source});
 
     if (due == 0) {
-        log_write(LOG_WARNING, "schedule %s: a run was missed, too long ago to make up for it",
-                  item->entry.name);
+        log_write_fields(fields, LOG_WARNING,
+                         "schedule %s: a run was missed, too long ago to make up for it",
+                         item->entry.name);
     } else if (!paused && !hand_over(item, func, data, &id, &problem)) {
         g_autofree char *text = error_text(problem);
 
-        log_write(LOG_WARNING, "schedule %s: %s", item->entry.name, text);
+        log_write_fields(fields, LOG_WARNING, "schedule %s: %s", item->entry.name, text);
         if (!error_is(problem, ERROR_BUSY))
             return FALSE;
         g_clear_error(&problem);

@@ -243,8 +243,9 @@ static gboolean on_reload(gpointer data)
         log_write(LOG_INFO, "the configuration was read again: %u entries in the schedule",
                   schedule_count(service->schedule));
     } else {
-        log_write(LOG_ERROR, "the configuration was not taken over, the old one stays: %s",
-                  problem->message);
+        log_write_fields(LOG_FIELDS({"code", error_info_of(problem)->name}), LOG_ERROR,
+                         "the configuration was not taken over, the old one stays: %s",
+                         problem->message);
     }
     systemd_notify("READY=1");
     return G_SOURCE_CONTINUE;
@@ -270,7 +271,9 @@ static gboolean submit(const JobRequest *request, char **ret_id, gpointer data, 
 
     if (!jobs_submit(service->jobs, request, ret_id, error))
         return FALSE;
-    log_write(LOG_INFO, "%s: job %s", request->origin, *ret_id);
+    log_write_fields(LOG_FIELDS({"job", *ret_id}, {"operation", request->operation},
+                                {"source", request->source}),
+                     LOG_INFO, "%s: job %s", request->origin, *ret_id);
     return TRUE;
 }
 
@@ -352,14 +355,19 @@ static gboolean on_end(gpointer data)
 
 static void log_job(const json_t *job, gpointer data)
 {
+    const char *id = json_get_string(job, "id", "");
+    const char *operation = json_get_string(job, "operation", "");
     const char *state = json_get_string(job, "state", "");
     const json_t *problem = json_object_get(job, "error");
 
     if (!jobs_state_is_final(state))
         return;
-    log_write(strcmp(state, "succeeded") == 0 ? LOG_INFO : LOG_WARNING, "job %s (%s) %s%s%s",
-              json_get_string(job, "id", ""), json_get_string(job, "operation", ""), state,
-              json_is_object(problem) ? ": " : "", json_get_string(problem, "message", ""));
+    log_write_fields(LOG_FIELDS({"job", id}, {"operation", operation},
+                                {"source", json_get_string(job, "source", NULL)}, {"state", state},
+                                {"code", json_get_string(problem, "code", NULL)}),
+                     strcmp(state, "succeeded") == 0 ? LOG_INFO : LOG_WARNING, "job %s (%s) %s%s%s",
+                     id, operation, state, json_is_object(problem) ? ": " : "",
+                     json_get_string(problem, "message", ""));
 }
 
 static gboolean start_http(Service *service, GError **error)

@@ -23,10 +23,11 @@ class Service:
         self.log = holdfast.directory / "serve.log"
         self.process = None
         self.environment = environment
+        self.wrapper = []
 
     def start(self):
         self.process = subprocess.Popen(
-            self.holdfast.command("serve"), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            [*self.wrapper, *self.holdfast.command("serve")], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
             stderr=self.log.open("ab"), env=dict(os.environ, **(self.environment or {})))
         assert wait_until(lambda: self.status()["service"]), self.log.read_text()
         return self
@@ -301,6 +302,40 @@ def test_notify(holdfast, tmp_path):
             assert next_state(listener) == b"STOPPING=1"
         finally:
             os.unlink(address)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another journal can only be put into place as root")
+def test_journal(holdfast, tmp_path):
+    """Under the journal messages go to its socket, with fields. The service sees another /run, with a socket of ours."""
+    run = tmp_path / "journal"
+    (run / "systemd/journal").mkdir(parents=True)
+    wrapper = ["unshare", "--mount", "sh", "-c", f"mount --bind {run} /run && exec \"$@\"", "sh"]
+    if subprocess.run([*wrapper, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("no mount name space can be made here")
+    schedule(holdfast, "often", "cleanup", "0 0 1 1 *", misfire_grace="9000d")
+    service = Service(holdfast)
+    prepare(service, days=400)
+    log = os.stat(service.log)
+    service.environment = {"JOURNAL_STREAM": f"{log.st_dev}:{log.st_ino}"}
+    service.wrapper = wrapper
+    before = service.log.read_text()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        with contextlib.chdir(run / "systemd/journal"):  # a path of a socket must be short
+            listener.bind("socket")
+        listener.settimeout(60)
+        try:
+            service.start()
+            while True:
+                fields = dict(line.split("=", 1) for line in listener.recv(65536).decode().splitlines())
+                if fields.get("HOLDFAST_STATE") is not None:
+                    break
+        finally:
+            service.terminate()
+    (job,) = jobs(holdfast)
+    assert fields == {"PRIORITY": "6", "SYSLOG_IDENTIFIER": "holdfast", "HOLDFAST_JOB": job["id"],
+                      "HOLDFAST_OPERATION": "cleanup", "HOLDFAST_STATE": "succeeded",
+                      "MESSAGE": f"job {job['id']} (cleanup) succeeded"}
+    assert service.log.read_text() == before
 
 
 def test_init_writes_the_default_schedules(tmp_path):

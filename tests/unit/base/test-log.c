@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static void keep(LogLevel level, const char *text, gpointer data)
+static void keep(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
     g_string_append_printf(data, "%d %s|", (int)level, text);
 }

@@ -30,7 +30,7 @@ static gint64 fake_time(gpointer data)
     return fake_now;
 }
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
     guint *count = data;
 

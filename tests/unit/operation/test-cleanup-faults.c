@@ -33,7 +33,7 @@ static gint64 fake_time(gpointer data)
     return ((Fixture *)data)->now;
 }
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

@@ -212,7 +212,7 @@ static void test_operation(gconstpointer data)
 }
 
 /* What a failed operation could not tell is in the log, which nobody reads here. */
-static void drop_log(LogLevel level, const char *text, gpointer data)
+static void drop_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

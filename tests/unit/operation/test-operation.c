@@ -97,7 +97,7 @@ typedef struct {
     guint logged;
 } Fixture;
 
-static void count_log(LogLevel level, const char *text, gpointer data)
+static void count_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
     Fixture *fixture = data;
 

@@ -563,7 +563,7 @@ static void test_every_fault(StoreFixture *fixture, gconstpointer data)
     }
 }
 
-static void keep_quiet(LogLevel level, const char *text, gpointer data)
+static void keep_quiet(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

@@ -143,7 +143,7 @@ static void test_at_once(StoreFixture *fixture, gconstpointer data)
     place_clear(&place);
 }
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

@@ -11,7 +11,7 @@
 
 static guint warnings;
 
-static void count_warning(LogLevel level, const char *text, gpointer data)
+static void count_warning(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
     warnings++;
 }

@@ -27,7 +27,7 @@ typedef struct {
     ViewSchedule *schedule;
 } Fixture;
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

@@ -25,7 +25,7 @@ typedef struct {
     char *told; /* states that the watcher saw, with blanks */
 } Fixture;
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

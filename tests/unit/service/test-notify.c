@@ -14,7 +14,7 @@
 
 #define HEAD "[repository]\npath = /r\n"
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 

@@ -23,7 +23,7 @@ typedef struct {
     char *last; /* the last command */
 } Fixture;
 
-static void ignore_log(LogLevel level, const char *text, gpointer data)
+static void ignore_log(LogLevel level, const char *text, const LogField *fields, gpointer data)
 {
 }
 
