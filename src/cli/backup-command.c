@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "cli/values.h"
 #include "cli/verify-result.h"
 #include "cli/words.h"
 
@@ -113,16 +114,40 @@ static gboolean finish(CommandRun *run, OperationContext *context, const Manifes
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
+/* What stands on the command line is no mistake of the configuration. */
+static gboolean check_compression(const char *text, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *why = NULL;
+    CompressSpec spec;
+
+    if (text == NULL || compress_spec_parse(text, &spec, &problem))
+        return TRUE;
+    why = error_text(problem);
+    error_set(error, ERROR_USAGE, "--compression: %s", why);
+    if (error_hint(problem) != NULL)
+        error_add_hint(error, "%s", error_hint(problem));
+    return FALSE;
+}
+
+gboolean backup_command_check(const GOptionEntry *options, GError **error)
+{
+    g_auto(GStrv) databases = NULL, tables = NULL;
+    guint64 rate;
+
+    return check_compression(values_text(options, "compression"), error) &&
+           words_size("--rate", values_text(options, "rate"), &rate, error) &&
+           words_check_jobs(values_number(options, "jobs"), error) &&
+           words_split("--databases", values_list(options, "databases"), &databases, error) &&
+           words_split_patterns("--tables", values_list(options, "tables"), &tables, error);
+}
+
 static gboolean take_words(const BackupWords *words, BackupRequest *request, GError **error)
 {
     request->source = words->source;
     request->compression = words->compression;
     request->jobs = (guint)words->jobs;
-    if (words->rate != NULL && !size_parse(words->rate, &request->rate, error)) {
-        g_prefix_error(error, "--rate: ");
-        return FALSE;
-    }
-    return words_check_jobs(words->jobs, error);
+    return words_size("--rate", words->rate, &request->rate, error);
 }
 
 gboolean backup_command_run(CommandRun *run, const BackupWords *words, BackupRequest *request,

@@ -41,6 +41,10 @@ typedef struct {
 /* What needs the configuration: times in its zone. */
 typedef gboolean (*BackupFill)(const Config *config, BackupRequest *request, GError **error);
 
+/* Whether the values of the options above fit. */
+gboolean backup_command_check(const GOptionEntry *options,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Takes the words into the request, fills it (may be NULL), makes the backup, verifies what it
  * wrote, as the source's `verify` says, and tells of both. Damage becomes the exit status; FALSE
  * also where verify could not look: the backup is there all the same. */

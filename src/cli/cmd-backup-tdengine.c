@@ -4,7 +4,9 @@
  */
 #include "cli/backup-command.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 #include "cli/words.h"
+#include "tdengine/pattern.h"
 
 static BackupWords words;
 
@@ -18,16 +20,34 @@ static gboolean fill_range(const Config *config, BackupRequest *request, GError 
                             &request->time_to, error);
 }
 
-static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
+static gboolean check_tables(char **given, GError **error)
+{
+    g_autoptr(TdPatterns) patterns = NULL;
+    g_auto(GStrv) tables = NULL;
+
+    return words_split_patterns("--tables", given, &tables, error) &&
+           td_patterns_parse((const char *const *)tables, &patterns, error);
+}
+
+static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
 {
     static const char *const modes[] = {"auto", "quick", "scan", NULL};
+    gint64 from, to;
+
+    return words_check_choice("--mode", values_text(given, "mode"), modes, error) &&
+           words_time_range(config, values_text(given, "start"), values_text(given, "end"), &from,
+                            &to, error) &&
+           backup_command_check(given, error) && check_tables(values_list(given, "tables"), error);
+}
+
+static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
+{
     BackupRequest request = {.engine = "tdengine",
                              .type = type,
                              .since = options.since,
                              .mode = options.mode};
 
-    return words_check_choice("--mode", options.mode, modes, error) &&
-           backup_command_run(run, &words, &request, fill_range, error);
+    return backup_command_run(run, &words, &request, fill_range, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
@@ -75,6 +95,7 @@ const Command command_backup_tdengine_full = {
         "that was interrupted does not exist.",
     .example = "holdfast backup tdengine full --source market",
     .options = full_entries,
+    .check = check,
     .run = run_full,
 };
 
@@ -98,5 +119,6 @@ const Command command_backup_tdengine_incremental = {
         "warning says why.",
     .example = "holdfast backup tdengine incremental --source market",
     .options = incremental_entries,
+    .check = check,
     .run = run_incremental,
 };

@@ -2,8 +2,12 @@
  *
  * holdfast backup postgresql full and incremental.
  */
+#include <string.h>
+
+#include "base/error.h"
 #include "cli/backup-command.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 #include "cli/words.h"
 
 static BackupWords words;
@@ -13,10 +17,37 @@ static struct {
     gboolean checksum, nice;
 } options;
 
-static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
+/* Only what goes through pg_dump can leave databases out. */
+static gboolean check_databases(const GOptionEntry *given, const Config *config, GError **error)
+{
+    const char *method = values_text(given, "method");
+    const ConfigSource *source;
+
+    if (config == NULL)
+        return TRUE;
+    source = config_find_source(config, values_text(given, "source"), "postgresql", NULL, error);
+    if (source == NULL)
+        return FALSE;
+    if (values_list(given, "databases") == NULL ||
+        strcmp(method != NULL ? method : source->method, "logical") == 0)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "a physical backup holds the whole server, not single databases");
+    error_add_hint(error, "use --method logical, or choose the databases at the restore");
+    return FALSE;
+}
+
+static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
 {
     static const char *const methods[] = {"physical", "logical", NULL};
     static const char *const accesses[] = {"auto", "local", "stream", NULL};
+
+    return words_check_choice("--method", values_text(given, "method"), methods, error) &&
+           words_check_choice("--access", values_text(given, "access"), accesses, error) &&
+           backup_command_check(given, error) && check_databases(given, config, error);
+}
+
+static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
+{
     BackupRequest request = {.engine = "postgresql",
                              .type = type,
                              .method = options.method,
@@ -24,9 +55,7 @@ static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
                              .checksum = options.checksum,
                              .nice = options.nice};
 
-    return words_check_choice("--method", options.method, methods, error) &&
-           words_check_choice("--access", options.access, accesses, error) &&
-           backup_command_run(run, &words, &request, NULL, error);
+    return backup_command_run(run, &words, &request, NULL, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)
@@ -81,6 +110,7 @@ const Command command_backup_postgresql_full = {
         "not exist.",
     .example = "holdfast backup postgresql full --source market",
     .options = full_entries,
+    .check = check,
     .run = run_full,
 };
 
@@ -95,5 +125,6 @@ const Command command_backup_postgresql_incremental = {
         "full is made, and a warning says why.",
     .example = "holdfast backup postgresql incremental --source market",
     .options = incremental_entries,
+    .check = check,
     .run = run_incremental,
 };

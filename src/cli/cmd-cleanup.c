@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "cli/commands.h"
 #include "operation/describe.h"
+#include "cli/values.h"
 #include "cli/words.h"
 
 static struct {
@@ -216,6 +217,15 @@ static gboolean resolve_unreadable(OperationContext *context, char **given, char
     return TRUE;
 }
 
+static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+{
+    g_auto(GStrv) sources = NULL, backups = NULL;
+
+    return words_split("--source", values_list(given, "source"), &sources, error) &&
+           words_split("--unreadable", values_list(given, "unreadable"), &backups, error) &&
+           (config == NULL || check_sources(config, sources, error));
+}
+
 static gboolean run_cleanup(CommandRun *run, GError **error)
 {
     g_autoptr(OperationContext) context = command_open(run, error);
@@ -267,5 +277,6 @@ const Command command_cleanup = {
         "clock is before the newest backup, or where more than half of all would go without --yes.",
     .example = "holdfast cleanup --dry-run --verbose\n  holdfast cleanup --source market",
     .options = entries,
+    .check = check,
     .run = run_cleanup,
 };

@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 #include "cli/words.h"
 
 static struct {
@@ -59,6 +60,14 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
         output_warning(output, "%s", (const char *)report->warnings->pdata[i]);
 }
 
+static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+{
+    gint64 when;
+
+    return words_check_jobs(values_number(given, "jobs"), error) &&
+           words_time(config, "--target-time", values_text(given, "target-time"), &when, error);
+}
+
 static gboolean run_drill(CommandRun *run, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
@@ -67,16 +76,10 @@ static gboolean run_drill(CommandRun *run, GError **error)
     RestoreReport report = {0};
     gboolean done;
 
-    if (!words_check_jobs(options.jobs, error))
-        return FALSE;
     context = command_open(run, error);
-    if (context == NULL)
+    if (context == NULL ||
+        !words_time(context->config, "--target-time", options.target_time, &target.time, error))
         return FALSE;
-    if (options.target_time != NULL &&
-        !time_parse(options.target_time, config_time_zone(context->config), &target.time, error)) {
-        g_prefix_error(error, "--target-time: ");
-        return FALSE;
-    }
     const DrillRequest request = {.source = run->arguments[0],
                                   .backup_id = options.backup_id,
                                   .recovery = options.target_time != NULL ? &target : NULL,
@@ -115,5 +118,6 @@ const Command command_drill = {
     .example = "holdfast drill market\n"
                "  holdfast drill market --target-time '2026-11-22 10:30'",
     .options = entries,
+    .check = check,
     .run = run_drill,
 };

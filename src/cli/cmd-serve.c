@@ -14,17 +14,6 @@ static struct {
     char *run_job;
 } options;
 
-/* A schedule must name a command that there is. */
-static gboolean check_entry(const ScheduleEntry *entry, GError **error)
-{
-    guint used;
-
-    if (command_match(entry->command, &used, error) != NULL)
-        return TRUE;
-    g_prefix_error(error, "[schedule %s]: ", entry->name);
-    return FALSE;
-}
-
 /* The fields of requests are the options of the commands that they stand for. */
 static const GOptionEntry *find_options(const char *words)
 {
@@ -37,7 +26,7 @@ static const GOptionEntry *find_options(const char *words)
 
 static gboolean run_serve(CommandRun *run, GError **error)
 {
-    static const ServiceCommands commands = {check_entry, find_options};
+    static const ServiceCommands commands = {find_options, command_accepts};
     Config *config = command_config(run, error);
     g_autoptr(SystemdJournal) journal = NULL;
     gboolean result;

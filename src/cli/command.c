@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/suggest.h"
 #include "cli/help.h"
+#include "cli/values.h"
 
 /* --- Options that every command has ----------------------------------------------------------- */
 
@@ -278,6 +279,25 @@ static gboolean check_arguments(const Command *command, char **arguments, GError
     return FALSE;
 }
 
+gboolean command_accepts(char **words, const Config *config, GError **error)
+{
+    g_auto(CommonOptions) common = {0};
+    g_auto(OptionValues) values = {0};
+    g_auto(GStrv) rest = NULL;
+    CommonEntries entries;
+    guint used;
+    const Command *command = command_match(words, &used, error);
+
+    if (command == NULL)
+        return FALSE;
+    rest = g_strdupv(words + used - 1);
+    values_init(&values, command->options);
+    common_entries(&common, command->reads_only, &entries);
+    return parse_options(&rest, values.entries, entries.entries, FALSE, error) &&
+           check_arguments(command, rest + 1, error) &&
+           (command->check == NULL || command->check(values.entries, config, error));
+}
+
 static LogLevel wanted_level(OutputOptions options)
 {
     if (options.verbose)
@@ -313,7 +333,8 @@ static int run_command(const Command *command, const CommonOptions *common, char
     log_set_level(wanted_level(common->output));
     if (!command->own_signals)
         watch_start(&watch, cancellable);
-    result = command->run(&run, &error) && output_finish(output, &error);
+    result = (command->check == NULL || command->check(command->options, NULL, &error)) &&
+             command->run(&run, &error) && output_finish(output, &error);
     if (!command->own_signals)
         watch_stop(&watch);
     log_set_writer(NULL, NULL);

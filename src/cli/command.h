@@ -40,6 +40,11 @@ typedef struct {
     int failure_status;
     /* Handles SIGINT, SIGTERM and SIGHUP itself; its cancellable never fires. */
     gboolean own_signals;
+    /* Whether the values fit, as far as they and the configuration tell: what is asked where a
+     * request or a schedule wants the command to be run, and before it is run here. There the
+     * configuration is not read yet, config is NULL, and what depends on it is left to the run. The
+     * values are read by cli/values.h. NULL: they are checked when the command runs. */
+    gboolean (*check)(const GOptionEntry *options, const Config *config, GError **error);
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 
@@ -51,6 +56,10 @@ extern const Command *const command_table[];
  * many of them. ERROR_USAGE with the nearest known command as hint. */
 const Command *command_match(char **words, guint *ret_used,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether a command line could be run: `words` are what stands behind "holdfast". Threads: any. */
+gboolean command_accepts(char **words, const Config *config,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The options that every command has, those of --repository and --key only where it takes them, for
  * texts: they point to nowhere. Ends with a row without a name; free with g_free(). */

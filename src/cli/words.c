@@ -5,6 +5,7 @@
 #include "cli/words.h"
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/time.h"
 
 #define JOBS_LIMIT 128
@@ -84,10 +85,19 @@ gboolean words_check_jobs(int jobs, GError **error)
     return FALSE;
 }
 
-/* A side that was not given is open. */
-static gboolean parse_time(const char *option, const char *text, GTimeZone *zone, gint64 *ret_when,
-                           GError **error)
+gboolean words_size(const char *option, const char *text, guint64 *ret_size, GError **error)
 {
+    if (text == NULL || size_parse(text, ret_size, error))
+        return TRUE;
+    g_prefix_error(error, "%s: ", option);
+    return FALSE;
+}
+
+gboolean words_time(const Config *config, const char *option, const char *text, gint64 *ret_when,
+                    GError **error)
+{
+    GTimeZone *zone = config != NULL ? config_time_zone(config) : NULL;
+
     if (text == NULL || time_parse(text, zone, ret_when, error))
         return TRUE;
     g_prefix_error(error, "%s: ", option);
@@ -97,13 +107,12 @@ static gboolean parse_time(const char *option, const char *text, GTimeZone *zone
 gboolean words_time_range(const Config *config, const char *start, const char *end,
                           gint64 *ret_from, gint64 *ret_to, GError **error)
 {
-    GTimeZone *zone = config_time_zone(config);
     gint64 from = G_MININT64, to = G_MAXINT64;
 
-    if (!parse_time("--start", start, zone, &from, error) ||
-        !parse_time("--end", end, zone, &to, error))
+    if (!words_time(config, "--start", start, &from, error) ||
+        !words_time(config, "--end", end, &to, error))
         return FALSE;
-    if (from >= to) {
+    if (config != NULL && from >= to) {
         error_set(error, ERROR_USAGE, "--start must be before --end");
         return FALSE;
     }

@@ -23,7 +23,7 @@ struct Api {
     Jobs *jobs;
     Monitor *monitor;
     Auth *auth;
-    ApiOptionsFunc options;
+    const ServiceCommands *commands;
     Repository *repository;
     GMutex config_mutex;
     Config *config;
@@ -46,14 +46,14 @@ static gboolean open_all(Api *api, GError **error)
     return api->auth != NULL;
 }
 
-Api *api_new(const Config *config, Jobs *jobs, ApiOptionsFunc options, GError **error)
+Api *api_new(const Config *config, Jobs *jobs, const ServiceCommands *commands, GError **error)
 {
     g_autoptr(Api) api = g_new0(Api, 1);
 
     g_mutex_init(&api->config_mutex);
     g_mutex_init(&api->catalog_mutex);
     api->jobs = jobs;
-    api->options = options;
+    api->commands = commands;
     api->config = config_ref(config);
     return open_all(api, error) ? g_steal_pointer(&api) : NULL;
 }
@@ -95,9 +95,9 @@ gboolean api_has_tokens(Api *api)
     return auth_has_tokens(api->auth);
 }
 
-const GOptionEntry *api_options(Api *api, const char *words)
+const ServiceCommands *api_commands(Api *api)
 {
-    return api->options(words);
+    return api->commands;
 }
 
 gboolean api_is_encrypted(Api *api)

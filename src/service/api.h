@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "operation/context.h"
+#include "service/commands.h"
 #include "service/jobs.h"
 #include "service/monitor.h"
 #include "service/request.h"
@@ -19,12 +20,8 @@
 
 typedef struct Api Api;
 
-/* The options of the command with these words, "" for one without; NULL where there is no such
- * command. The commands stand in a layer above. */
-typedef const GOptionEntry *(*ApiOptionsFunc)(const char *words);
-
-/* jobs must outlive the Api. */
-Api *api_new(const Config *config, Jobs *jobs, ApiOptionsFunc options,
+/* jobs and commands must outlive the Api. */
+Api *api_new(const Config *config, Jobs *jobs, const ServiceCommands *commands,
              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void api_free(Api *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Api, api_free)
@@ -48,7 +45,7 @@ gboolean api_handle(Request *request, Response *response, gpointer data);
 Config *api_config(Api *api);
 Jobs *api_jobs(Api *api);
 Monitor *api_monitor(Api *api);
-const GOptionEntry *api_options(Api *api, const char *words);
+const ServiceCommands *api_commands(Api *api);
 gboolean api_is_encrypted(Api *api);
 
 /* A context of its own for one request: repository and catalog, which is brought up to the

@@ -61,8 +61,11 @@ gboolean rest_submit(Api *api, Request *request, Response *response, const JobRe
     g_autofree char *origin = g_strconcat("rest ", request->who, NULL);
     g_autoptr(GError) problem = NULL;
     g_autofree char *id = NULL;
+    g_autoptr(Config) config = api_config(api);
     JobRequest own = *job;
 
+    if (!api_commands(api)->check((char **)job->command, config, error))
+        return FALSE;
     own.origin = origin;
     if (jobs_submit(api_jobs(api), &own, &id, &problem))
         return rest_answer_job(api, request, response, id, error);

@@ -158,7 +158,7 @@ static json_t *make_plan(const Config *config, char **command, GError **error)
 
 static gboolean takes_backup(Api *api, const char *words)
 {
-    const GOptionEntry *entry = api_options(api, words);
+    const GOptionEntry *entry = api_commands(api)->options(words);
 
     while (entry != NULL && entry->long_name != NULL && strcmp(entry->long_name, "backup-id") != 0)
         entry++;

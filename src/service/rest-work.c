@@ -16,7 +16,7 @@ char **rest_words(Api *api, const char *words, const json_t *body, GError **erro
     g_auto(GStrv) parts = g_strsplit(words, " ", -1);
 
     g_strv_builder_addv(builder, (const char **)parts);
-    if (!fields_to_words(api_options(api, words), body, builder, error))
+    if (!fields_to_words(api_commands(api)->options(words), body, builder, error))
         return NULL;
     return g_strv_builder_end(builder);
 }
@@ -43,6 +43,30 @@ const ConfigSource *rest_find_source(const Config *config, const char *name, con
     return source;
 }
 
+/* A backup that a field names must be there, and of the source: its whole id goes into the body. */
+static gboolean fix_backup(Api *api, json_t *body, const char *field, const ConfigSource *source,
+                           GError **error)
+{
+    const char *given = json_get_string(body, field, NULL);
+    g_autoptr(OperationContext) context = NULL;
+    g_autofree char *id = NULL;
+    g_autofree char *owner = NULL;
+
+    if (given == NULL)
+        return TRUE;
+    context = api_context(api, error);
+    id = context != NULL ? operation_resolve_backup(context, given, error) : NULL;
+    owner = id != NULL ? rest_backup_source(context, id, error) : NULL;
+    if (owner == NULL)
+        return FALSE;
+    json_object_set_new(body, field, json_text(id));
+    if (strcmp(owner, source->name) == 0)
+        return TRUE;
+    error_set(error, ERROR_REFUSED, "backup %s is of source %s, not of %s", id, owner,
+              source->name);
+    return FALSE;
+}
+
 /* --- backup ----------------------------------------------------------------------------------- */
 
 gboolean rest_start_backup(Api *api, Request *request, Response *response, GError **error)
@@ -61,7 +85,7 @@ gboolean rest_start_backup(Api *api, Request *request, Response *response, GErro
     if (command == NULL)
         return FALSE;
     source = rest_find_source(config, json_get_string(body, "source", NULL), parts[1], error);
-    if (source == NULL)
+    if (source == NULL || !fix_backup(api, body, "since", source, error))
         return FALSE;
     json_object_set_new(body, "source", json_text(source->name));
     g_strfreev(command);
@@ -103,6 +127,7 @@ static char **with_argument(char **words, const char *argument)
 gboolean rest_drill(Api *api, Request *request, Response *response, GError **error)
 {
     g_autoptr(Config) config = api_config(api);
+    g_autoptr(json_t) body = request->body != NULL ? json_copy(request->body) : json_object();
     const ConfigSource *source;
     g_auto(GStrv) command = NULL;
     JobRequest job = {.operation = "drill"};
@@ -110,7 +135,11 @@ gboolean rest_drill(Api *api, Request *request, Response *response, GError **err
     if (!request_check_query(request, wait_only, error))
         return FALSE;
     source = rest_find_source(config, request->parameters[0], NULL, error);
-    command = source != NULL ? rest_words(api, "drill", request->body, error) : NULL;
+    command = source != NULL ? rest_words(api, "drill", body, error) : NULL; /* the types */
+    if (command == NULL || !fix_backup(api, body, "backup_id", source, error))
+        return FALSE;
+    g_strfreev(command);
+    command = rest_words(api, "drill", body, error);
     if (command == NULL)
         return FALSE;
     command = with_argument(command, source->name);

@@ -36,7 +36,8 @@ gboolean rest_scheduler_jobs(Api *api, Request *request, Response *response, GEr
  * wait for it. */
 gboolean rest_answer_job(Api *api, Request *request, Response *response, const char *id,
                          GError **error);
-/* Enters the job and answers with it; where it is busy, 409 with the job that is in the way. */
+/* Checks the job's command, enters the job and answers with it; where it is busy, 409 with the job
+ * that is in the way. */
 gboolean rest_submit(Api *api, Request *request, Response *response, const JobRequest *job,
                      GError **error);
 

@@ -169,16 +169,29 @@ json_t *service_describe_schedule(Jobs *jobs, const Config *config, Catalog *cat
 
 /* --- the configuration ------------------------------------------------------------------------ */
 
-static Schedule *make_schedule(const Service *service, const Config *config, GError **error)
+/* The schedule, each of whose commands can be run. */
+static Schedule *read_schedule(const Config *config, const ServiceCommands *commands,
+                               GError **error)
 {
     g_autoptr(Schedule) schedule = schedule_new(config, error);
 
+    for (guint i = 0; schedule != NULL && i < schedule_count(schedule); i++) {
+        const ScheduleEntry *entry = schedule_entry(schedule, i);
+
+        if (!commands->check(entry->command, config, error)) {
+            g_prefix_error(error, "[schedule %s]: ", entry->name);
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&schedule);
+}
+
+static Schedule *make_schedule(const Service *service, const Config *config, GError **error)
+{
+    g_autoptr(Schedule) schedule = read_schedule(config, service->commands, error);
+
     if (schedule == NULL)
         return NULL;
-    for (guint i = 0; i < schedule_count(schedule); i++) {
-        if (!service->commands->check(schedule_entry(schedule, i), error))
-            return NULL;
-    }
     return schedule_remember(schedule, service->catalog, time_now(), error)
                ? g_steal_pointer(&schedule)
                : NULL;
@@ -380,7 +393,7 @@ static gboolean start_http(Service *service, GError **error)
         .tls_key = config_get(service->config, "server", "tls_key"),
     };
 
-    service->api = api_new(service->config, service->jobs, service->commands->options, error);
+    service->api = api_new(service->config, service->jobs, service->commands, error);
     if (service->api == NULL)
         return FALSE;
     api_use_monitor(service->api, service->monitor);

@@ -16,16 +16,9 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "service/commands.h"
 #include "service/jobs.h"
 #include "service/schedule.h"
-
-/* What the layer above knows of commands. */
-typedef struct {
-    /* What else an entry of the schedule must satisfy: that its command is one. */
-    gboolean (*check)(const ScheduleEntry *entry, GError **error);
-    /* The options of a command, which are the fields of requests. */
-    const GOptionEntry *(*options)(const char *words);
-} ServiceCommands;
 
 /* Runs until a signal or a request ends it. Takes config. ERROR_BUSY where there is one already. */
 gboolean service_run(Config *config, const ServiceCommands *commands,

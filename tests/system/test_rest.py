@@ -287,6 +287,30 @@ def test_malformed_json(rest):
     assert answer.status == 413
 
 
+def test_wrong_values(rest):
+    """What a command would refuse is refused at once, in its words, and makes no job."""
+    before = rest.get("jobs?limit=1")["items"][0]["id"]
+    for path, body, status, said in [
+            ("backup/postgresql/full", {"rate": "abc"}, 400, "--rate"),
+            ("backup/postgresql/full", {"method": "other"}, 400, "--method"),
+            ("backup/postgresql/full", {"access": "other"}, 400, "--access"),
+            ("backup/postgresql/full", {"compression": "zstd:99"}, 400, "--compression"),
+            ("backup/postgresql/full", {"jobs": 1000}, 400, "--jobs"),
+            ("backup/postgresql/full", {"databases": ["a,,b"]}, 400, "--databases"),
+            ("backup/postgresql/full", {"databases": "a", "method": "physical"}, 400, "whole server"),
+            ("backup/postgresql/full", {"mode": "scan"}, 400, "mode"),
+            ("backup/postgresql/incremental", {"rate": "-1"}, 400, "--rate"),
+            ("backup/postgresql/full", {"source": "nowhere"}, 404, "nowhere"),
+            ("cleanup/old-backups", {"source": ["nowhere"]}, 404, "nowhere"),
+            ("cleanup/old-backups", {"unreadable": [""]}, 400, "--unreadable"),
+            ("drill/main", {"target_time": "noon"}, 400, "--target-time"),
+            ("drill/main", {"jobs": -1}, 400, "--jobs"),
+            ("drill/main", {"backup_id": "nonsense"}, 404, "nonsense")]:
+        answer = rest.call("POST", path, body)
+        assert answer.status == status and said in answer.json["detail"], (path, body, answer)
+    assert rest.get("jobs?limit=1")["items"][0]["id"] == before
+
+
 def test_malformed_http(rest):
     token = rest.token("admin")
     chunked = ("POST /api/backup-recovery/cleanup/old-backups HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"

@@ -4,6 +4,8 @@
  */
 #include "cli/command.h"
 
+#include <glib/gstdio.h>
+
 #include <string.h>
 
 #include "base/error.h"
@@ -141,6 +143,74 @@ static void test_words(void)
     g_assert_true(error_is(error, ERROR_USAGE));
 }
 
+/* Whether the line would be accepted with a source of each engine; *ret_text is why not. */
+static gboolean accepts(const Config *config, const char *line, char **ret_text)
+{
+    g_auto(GStrv) words = g_strsplit(line, " ", -1);
+    g_autoptr(GError) error = NULL;
+
+    if (command_accepts(words, config, &error)) {
+        g_assert_no_error(error);
+        return TRUE;
+    }
+    *ret_text = error_text(error);
+    return FALSE;
+}
+
+/* Wrong values are found without running anything; right ones leave nothing behind. */
+static void test_accepts(void)
+{
+    static const char text[] = "[general]\ntime_zone = UTC\n[source pg]\nengine = postgresql\n"
+                               "[source td]\nengine = tdengine\n";
+    static const struct {
+        const char *line;
+        const char *said; /* NULL: it is accepted */
+    } cases[] = {
+        {"backup postgresql full --source pg --rate 20M --compression zstd:3 --nice --jobs 2",
+         NULL},
+        {"backup postgresql full --rate=fast", "--rate"},
+        {"backup postgresql full --jobs=many", "jobs"},
+        {"backup postgresql full --jobs=129", "--jobs"},
+        {"backup postgresql full --methd=logical", "--methd"},
+        {"backup postgresql full --method=other", "--method"},
+        {"backup postgresql full --databases=a", "whole server"},
+        {"backup postgresql full --databases=a --method=logical", NULL},
+        {"backup postgresql full pg", "one argument too many"},
+        {"backup postgresql full --source nowhere", "nowhere"},
+        {"backup postgresql incremental --compression=zip", "--compression"},
+        {"backup tdengine incremental --mode=scan", NULL},
+        {"backup tdengine incremental --mode=other", "--mode"},
+        {"backup tdengine full --start 2026-01-01 --end 2026-01-02 --tables d.t*", NULL},
+        {"backup tdengine full --start 2026-01-02 --end 2026-01-01", "--start must be before"},
+        {"backup tdengine full --start noon", "--start"},
+        {"backup tdengine full --tables a.b.c", "--tables"},
+        {"cleanup --source pg,td", NULL},
+        {"cleanup --source nowhere", "nowhere"},
+        {"drill pg --target-time 2026-01-01", NULL},
+        {"drill pg --target-time noon", "--target-time"},
+        {"drill", "needs"},
+        {"verify --all", NULL},
+        {"make coffee", "no command"},
+    };
+    g_autofree char *directory = g_dir_make_tmp("hf-cli-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "holdfast.conf", NULL);
+    g_autoptr(Config) config = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+    config = config_load(path, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *why = NULL;
+
+        if (accepts(config, cases[i].line, &why) != (cases[i].said == NULL) ||
+            (why != NULL && strstr(why, cases[i].said) == NULL))
+            g_error("%s: %s", cases[i].line, why);
+    }
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(g_rmdir(directory), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -148,5 +218,6 @@ int main(int argc, char **argv)
     g_test_add_func("/cli/command/table", test_table);
     g_test_add_func("/cli/command/help", test_help);
     g_test_add_func("/cli/command/words", test_words);
+    g_test_add_func("/cli/command/accepts", test_accepts);
     return g_test_run();
 }
