@@ -265,9 +265,10 @@ static void make_file(const char *path)
         file_give_at(fd, path);
 }
 
-/* Opens or creates the database file. *ret_unusable tells a file that is no catalog from trouble
- * around it. */
-static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError **error)
+/* Opens or creates the database file; `whole`: it is known to be whole. *ret_unusable tells a file
+ * that is no catalog from trouble around it. */
+static gboolean open_database(Catalog *catalog, gboolean whole, gboolean *ret_unusable,
+                              GError **error)
 {
     gint64 version;
     int code;
@@ -285,7 +286,7 @@ static gboolean open_database(Catalog *catalog, gboolean *ret_unusable, GError *
                          error) ||
         !schema_version(catalog, &version, error) ||
         (version < SCHEMA_VERSION && !make_schema(catalog, error)) ||
-        !check_integrity(catalog, error)) {
+        (!whole && !check_integrity(catalog, error))) {
         code = sqlite3_errcode(catalog->database) & 0xff;
         *ret_unusable = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR ||
                         code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE;
@@ -347,7 +348,7 @@ Catalog *catalog_open(Repository *repository, const char *state_directory, GErro
         path = g_build_filename(state_directory, name, NULL);
     }
     catalog = catalog_new(repository, path);
-    if (open_database(catalog, &unusable, &problem))
+    if (open_database(catalog, FALSE, &unusable, &problem))
         return g_steal_pointer(&catalog);
     if (!unusable || state_directory == NULL) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -357,9 +358,17 @@ Catalog *catalog_open(Repository *repository, const char *state_directory, GErro
     if (!set_aside(path, error))
         return NULL;
     catalog = catalog_new(repository, path);
-    if (!open_database(catalog, &unusable, error))
+    if (!open_database(catalog, FALSE, &unusable, error))
         return NULL;
     return g_steal_pointer(&catalog);
+}
+
+Catalog *catalog_open_again(const Catalog *catalog, GError **error)
+{
+    g_autoptr(Catalog) another = catalog_new(catalog->repository, catalog->path);
+    gboolean unusable;
+
+    return open_database(another, TRUE, &unusable, error) ? g_steal_pointer(&another) : NULL;
 }
 
 void catalog_free(Catalog *catalog)

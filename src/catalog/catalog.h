@@ -21,6 +21,9 @@ typedef struct Catalog Catalog;
  * NULL: in memory, for a bare machine. */
 Catalog *catalog_open(Repository *repository, const char *state_directory,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Another connection to a catalog that is open, which was found whole then: what is cheap enough to
+ * be done for each request. */
+Catalog *catalog_open_again(const Catalog *catalog, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void catalog_free(Catalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalog, catalog_free)
 

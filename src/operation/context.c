@@ -4,13 +4,12 @@
  */
 #include "operation/context.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "base/suggest.h"
+#include "repo/backup-id.h"
 
 /* A catalog that knows what the repository has. */
 static Catalog *open_fresh(Repository *repository, const char *state_directory, GError **error)
@@ -65,6 +64,22 @@ OperationContext *operation_context_open(Config *config, GError **error)
     return g_steal_pointer(&context);
 }
 
+OperationContext *operation_context_open_known(Config *config, const Catalog *catalog,
+                                               GError **error)
+{
+    g_autoptr(OperationContext) context = g_new0(OperationContext, 1);
+
+    context->config = config;
+    context->repository = operation_open_repository(config, error);
+    if (context->repository == NULL)
+        return NULL;
+    context->catalog = catalog_open_again(catalog, error);
+    if (context->catalog == NULL)
+        return NULL;
+    context->scratch_directory = make_scratch(config);
+    return g_steal_pointer(&context);
+}
+
 void operation_context_free(OperationContext *context)
 {
     if (context == NULL)
@@ -96,15 +111,21 @@ char *operation_resolve_backup(OperationContext *context, const char *id, GError
     g_autoptr(GPtrArray) ids = NULL;
     const char *found = NULL;
     const char *nearest;
+    gboolean committed;
     guint count = 0;
 
+    /* A whole id needs no listing. */
+    if (backup_id_valid(id)) {
+        if (!backup_is_committed(context->repository, id, &committed, error))
+            return NULL;
+        if (committed)
+            return g_strdup(id);
+    }
     if (!backup_list(context->repository, &ids, error))
         return NULL;
     for (guint i = 0; i < ids->len; i++) {
         const char *known = g_ptr_array_index(ids, i);
 
-        if (strcmp(known, id) == 0)
-            return g_strdup(id);
         if (id[0] != '\0' && (g_str_has_prefix(known, id) || g_str_has_suffix(known, id))) {
             found = known;
             count++;

@@ -21,6 +21,10 @@ typedef struct {
 /* Takes config; opens the repository that it names, then the catalog, and brings the catalog up to
  * the repository. */
 OperationContext *operation_context_open(Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same for who has the catalog open and keeps it up by itself: another connection to it, and
+ * what is in it is taken as it stands. */
+OperationContext *operation_context_open_known(Config *config, const Catalog *catalog,
+                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void operation_context_free(OperationContext *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OperationContext, operation_context_free)
 

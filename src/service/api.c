@@ -12,6 +12,7 @@
 #include "codec/hash.h"
 #include "operation/open.h"
 #include "service/auth.h"
+#include "service/refresher.h"
 #include "service/replay.h"
 #include "service/rest.h"
 
@@ -27,9 +28,9 @@ struct Api {
     Repository *repository;
     GMutex config_mutex;
     Config *config;
-    GMutex catalog_mutex; /* guards all below */
+    Refresher *refresher;
+    GMutex catalog_mutex; /* guards the catalog */
     Catalog *catalog;
-    gint64 refreshed; /* monotonic */
 };
 
 static gboolean open_all(Api *api, GError **error)
@@ -41,6 +42,9 @@ static gboolean open_all(Api *api, GError **error)
         return FALSE;
     api->catalog = catalog_open(api->repository, directory, error);
     if (api->catalog == NULL || !catalog_answers_settle(api->catalog, error))
+        return FALSE;
+    api->refresher = refresher_start(api->catalog, REFRESH_INTERVAL, TIME_MINUTE, error);
+    if (api->refresher == NULL)
         return FALSE;
     api->auth = auth_new(directory, error);
     return api->auth != NULL;
@@ -62,6 +66,7 @@ void api_free(Api *api)
 {
     if (api == NULL)
         return;
+    refresher_free(api->refresher);
     catalog_free(api->catalog);
     if (api->repository != NULL)
         repository_unref(api->repository);
@@ -107,7 +112,9 @@ gboolean api_is_encrypted(Api *api)
 
 OperationContext *api_context(Api *api, GError **error)
 {
-    return operation_context_open(api_config(api), error);
+    return api_refresh(api, error)
+               ? operation_context_open_known(api_config(api), api->catalog, error)
+               : NULL;
 }
 
 Jobs *api_jobs(Api *api)
@@ -136,16 +143,9 @@ void api_catalog_done(Api *api)
     g_mutex_unlock(&api->catalog_mutex);
 }
 
-gboolean api_catalog_refresh(Api *api, GError **error)
+gboolean api_refresh(Api *api, GError **error)
 {
-    gint64 now = time_monotonic();
-
-    if (api->refreshed != 0 && now - api->refreshed < REFRESH_INTERVAL)
-        return TRUE;
-    if (!catalog_refresh(api->catalog, error))
-        return FALSE;
-    api->refreshed = now;
-    return TRUE;
+    return refresher_ask(api->refresher, error);
 }
 
 /* --- who, and where to ------------------------------------------------------------------------ */

@@ -48,14 +48,14 @@ Monitor *api_monitor(Api *api);
 const ServiceCommands *api_commands(Api *api);
 gboolean api_is_encrypted(Api *api);
 
-/* A context of its own for one request: repository and catalog, which is brought up to the
- * repository. */
+/* A context of its own for one request: repository and catalog, fresh as of api_refresh(). */
 OperationContext *api_context(Api *api, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The API's own connection to the catalog, until api_catalog_done(). */
 Catalog *api_catalog(Api *api);
 void api_catalog_done(Api *api);
-/* Brings that one up to the repository where the last time is some seconds ago. Between the two. */
-gboolean api_catalog_refresh(Api *api, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Makes sure that the catalog is fresh enough to answer from (service/refresher.h). Not between the
+ * two: it may wait. */
+gboolean api_refresh(Api *api, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -97,6 +98,8 @@ static void look(Monitor *monitor, Config *config)
     monitor->view = view;
     g_mutex_unlock(&monitor->mutex);
     view_unref(before);
+    /* What a burst of requests needed is not kept for the next one. */
+    (void)malloc_trim(0);
 }
 
 /* Until the next look is due. With the mutex held. */

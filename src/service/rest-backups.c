@@ -50,10 +50,11 @@ static gboolean take_filter(Api *api, const Request *request, CatalogFilter *fil
 static gboolean read_backups(Api *api, const CatalogFilter *filter, GPtrArray **ret_backups,
                              GError **error)
 {
-    Catalog *catalog = api_catalog(api);
-    gboolean result =
-        api_catalog_refresh(api, error) && catalog_backups(catalog, filter, ret_backups, error);
+    gboolean result;
 
+    if (!api_refresh(api, error))
+        return FALSE;
+    result = catalog_backups(api_catalog(api), filter, ret_backups, error);
     api_catalog_done(api);
     return result;
 }
@@ -175,10 +176,11 @@ static gboolean find_start(const GPtrArray *records, const char *cursor, guint *
 
 static gboolean read_recoveries(Api *api, GPtrArray **ret_records, GError **error)
 {
-    Catalog *catalog = api_catalog(api);
-    gboolean result =
-        api_catalog_refresh(api, error) && catalog_recoveries(catalog, ret_records, error);
+    gboolean result;
 
+    if (!api_refresh(api, error))
+        return FALSE;
+    result = catalog_recoveries(api_catalog(api), ret_records, error);
     api_catalog_done(api);
     return result;
 }

@@ -150,13 +150,12 @@ gboolean rest_drill(Api *api, Request *request, Response *response, GError **err
 
 /* --- verify ----------------------------------------------------------------------------------- */
 
-/* The newest report on a backup, or NULL. New reference. */
+/* The newest report on a backup, or NULL. New reference. The catalog is fresh: the backup was just
+ * looked up. */
 static gboolean newest_report(Api *api, const char *id, json_t **ret_report, GError **error)
 {
-    Catalog *catalog = api_catalog(api);
     g_autoptr(GPtrArray) records = NULL;
-    gboolean result =
-        catalog_refresh(catalog, error) && catalog_records(catalog, "verify", &records, error);
+    gboolean result = catalog_records(api_catalog(api), "verify", &records, error);
 
     api_catalog_done(api);
     *ret_report = NULL;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -447,6 +448,8 @@ gboolean service_run(Config *config, const ServiceCommands *commands, GError **e
     guint sources[4];
     guint running = 0;
 
+    /* Threads are many and do little: what one of them frees the next one shall use. */
+    (void)mallopt(M_ARENA_MAX, 1);
     /* A client that goes away is no reason to end. */
     signal(SIGPIPE, SIG_IGN);
     if (!open_all(&service, error))
