@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST interface of a real service with real PostgreSQL jobs. Every answer is held against docs/openapi.yaml."""
+import concurrent.futures
 import datetime
 import os
 import random
@@ -315,14 +316,31 @@ def test_malformed_http(rest):
     token = rest.token("admin")
     chunked = ("POST /api/backup-recovery/cleanup/old-backups HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
                f"Authorization: Bearer {token}\r\n\r\n").encode()
-    for data in (b"", b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100, b"\x16\x03\x01\x02\x00",
-                 b"GET " + b"/" * 40000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
-                 b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", chunked + b"zz\r\n", chunked + b"5\r\nab",
-                 chunked + b"10000\r\n" + b"x" * 65536 + b"\r\n10000\r\n" + b"x" * 65536 + b"\r\n0\r\n\r\n",
-                 b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-                 b"GET /a?b=%ff HTTP/1.1\r\nHost: x\r\n\r\n", b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n"):
-        answer = rest.raw(data)
-        assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4", b"HTTP/1.1 5")), (data[:40], answer)
+    none, own = (0, False), (400, True)  # the status, and whether the answer is ours: the library's own has no type
+    cases = [
+        (b"", none), (b"\r\n\r\n", none), (b"GET\r\n\r\n", none, (400, False)), (b"\x00" * 100, none, (400, False)),
+        (b"\x16\x03\x01\x02\x00", none), (chunked + b"5\r\nab", none), (b"GET / HTTP/9.9\r\n\r\n", (505, False)),
+        (b"GET " + b"/" * 40000 + b" HTTP/1.1\r\n\r\n", (414, False)),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", (431, False)),
+        (b"GET / HTTP/1.1\r\n\r\n", (400, False)), (b"GET / HTTP/1.1\r\nHost: x\r\nbroken\r\n\r\n", (400, False)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", (400, False)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n", (413, False)),
+        (chunked + b"zz\r\n", (400, False)), (chunked + b"f" * 20 + b"\r\n", (413, False)),
+        (chunked + b"10000\r\n" + b"x" * 65536 + b"\r\n10000\r\n" + b"x" * 65536 + b"\r\n0\r\n\r\n", (413, True)),
+        (b"POST /api/backup-recovery/cleanup/old-backups HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n"
+         b"Authorization: Bearer " + token.encode() + b"\r\n\r\n", (413, True)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 70 + b"\r\n", own),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", own),
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", own), (b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", own),
+        (b"GET /a?b=%ff HTTP/1.1\r\nHost: x\r\n\r\n", own), (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", (405, True))]
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:  # some are silent until their time is over
+        answers = list(pool.map(rest.raw, [data for data, *_ in cases]))
+    for (data, *expected), answer in zip(cases, answers):
+        status = int(answer.split()[1]) if answer else 0
+        typed = b"\r\nContent-Type: application/problem+json\r\n" in answer
+        # A connection that is closed with bytes unread may take the answer with it.
+        assert (status, typed) in expected or (len(data) > 4000 and not answer), (data[:60], answer)
+        assert status == 0 or typed or b"\r\nConnection: close\r\n" in answer, answer
     assert rest.get("/healthz", role=None) == {"status": "ok"}
 
 
