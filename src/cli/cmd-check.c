@@ -10,6 +10,8 @@
 #include "base/time.h"
 #include "cli/commands.h"
 #include "engine/engine.h"
+#include "service/auth.h"
+#include "service/service.h"
 
 #define CLOCK_TOLERANCE TIME_MINUTE
 
@@ -188,6 +190,27 @@ static gboolean check_sources(Findings *findings, const EngineCheck *request, GE
     return TRUE;
 }
 
+/* --- The service ------------------------------------------------------------------------------ */
+
+/* What serve and a reload would say to its sections. */
+static void check_service(Findings *findings, const Config *config)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(Auth) auth = auth_new(config_state_directory(config), &problem);
+    g_autofree char *text = NULL;
+    guint entries;
+
+    if (auth == NULL || !service_check_config(config, &command_services, auth_has_tokens(auth),
+                                              &entries, &problem)) {
+        note_error(findings, "service", problem);
+        return;
+    }
+    text = g_strdup_printf("%u %s in the schedule, %u to tell", entries,
+                           entries == 1 ? "entry" : "entries",
+                           g_strv_length((char **)config_notifies(config)));
+    note(FACT_OK, "service", text, NULL, findings);
+}
+
 /* A codec that is configured must be one that we have, before the first backup finds out. */
 static gboolean check_compression(const Config *config, GError **error)
 {
@@ -223,6 +246,7 @@ static gboolean run_check(CommandRun *run, GError **error)
     note(FACT_OK, "configuration", config_path(config), NULL, &findings);
     repository = check_repository(&findings, config, &request.repository_free);
     request.repository = repository;
+    check_service(&findings, config);
     done = check_sources(&findings, &request, error);
     output_json(run->output, findings.facts);
     if (findings.failed)
@@ -239,8 +263,11 @@ const Command command_check = {
     .summary = "look at configuration, repository and servers",
     .description =
         "Prints a line per fact: ok, warning, failed or unreachable, with a hint where something\n"
-        "is to be done. Exit status 0 when nothing failed, 1 when something did, 5 when a server\n"
-        "or the repository could not be reached.",
+        "is to be done. The sections of the service are held to what it would say to them: its\n"
+        "schedules and their commands, whom to tell, certificate and addresses. Exit status 0 "
+        "when\n"
+        "nothing failed, 1 when something did, 5 when a server or the repository could not be\n"
+        "reached.",
     .example = "holdfast check market",
     .run = run_check,
 };

@@ -24,9 +24,10 @@ static const GOptionEntry *find_options(const char *words)
     return NULL;
 }
 
+const ServiceCommands command_services = {find_options, command_accepts};
+
 static gboolean run_serve(CommandRun *run, GError **error)
 {
-    static const ServiceCommands commands = {find_options, command_accepts};
     Config *config = command_config(run, error);
     g_autoptr(SystemdJournal) journal = NULL;
     gboolean result;
@@ -43,7 +44,7 @@ static gboolean run_serve(CommandRun *run, GError **error)
     if (systemd_has_journal())
         journal = systemd_journal_new(NULL);
     log_set_writer(journal != NULL ? systemd_log : NULL, journal);
-    result = service_run(config, &commands, error);
+    result = service_run(config, &command_services, error);
     log_set_writer(output_log, run->output);
     return result;
 }

@@ -6,6 +6,7 @@
 #define HOLDFAST_CLI_COMMANDS_H
 
 #include "cli/command.h"
+#include "service/commands.h"
 
 extern const Command command_init;
 extern const Command command_check;
@@ -55,5 +56,8 @@ extern const Command command_job_show;
 extern const Command command_job_cancel;
 extern const Command command_job_log;
 extern const Command command_notify_test;
+
+/* What the service knows of all of them. In cmd-serve.c. */
+extern const ServiceCommands command_services;
 
 #endif

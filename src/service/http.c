@@ -444,31 +444,59 @@ static void port_free(gpointer data)
     g_free(port);
 }
 
-/* Beyond loopback anybody may come, and listen on the way. */
-static gboolean check_exposure(const Http *http, const Listener *listener, gboolean tokens,
-                               GError **error)
+static gboolean check_certificate(const HttpSettings *settings, GError **error)
 {
-    if (listener->loopback || (http->tls != NULL && tokens))
+    const char *given = settings->tls_certificate, *key = settings->tls_key;
+
+    if (given == NULL && key == NULL)
         return TRUE;
-    error_set(error, ERROR_CONFIG,
-              "[server] listen: %s is reached by other hosts, and there is no %s",
-              listener->address, http->tls == NULL ? "certificate" : "token");
-    error_add_hint(error,
-                   http->tls == NULL
-                       ? "set tls_certificate and tls_key in [server], or listen on 127.0.0.1"
-                       : "make one: holdfast token add NAME --role viewer");
+    if (given != NULL && key != NULL)
+        return tls_check(given, key, error);
+    error_set(error, ERROR_CONFIG, "[server] has %s and no %s",
+              given != NULL ? "tls_certificate" : "tls_key",
+              given != NULL ? "tls_key" : "tls_certificate");
+    error_add_hint(error, "name both files, or neither");
     return FALSE;
 }
 
-static gboolean add_port(Http *http, const char *address, gboolean tokens, GError **error)
+/* Beyond loopback anybody may come, and listen on the way. */
+static gboolean check_exposure(const HttpSettings *settings, const char *address, GError **error)
+{
+    gboolean secure = settings->tls_certificate != NULL;
+    gboolean loopback;
+
+    if (!listen_is_loopback(address, &loopback, error))
+        return FALSE;
+    if (loopback || (secure && settings->tokens))
+        return TRUE;
+    error_set(error, ERROR_CONFIG,
+              "[server] listen: %s is reached by other hosts, and there is no %s", address,
+              secure ? "token" : "certificate");
+    error_add_hint(error,
+                   secure ? "make one: holdfast token add NAME --role viewer"
+                          : "set tls_certificate and tls_key in [server], or listen on 127.0.0.1");
+    return FALSE;
+}
+
+gboolean http_check(const HttpSettings *settings, GError **error)
+{
+    if (!check_certificate(settings, error))
+        return FALSE;
+    for (guint i = 0; settings->listen[i] != NULL; i++) {
+        if (!check_exposure(settings, settings->listen[i], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean add_port(Http *http, const char *address, GError **error)
 {
     Port *port = g_new0(Port, 1);
 
     port->http = http;
     g_ptr_array_add(http->ports, port);
     port->listener = listener_open(address, error);
-    if (port->listener == NULL || !check_exposure(http, port->listener, tokens, error) ||
-        !start_port(http, port, error))
+    if (port->listener == NULL || !start_port(http, port, error))
         return FALSE;
     g_ptr_array_add(http->addresses, g_strdup(port->listener->address));
     return TRUE;
@@ -477,9 +505,12 @@ static gboolean add_port(Http *http, const char *address, gboolean tokens, GErro
 Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpointer data,
                  GError **error)
 {
-    Http *http = g_new0(Http, 1);
+    Http *http;
     gboolean result = TRUE;
 
+    if (!http_check(settings, error))
+        return NULL;
+    http = g_new0(Http, 1);
     g_mutex_init(&http->mutex);
     http->handler = *handler;
     http->data = data;
@@ -494,7 +525,7 @@ Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpoin
         result = http->tls != NULL;
     }
     for (guint i = 0; result && settings->listen[i] != NULL; i++)
-        result = add_port(http, settings->listen[i], settings->tokens, error);
+        result = add_port(http, settings->listen[i], error);
     if (!result) {
         http_stop(http);
         return NULL;

@@ -42,8 +42,11 @@ typedef struct {
     gboolean tokens; /* there is a token: else nobody may come from beyond loopback */
 } HttpSettings;
 
-/* Opens all addresses and serves. ERROR_CONFIG where an address lies beyond loopback and there is no
- * certificate or no token. */
+/* Whether a server may be started with these, without opening anything. ERROR_CONFIG where an address
+ * lies beyond loopback and there is no certificate or no token. */
+gboolean http_check(const HttpSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Opens all addresses and serves; http_check() first. */
 Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpointer data,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Ends all connections, waits for requests that are being worked on. NULL is fine. */

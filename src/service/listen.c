@@ -16,7 +16,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#define BACKLOG 512
+#define BACKLOG     512
+#define UNIX_PREFIX "unix:"
 
 void listener_free(Listener *listener)
 {
@@ -94,7 +95,7 @@ static gboolean open_unix(Listener *listener, const char *path, GError **error)
         return FALSE;
     }
     strcpy(address.sun_path, path);
-    listener->local = listener->loopback = TRUE;
+    listener->local = TRUE;
     if (!remove_stale(&address, error) ||
         !bind_socket(listener, (const struct sockaddr *)&address, sizeof(address), error))
         return FALSE;
@@ -165,8 +166,6 @@ static gboolean open_inet(Listener *listener, GError **error)
         error_take(error, ERROR_CONFIG, problem);
         return FALSE;
     }
-    listener->loopback = g_inet_address_get_is_loopback(
-        g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address)));
     if (!bind_socket(listener, (struct sockaddr *)&native,
                      (socklen_t)g_socket_address_get_native_size(address), error) ||
         !start_listening(listener, error))
@@ -175,14 +174,31 @@ static gboolean open_inet(Listener *listener, GError **error)
     return TRUE;
 }
 
+static gboolean is_local(const char *address)
+{
+    return g_str_has_prefix(address, UNIX_PREFIX);
+}
+
+gboolean listen_is_loopback(const char *address, gboolean *ret_loopback, GError **error)
+{
+    g_autoptr(GSocketAddress) parsed = is_local(address) ? NULL : parse_address(address, error);
+
+    if (!is_local(address) && parsed == NULL)
+        return FALSE;
+    *ret_loopback =
+        parsed == NULL || g_inet_address_get_is_loopback(
+                              g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(parsed)));
+    return TRUE;
+}
+
 Listener *listener_open(const char *address, GError **error)
 {
     g_autoptr(Listener) listener = g_new0(Listener, 1);
-    gboolean local = g_str_has_prefix(address, "unix:");
+    gboolean local = is_local(address);
 
     listener->fd = -1;
     listener->address = g_strdup(address);
-    if (!(local ? open_unix(listener, address + strlen("unix:"), error)
+    if (!(local ? open_unix(listener, address + strlen(UNIX_PREFIX), error)
                 : open_inet(listener, error)))
         return NULL;
     return g_steal_pointer(&listener);

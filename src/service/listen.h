@@ -12,10 +12,9 @@
 
 typedef struct {
     int fd;
-    gboolean local;    /* a unix socket: who connects is known by his credentials */
-    gboolean loopback; /* not reached from other hosts */
-    char *address;     /* as in the configuration, with the port that was chosen for 0 */
-    char *path;        /* of a unix socket, which is removed again */
+    gboolean local; /* a unix socket: who connects is known by his credentials */
+    char *address;  /* as in the configuration, with the port that was chosen for 0 */
+    char *path;     /* of a unix socket, which is removed again */
 } Listener;
 void listener_free(Listener *listener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listener, listener_free)
@@ -24,6 +23,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listener, listener_free)
  * since who may what is decided by credentials. ERROR_CONFIG for what is no address of this host,
  * ERROR_BUSY where somebody listens there. */
 Listener *listener_open(const char *address, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether only this host reaches an address. ERROR_CONFIG for what is none. */
+gboolean listen_is_loopback(const char *address, gboolean *ret_loopback,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The address of a client for people and for counting: "192.0.2.1", "unix". Free with g_free(). */
 char *listen_client_address(const struct sockaddr *address, socklen_t length);

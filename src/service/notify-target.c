@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "base/time.h"
+#include "config/keys.h"
 #include "config/values.h"
 
 #define SECRET_LIMIT 4096
@@ -114,6 +115,57 @@ static gboolean check_command(NotifyTarget *target, const char *command, GError 
                   "for example: command = /usr/local/bin/tell --urgent", error);
 }
 
+/* A key that says nothing for this type is a mistake: who wrote url and command meant something. */
+static gboolean check_keys(const Config *config, const NotifyTarget *target, const char *group,
+                           const char *type, GError **error)
+{
+    static const char *const common[] = {"type", "on", "timeout", NULL};
+    static const char *const webhook[] = {"url", "secret_file", "ca_file", NULL};
+    static const char *const email[] = {"url",           "from", "to",      "user",
+                                        "password_file", "tls",  "ca_file", NULL};
+    static const char *const command[] = {"command", NULL};
+    const char *const *own = strcmp(type, "webhook") == 0 ? webhook
+                             : strcmp(type, "email") == 0 ? email
+                                                          : command;
+
+    for (const ConfigKey *row = config_keys; row->section != NULL; row++) {
+        if (strcmp(row->section, "notify") != 0 || g_strv_contains(common, row->key) ||
+            g_strv_contains(own, row->key) || config_get(config, group, row->key) == row->fallback)
+            continue;
+        error_set(error, ERROR_CONFIG, "[notify %s] has the key \"%s\", which type = %s has not",
+                  target->name, row->key, type);
+        error_add_hint(error, "remove the line, or correct the type");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean check_secret(const NotifyTarget *target, const char *path, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    Secret *secret = path != NULL ? notify_secret(path, &problem) : NULL;
+    g_autofree char *why = problem != NULL ? error_text(problem) : NULL;
+
+    secret_destroy(secret);
+    return problem == NULL ||
+           refuse(target, why, "write the secret into the file, readable by the service alone",
+                  error);
+}
+
+/* What a delivery will read is looked at now, not when there is something to tell. */
+static gboolean check_files(const NotifyTarget *target, GError **error)
+{
+    g_autofree char *why = NULL;
+
+    if (!check_secret(target, target->secret_file, error) ||
+        !check_secret(target, target->password_file, error))
+        return FALSE;
+    if (target->ca_file == NULL || access(target->ca_file, R_OK) == 0)
+        return TRUE;
+    why = g_strdup_printf("has a ca_file that cannot be read: %s", target->ca_file);
+    return refuse(target, why, "name a file with certificates (PEM)", error);
+}
+
 static guint read_kinds(const char *list)
 {
     g_auto(GStrv) words = config_list_split(list);
@@ -159,7 +211,9 @@ NotifyTarget *notify_target_new(const Config *config, const char *name, GError *
     }
     if (fits && target->timeout < TIME_SECOND)
         fits = refuse(target, "has a timeout of less than a second", "write timeout = 30s", error);
-    return fits ? g_steal_pointer(&target) : NULL;
+    return fits && check_keys(config, target, group, type, error) && check_files(target, error)
+               ? g_steal_pointer(&target)
+               : NULL;
 }
 
 gboolean notify_check(const Config *config, GError **error)

@@ -187,6 +187,30 @@ static Schedule *read_schedule(const Config *config, const ServiceCommands *comm
     return g_steal_pointer(&schedule);
 }
 
+/* Its listen belongs to the caller: free with g_strfreev(). */
+static HttpSettings http_settings(const Config *config, gboolean tokens)
+{
+    return (HttpSettings){
+        .listen = config_list_split(config_get(config, "server", "listen")),
+        .tls_certificate = config_get(config, "server", "tls_certificate"),
+        .tls_key = config_get(config, "server", "tls_key"),
+        .tokens = tokens,
+    };
+}
+
+gboolean service_check_config(const Config *config, const ServiceCommands *commands,
+                              gboolean tokens, guint *ret_entries, GError **error)
+{
+    g_autoptr(Schedule) schedule = read_schedule(config, commands, error);
+    HttpSettings settings = http_settings(config, tokens);
+    g_auto(GStrv) listen = settings.listen;
+
+    if (schedule == NULL || !notify_check(config, error) || !http_check(&settings, error))
+        return FALSE;
+    *ret_entries = schedule_count(schedule);
+    return TRUE;
+}
+
 static Schedule *make_schedule(const Service *service, const Config *config, GError **error)
 {
     g_autoptr(Schedule) schedule = read_schedule(config, service->commands, error);
@@ -222,14 +246,16 @@ static gboolean reload(Service *service, GError **error)
 {
     g_autoptr(Config) config = config_load(config_path(service->config), error);
     Schedule *schedule;
+    guint entries;
 
-    if (config == NULL || !check_same(service->config, config, error))
+    /* The last token may be revoked while the service runs: nobody comes in then. */
+    if (config == NULL || !check_same(service->config, config, error) ||
+        !service_check_config(config, service->commands, TRUE, &entries, error))
         return FALSE;
     schedule = make_schedule(service, config, error);
     if (schedule == NULL)
         return FALSE;
-    if (!notify_check(config, error) ||
-        !http_reload(service->http, config_get(config, "server", "tls_certificate"),
+    if (!http_reload(service->http, config_get(config, "server", "tls_certificate"),
                      config_get(config, "server", "tls_key"), error) ||
         !monitor_use_config(service->monitor, config, error)) {
         schedule_free(schedule);
@@ -387,12 +413,8 @@ static void log_job(const json_t *job, gpointer data)
 static gboolean start_http(Service *service, GError **error)
 {
     const HttpHandler handler = {api_admit, api_handle};
-    g_auto(GStrv) listen = config_list_split(config_get(service->config, "server", "listen"));
-    HttpSettings settings = {
-        .listen = listen,
-        .tls_certificate = config_get(service->config, "server", "tls_certificate"),
-        .tls_key = config_get(service->config, "server", "tls_key"),
-    };
+    HttpSettings settings = http_settings(service->config, FALSE);
+    g_auto(GStrv) listen = settings.listen;
 
     service->api = api_new(service->config, service->jobs, service->commands, error);
     if (service->api == NULL)

@@ -20,6 +20,13 @@
 #include "service/jobs.h"
 #include "service/schedule.h"
 
+/* Whether a service could run with this configuration: its schedule, with commands that could be
+ * run, whom to tell, certificate and addresses. `tokens`: there is one. Nothing is opened.
+ * *ret_entries is how many entries the schedule has. */
+gboolean service_check_config(const Config *config, const ServiceCommands *commands,
+                              gboolean tokens, guint *ret_entries,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Runs until a signal or a request ends it. Takes config. ERROR_BUSY where there is one already. */
 gboolean service_run(Config *config, const ServiceCommands *commands,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -116,6 +116,13 @@ static Credentials *read_credentials(const char *certificate, const char *key, G
     return result ? g_steal_pointer(&credentials) : NULL;
 }
 
+gboolean tls_check(const char *certificate, const char *key, GError **error)
+{
+    g_autoptr(Credentials) credentials = read_credentials(certificate, key, error);
+
+    return credentials != NULL;
+}
+
 Tls *tls_new(const char *certificate, const char *key, GError **error)
 {
     g_autoptr(Credentials) credentials = read_credentials(certificate, key, error);

@@ -15,6 +15,9 @@ typedef struct Tls Tls;
 /* Certificate chain and key as PEM files. The key may not be readable by others. ERROR_CONFIG where
  * they do not belong together. */
 Tls *tls_new(const char *certificate, const char *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Whether that could be done, without doing it. */
+gboolean tls_check(const char *certificate, const char *key,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tls_free(Tls *tls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tls, tls_free)
 

@@ -389,6 +389,40 @@ def test_reload_checks_targets(watched):
     assert wait_until(lambda: ("holdfast_notifications_waiting", (("name", "n"),)) in watched.metrics())
 
 
+def test_check_looks_at_the_service(watched, tmp_path):
+    """What a service would refuse is told by check, and not taken over by a reload."""
+    watched.start()
+    good = watched.holdfast.config.read_text()
+    server = "[server]\n"
+
+    def told(status):
+        facts = watched.holdfast.run("check", "--json")
+        assert facts.status == status, facts
+        return {fact["subject"]: fact for fact in facts.json}["service"]
+
+    assert told(0)["text"] == "0 entries in the schedule, 0 to tell"
+    for bad, said in [
+            (good + "[notify n]\ntype = webhook\n", "needs a url"),
+            (good + "[notify n]\ntype = webhook\nurl = https://x\ncommand = x\n", 'the key "command"'),
+            (good + "[notify n]\ntype = email\nurl = smtp://x\nfrom = a@b\nto = a@b\nuser = u\n", "password_file"),
+            (good + f"[notify n]\ntype = webhook\nurl = https://x\nsecret_file = {tmp_path}/none\n", f"{tmp_path}/none"),
+            (good + "[schedule s]\ncommand = backup postgresql full --rate fast\ncron = @daily\n", "--rate"),
+            (good + "[schedule s]\ncommand = cleanup\nsource = main\ncron = @daily\n", "takes no source"),
+            (good.replace(server, f"{server}tls_certificate = {tmp_path}/cert.pem\n"), "no tls_key"),
+            (good.replace(server, f"{server}tls_key = {tmp_path}/key.pem\n"), "no tls_certificate")]:
+        watched.holdfast.config.write_text(bad)
+        fact = told(1)
+        assert fact["state"] == "failed" and said in fact["text"], fact
+        before = watched.log.read_text().count("the old one stays")
+        watched.process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: watched.log.read_text().count("the old one stays") > before, 60)
+    watched.holdfast.config.write_text(
+        good.replace(f"listen = unix:{watched.socket}", "listen = 0.0.0.0:0"))
+    assert "reached by other hosts" in told(1)["text"]
+    watched.holdfast.config.write_text(good + "[notify n]\ntype = command\ncommand = true\n")
+    assert told(0)["text"] == "0 entries in the schedule, 1 to tell"
+
+
 # --- e-mail -------------------------------------------------------------------------------------------------------
 
 class MailServer:

@@ -59,6 +59,12 @@ static void test_check(void)
         {"type = command\n", "needs a command"},
         {"type = command\ncommand = sh -c \"x\n", "needs a command"},
         {"type = command\ncommand = x\ntimeout = 10ms\n", "timeout"},
+        {"type = webhook\nurl = https://x\ncommand = x\n", "\"command\""},
+        {"type = command\ncommand = x\nurl = https://x\n", "\"url\""},
+        {"type = command\ncommand = x\ntls = off\n", "\"tls\""},
+        {"type = webhook\nurl = https://x\nto = a@b\n", "\"to\""},
+        {"type = webhook\nurl = https://x\nsecret_file = /nonexistent/s\n", "/nonexistent/s"},
+        {"type = webhook\nurl = https://x\nca_file = /nonexistent/c\n", "/nonexistent/c"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
