@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from pgcluster import PROGRAM, wait_until
+from pgcluster import PROGRAM, ROOT, wait_until
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
 
@@ -336,6 +336,39 @@ def test_journal(holdfast, tmp_path):
                       "HOLDFAST_OPERATION": "cleanup", "HOLDFAST_STATE": "succeeded",
                       "MESSAGE": f"job {job['id']} (cleanup) succeeded"}
     assert service.log.read_text() == before
+
+
+def test_the_end_of_the_demo(holdfast):
+    """`./run demo --serve`, from where the service begins: every line that it prints for another terminal works."""
+    holdfast.config.write_text(holdfast.config.read_text().replace("[server]\nlisten = 127.0.0.1:0\n", ""))
+    script = ("doing=; tell() { printf '%s\\n' \"$@\"; }; show() { printf '$ %s\\n' \"$1\"; }; "
+              "work=$1 TD=ws://127.0.0.1:1; . demo/serve.sh; echo ended")
+    environment = dict(os.environ, PATH=f"{PROGRAM.parent}:{os.environ['PATH']}")
+    output = holdfast.directory / "said"
+    process = subprocess.Popen(["sh", "-eu", "-c", script, "sh", str(holdfast.directory)], cwd=ROOT,
+                               stdout=output.open("wb"), stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+    try:
+        assert wait_until(lambda: "the service runs: 3 entries" in output.read_text(), 60), output.read_text()
+        lines = [line.strip() for line in output.read_text().splitlines() if line.startswith("  ")]
+        api, *commands = lines
+        assert len(commands) == 6 and all(command.startswith("curl ") for command in commands), lines
+        for command in commands:
+            if "/events" in command:
+                command = command.replace("curl -sN", "curl -sN --max-time 1")
+            done = subprocess.run(["sh", "-c", f"{api}\n{command}"], stdout=subprocess.PIPE, check=False)
+            if "openapi" in command:
+                assert b"openapi: 3.1.0" in done.stdout
+            elif "/events" not in command:
+                answer = json.loads(done.stdout)
+                # The schedule may have begun the same backup just before.
+                assert "items" in answer or answer.get("state") == "succeeded" or answer["code"] == "busy", (command, answer)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+        for job in jobs(holdfast, "--state", "active"):
+            holdfast.run("job", "cancel", job["id"])
+        assert wait_until(lambda: not runners(holdfast))
+    assert process.returncode == 0 and output.read_text().endswith("ended\n"), output.read_text()
 
 
 def test_init_writes_the_default_schedules(tmp_path):
