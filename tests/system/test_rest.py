@@ -75,6 +75,15 @@ def test_open_paths(rest):
     assert rest.call("HEAD", "/healthz", role=None, documented=False).status == 200
 
 
+def test_no_other_site_may_ask(rest):
+    """CORS is off: a page of another site gets no leave to read an answer, nor to ask with a token."""
+    origin = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+    asked = rest.call("OPTIONS", "backups", role=None, headers=origin, documented=False)
+    assert asked.status == 405, asked
+    for answer in (asked, rest.call("GET", "/healthz", role=None, headers=origin), rest.call("GET", "backups", headers=origin)):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")], answer
+
+
 # --- who may what -----------------------------------------------------------------------------------------------------
 
 def test_tokens_and_roles(rest):
@@ -348,7 +357,7 @@ def test_slow_clients(rest):
     """Many that begin a request and do not go on keep nobody else out."""
     sockets = []
     try:
-        for index in range(200):
+        for index in range(500):
             sockets.append(socket.create_connection(rest.address, timeout=60))
             sockets[-1].sendall(b"GET /api/backup-recovery/jobs HTTP/1.1\r\nHost: x\r\nX-Slow" if index % 2 else b"G")
         assert rest.get("/healthz", role=None) == {"status": "ok"}

@@ -242,6 +242,25 @@ def test_events(watched, cluster, database):
     assert response.status == 400 and json.loads(response.read())["code"] == "usage"
 
 
+def test_two_hundred_streams(watched):
+    """All of them are told of a job, and the service stays small."""
+    watched.start()
+    streams = [watched.open("/api/backup-recovery/events") for _ in range(200)]
+    try:
+        assert all(stream.status == 200 for stream in streams)
+        assert watched.metrics().value("holdfast_event_streams") == 200
+        watched.holdfast.ok("cleanup")
+        for stream in streams:
+            while b"cleanup" not in stream.readline():
+                pass
+        with open(f"/proc/{watched.process.pid}/status", encoding="ascii") as file:
+            (memory,) = [int(line.split()[1]) for line in file if line.startswith("VmRSS")]
+        assert memory < 50 * 1024
+    finally:
+        for stream in streams:
+            stream.close()
+
+
 # --- webhooks -----------------------------------------------------------------------------------------------------
 
 class Hook(http.server.ThreadingHTTPServer):
