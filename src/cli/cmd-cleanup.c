@@ -207,8 +207,12 @@ static gboolean resolve_unreadable(OperationContext *context, char **given, char
     g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
 
     for (guint i = 0; given != NULL && given[i] != NULL; i++) {
-        g_autofree char *id = operation_resolve_backup(context, given[i], error);
+        g_autofree char *id = NULL;
 
+        if (cleanup_may_name(context->repository, given[i]))
+            id = g_strdup(given[i]);
+        else
+            id = operation_resolve_backup(context, given[i], error);
         if (id == NULL)
             return FALSE;
         g_strv_builder_add(ids, id);
@@ -256,7 +260,7 @@ static const GOptionEntry entries[] = {
     {"yes", 'y', 0, G_OPTION_ARG_NONE, &options.yes, "even where more than half of all backups go",
      NULL},
     {"unreadable", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.unreadable,
-     "leave this backup, which cannot be read, as it is and go on", "BACKUP"},
+     "leave this backup (or pin), which cannot be read, as it is and go on", "BACKUP"},
     {NULL},
 };
 
@@ -272,9 +276,11 @@ const Command command_cleanup = {
         "and wal_days need. Then it removes unfinished backups, temporary files and dead leases\n"
         "older than [retention] grace (1h by default), and pool objects that no backup refers to\n"
         "since a cleanup that was longer ago than that.\n"
-        "It deletes no backup at all where a manifest cannot be read (see --unreadable), where "
-        "the\n"
-        "clock is before the newest backup, or where more than half of all would go without --yes.",
+        "It deletes no backup at all where a manifest or a pin cannot be read or a backup has "
+        "lost\n"
+        "its SHA256SUMS (see --unreadable: what is left of the last goes then), where the clock "
+        "is\n"
+        "before the newest backup, or where more than half of all would go without --yes.",
     .example = "holdfast cleanup --dry-run --verbose\n  holdfast cleanup --source market",
     .options = entries,
     .check = check,

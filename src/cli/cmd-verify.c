@@ -87,9 +87,9 @@ static gboolean verify_one(CommandRun *run, OperationContext *context, const cha
     return TRUE;
 }
 
-/* The WAL archives: whatever refers to them. */
-static gboolean verify_archives(CommandRun *run, OperationContext *context, json_t *reports,
-                                GError **error)
+/* What belongs to no single backup. */
+static gboolean verify_others(CommandRun *run, OperationContext *context, json_t *reports,
+                              GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     Keeper keeper = {run, reports};
@@ -100,7 +100,9 @@ static gboolean verify_archives(CommandRun *run, OperationContext *context, json
                                  .func = keep_report,
                                  .data = &keeper};
 
-    return operation_verify_archives(context, &follow, run->cancellable, error);
+    /* What belongs to no source is left out where one was named. */
+    return (options.source != NULL || operation_verify_rest(context, &follow, error)) &&
+           operation_verify_archives(context, &follow, run->cancellable, error);
 }
 
 /* The ids to verify, oldest first: all of them, or those of one source. */
@@ -155,7 +157,7 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
         if (first == NULL)
             first = g_steal_pointer(&problem);
     }
-    if (!verify_archives(run, context, reports, error))
+    if (!verify_others(run, context, reports, error))
         return FALSE;
     /* Damage that was found says more than a failure to look. */
     if (first != NULL && run->exit_status == 0) {
@@ -238,7 +240,8 @@ const Command command_verify = {
         "               and the index over them, the WAL that the backup needs (the default)\n"
         "  --deep       every extent decompressed and hashed, pages of data files, archives run\n"
         "               through pg_restore, every Parquet value decoded, fingerprints made anew\n"
-        "--all reads the WAL archives as well and weighs what is missing there: a hole that a\n"
+        "--all reads records, keys and leases as well, finds backups that have lost SHA256SUMS,\n"
+        "and reads the WAL archives and weighs what is missing there: a hole that a\n"
         "backup or the way on from the newest one needs is damage, an older one a warning that\n"
         "names what it costs. Exit status 3 names each damaged object, what it holds, which\n"
         "backups need it and which do not. The result is kept in the repository: see\n"

@@ -492,7 +492,9 @@ gboolean cleanup_plan(OperationContext *context, const CleanupRequest *request,
     result->items = g_ptr_array_new_with_free_func((GDestroyNotify)item_free);
     result->notes = g_ptr_array_new_with_free_func(g_free);
     result->logs = g_ptr_array_new_with_free_func((GDestroyNotify)logs_free);
-    done = look_at_all(&plan, error) && check_readable(&plan, error) && check_clock(&plan, error) &&
+    done = look_at_all(&plan, error) && check_readable(&plan, error) &&
+           cleanup_check_pins(context->repository, request, error) &&
+           cleanup_check_lost(context->repository, request, error) && check_clock(&plan, error) &&
            judge_all(&plan, error) && find_sizes(&plan, error) && check_half(&plan, error);
     g_clear_pointer(&plan.leases, g_ptr_array_unref);
     g_clear_error(&plan.unreadable);

@@ -23,6 +23,13 @@ gboolean cleanup_wants(const Config *config, const CleanupRequest *request, cons
  * what lease_list() gave. */
 const LeaseView *cleanup_user(const GPtrArray *views, const char *id);
 
+/* ERROR_REFUSED where a pin cannot be read, or a backup has lost its SHA256SUMS, and the request does
+ * not name it as unreadable. The request may be NULL. */
+gboolean cleanup_check_pins(Repository *repository, const CleanupRequest *request,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean cleanup_check_lost(Repository *repository, const CleanupRequest *request,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Removes archived logs that no kept backup needs; with dry_run only says which. Backups that the
  * plan deletes count as gone. */
 gboolean cleanup_logs(OperationContext *context, const CleanupRequest *request, gboolean dry_run,

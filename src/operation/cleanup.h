@@ -13,8 +13,9 @@
 #include "repo/sweep.h"
 
 typedef struct {
-    const char *const *sources;    /* NULL: all of the configuration */
-    const char *const *unreadable; /* ids of backups that may be unreadable, or NULL */
+    const char *const *sources; /* NULL: all of the configuration */
+    const char *const
+        *unreadable; /* ids of backups, and of pins, that may be unreadable, or NULL */
     gboolean dry_run;
     gboolean yes; /* even where more than half of all backups would go */
 } CleanupRequest;
@@ -55,8 +56,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CleanupResult, cleanup_result_clear)
 /* Told when the plan stands and nothing has been done yet: all but what the run fills in. */
 typedef void (*CleanupPlanFunc)(const CleanupResult *plan, gpointer data);
 
+/* Whether this may stand in `unreadable` though it is in no list: the id of a record, or of a folder
+ * without SHA256SUMS. */
+gboolean cleanup_may_name(Repository *repository, const char *id);
+
 /* With dry_run everything is looked at and nothing changed; the result says what would be.
- * ERROR_REFUSED: a manifest cannot be read and its backup is not named in `unreadable`; the clock
+ * ERROR_REFUSED: a manifest or a pin cannot be read, or a backup has lost its SHA256SUMS, and that
+ * backup or pin is not named in `unreadable` (what is left of the last goes then); the clock
  * is before the newest backup; more than half of all backups would go without `yes`. ERROR_BUSY
  * when another cleanup runs. On an error behind the plan *ret_result tells what was done; it is
  * cleared by the caller in any case. */

@@ -106,6 +106,15 @@ gint64 operation_grace(const OperationContext *context)
     return grace;
 }
 
+/* Whether there is a folder of exactly that name, which is not listed for want of its commit. */
+static gboolean lacks_commit(Repository *repository, const char *id)
+{
+    g_autofree char *name = g_strdup_printf("backups/%s/" MANIFEST_NAME, id);
+    StoreInfo info;
+
+    return backup_id_valid(id) && store_stat(repository_store(repository), name, &info, NULL);
+}
+
 char *operation_resolve_backup(OperationContext *context, const char *id, GError **error)
 {
     g_autoptr(GPtrArray) ids = NULL;
@@ -136,6 +145,12 @@ char *operation_resolve_backup(OperationContext *context, const char *id, GError
     if (count > 1) {
         error_set(error, ERROR_USAGE, "%u backups fit \"%s\"", count, id);
         error_add_hint(error, "give more of the id; holdfast list backups shows them");
+        return NULL;
+    }
+    if (lacks_commit(context->repository, id)) {
+        error_set(error, ERROR_NOT_FOUND,
+                  "backup %s has no SHA256SUMS: it was interrupted, or the file is lost", id);
+        error_add_hint(error, "holdfast verify --all tells which");
         return NULL;
     }
     g_ptr_array_add(ids, NULL);

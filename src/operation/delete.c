@@ -36,6 +36,30 @@ static gboolean is_newest_good_full(GPtrArray *backups, const CatalogBackup *wan
     return FALSE;
 }
 
+static void note_pin(const char *name, const GError *problem, gpointer data)
+{
+    GError **first = data;
+
+    if (*first == NULL)
+        *first = g_error_copy(problem);
+}
+
+/* One that cannot be read may be this backup's. */
+static gboolean check_pins(Repository *repository, GError **error)
+{
+    g_autoptr(GError) first = NULL;
+
+    if (!record_check(repository, "pin", note_pin, &first, error))
+        return FALSE;
+    if (first == NULL)
+        return TRUE;
+    error_set(error, ERROR_REFUSED,
+              "a pin cannot be read, so that nobody knows whether the backup is pinned: %s",
+              first->message);
+    error_add_hint(error, "say --yes where it was not");
+    return FALSE;
+}
+
 static gboolean check_rules(OperationContext *context, const char *id, gboolean yes,
                             char **ret_source, GError **error)
 {
@@ -62,6 +86,8 @@ static gboolean check_rules(OperationContext *context, const char *id, gboolean 
         error_add_hint(error, "make a newer one first, or say --yes");
         return FALSE;
     }
+    if (!yes && !check_pins(context->repository, error))
+        return FALSE;
     *ret_source = g_strdup(backup->source);
     return TRUE;
 }

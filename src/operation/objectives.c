@@ -96,6 +96,7 @@ typedef struct {
     EngineReach reach;
     gint64 now;
     GCancellable *cancellable;
+    json_t *archive_damage; /* the record of the newest verify of the source's logs; or NULL */
     Objective *objective;
 } Look;
 
@@ -416,6 +417,22 @@ static void judge_time(const Look *look)
 
 /* --- proof ------------------------------------------------------------------------------------ */
 
+/* The newest finding on the archive of the source's logs; NULL: nobody has looked, or found
+ * nothing. */
+static json_t *find_archive_damage(const Look *look, const GPtrArray *verifies)
+{
+    g_autofree char *archive = g_strdup_printf("wal/%s", look->source->name);
+
+    for (guint i = 0; i < verifies->len; i++) {
+        json_t *record = g_ptr_array_index(verifies, i);
+
+        if (g_strcmp0(json_get_string(record, "archive", NULL), archive) == 0)
+            return g_strcmp0(json_get_string(record, "result", NULL), "damaged") == 0 ? record
+                                                                                      : NULL;
+    }
+    return NULL;
+}
+
 static gboolean find_last(Look *look, GError **error)
 {
     g_autoptr(GPtrArray) verifies = NULL;
@@ -441,7 +458,23 @@ static gboolean find_last(Look *look, GError **error)
         objective->verify_result = g_strdup(json_get_string(record, "result", "unknown"));
         objective->last_verify_at = time_of(record);
     }
+    look->archive_damage = json_incref(find_archive_damage(look, verifies));
     return TRUE;
+}
+
+/* It stands until a verify of the archive finds nothing: what is damaged may be what the next
+ * recovery needs. */
+static void judge_archive(const Look *look)
+{
+    const json_t *record = look->archive_damage;
+    const json_t *first = json_array_get(json_object_get(record, "problems"), 0);
+
+    if (record != NULL)
+        find(look->objective, OBJECTIVE_PROOF, OBJECTIVE_AT_RISK,
+             g_strdup_printf("verify found damage in the archived logs on %s: %s",
+                             json_get_string(record, "time", "?"),
+                             json_is_string(first) ? json_string_value(first) : "see its record"),
+             backup_command(look->objective, "full"));
 }
 
 static void judge_proof(const Look *look)
@@ -489,6 +522,7 @@ static gboolean look_at_source(Look *look, GError **error)
     judge_loss(look);
     judge_time(look);
     judge_proof(look);
+    judge_archive(look);
     g_ptr_array_sort(objective->findings, by_badness);
     return TRUE;
 }
@@ -511,6 +545,7 @@ static gboolean add_source(OperationContext *context, const ConfigSource *source
     }
     done = look_at_source(&look, error);
     g_clear_pointer(&look.backups, g_ptr_array_unref);
+    json_decref(look.archive_damage);
     engine_reach_clear(&look.reach);
     return done;
 }

@@ -209,11 +209,14 @@ static gboolean needs_damaged(const VerifyReport *report, const Checksums *check
     return FALSE;
 }
 
+/* Which backups need a key or a record, nobody can tell from its name. */
 static gboolean sort_backups(OperationContext *context, VerifyReport *report, GError **error)
 {
     const CatalogFilter filter = {.source = report->source};
     g_autoptr(GPtrArray) backups = NULL;
 
+    if (report->backup == NULL && report->source == NULL)
+        return TRUE;
     if (!catalog_backups(context->catalog, report->source != NULL ? &filter : NULL, &backups,
                          error))
         return FALSE;

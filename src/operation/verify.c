@@ -286,6 +286,15 @@ static gboolean check_there(OperationContext *context, const char *id, GError **
     return FALSE;
 }
 
+/* The commit or the manifest is damaged: that is the finding. */
+static void tell_unreadable(Check *check, const char *id, const GError *problem)
+{
+    g_autoptr(Checksums) checksums = backup_read_checksums(check->context->repository, id, NULL);
+
+    check->report->objects = 1;
+    note_damage(checksums != NULL ? MANIFEST_NAME : CHECKSUMS_NAME, problem, check);
+}
+
 static gboolean verify_backup(OperationContext *context, const VerifyRequest *request,
                               const char *id, VerifyReport **ret_report, GError **error)
 {
@@ -307,13 +316,10 @@ static gboolean verify_backup(OperationContext *context, const VerifyRequest *re
     if (backup == NULL && !check_there(context, id, error))
         return FALSE;
     g_mutex_init(&check.mutex);
-    if (backup == NULL) {
-        /* The commit or the manifest is damaged: that is the finding. */
-        report->objects = 1;
-        note_damage(MANIFEST_NAME, problem, &check);
-    } else {
+    if (backup == NULL)
+        tell_unreadable(&check, id, problem);
+    else
         looked = look(&check, error);
-    }
     g_mutex_clear(&check.mutex);
     checksums_free(check.base);
     if (!looked || (report->damage->len > 0 && !check_there(context, id, error)))

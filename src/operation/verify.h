@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
     char *backup;                           /* or NULL: of an archive */
-    char *archive;                          /* "wal/<source>", or NULL */
+    char *archive;                          /* "wal/<source>", "repository": the rest; or NULL */
     char *source, *engine, *server_version; /* of the backup; NULL where it cannot be read */
     ProofLevel level;                       /* that was reached */
     gboolean written;                       /* only what the backup wrote itself */
@@ -81,5 +81,11 @@ typedef struct {
 gboolean operation_verify_archives(OperationContext *context, const VerifyFollow *follow,
                                    GCancellable *cancellable,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reads what is neither in a backup nor in an archive: records, key slots, leases, tombstones; and
+ * finds backups that have lost their SHA256SUMS. One report, which is filed, of archive
+ * "repository"; none where there is nothing of the kind. The source is not looked at. */
+gboolean operation_verify_rest(OperationContext *context, const VerifyFollow *follow,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -92,6 +92,30 @@ static gboolean accepted_when(Repository *repository, const char *source, guint6
            time_parse(text, NULL, ret_when, error);
 }
 
+gboolean wal_system_is_name(const char *name)
+{
+    return g_str_has_prefix(name, "wal/") && g_str_has_suffix(name, "/system.json");
+}
+
+gboolean wal_system_check(Repository *repository, const char *name, GError **error)
+{
+    g_autoptr(json_t) document =
+        document_get(repository_store(repository), name, SYSTEM_LIMIT, error);
+    g_autofree char *expected = NULL;
+    const char *source, *number, *accepted;
+    gint64 when;
+
+    if (document == NULL || !json_need_string(document, "source", name, &source, error) ||
+        !json_need_string(document, "system_identifier", name, &number, error) ||
+        !json_need_string(document, "accepted", name, &accepted, error))
+        return FALSE;
+    expected = g_strdup_printf("wal/%s/%s/system.json", source, number);
+    if (strcmp(expected, name) == 0 && time_parse(accepted, NULL, &when, NULL))
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "%s holds something else than its name says", name);
+    return FALSE;
+}
+
 gboolean wal_system_newest(Repository *repository, const char *source, guint64 *ret_identifier,
                            guint *ret_count, GError **error)
 {

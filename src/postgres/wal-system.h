@@ -31,6 +31,12 @@ gboolean wal_system_newest(Repository *repository, const char *source, guint64 *
 gboolean wal_system_require(Repository *repository, const char *source, guint64 identifier,
                             const char *by, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether an object's name is that of such an object, and whether it holds what its name says:
+ * ERROR_DAMAGED, ERROR_FORMAT. */
+gboolean wal_system_is_name(const char *name);
+gboolean wal_system_check(Repository *repository, const char *name,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Exactly a decimal number as PostgreSQL prints it; FALSE else. */
 gboolean wal_system_parse(const char *text, guint64 *ret_identifier);
 

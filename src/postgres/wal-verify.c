@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "base/workers.h"
 #include "postgres/wal-object.h"
+#include "postgres/wal-system.h"
 #include "postgres/wal-window.h"
 
 #include <string.h>
@@ -54,12 +55,20 @@ static gboolean prove_object(const Check *check, const char *object, const WalOb
 {
     WalFrame frame;
 
+    if (wal_system_is_name(object))
+        return wal_system_check(check->request->repository, object, error);
     if (!read_object(check, object, &frame, error))
         return FALSE;
     if (check->request->level == PROOF_OBJECTS || fits_name(&frame, parts))
         return TRUE;
     error_set(error, ERROR_DAMAGED, "%s holds something else than its name says", object);
     return FALSE;
+}
+
+/* What has another name is not ours. */
+static gboolean is_of_archive(const char *object, WalObjectName *ret_parts)
+{
+    return wal_system_is_name(object) || wal_object_name_parse(object, ret_parts);
 }
 
 /* What was deleted since the list was made is no damage here: if it was needed, it is a hole. */
@@ -78,7 +87,7 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
         error_set(error, ERROR_CANCELLED, "cancelled");
         return FALSE;
     }
-    if (!wal_object_name_parse(object, &parts) || !store_stat(store, object, &info, &problem))
+    if (!is_of_archive(object, &parts) || !store_stat(store, object, &info, &problem))
         return problem == NULL || error_is(problem, ERROR_NOT_FOUND);
     good = prove_object(check, object, &parts, &problem);
     progress_add(check->request->progress, info.size, 0);
@@ -107,7 +116,7 @@ static gboolean list_object(const char *object, const StoreInfo *info, gpointer 
     Listing *listing = data;
     WalObjectName parts;
 
-    if (!wal_object_name_parse(object, &parts))
+    if (!is_of_archive(object, &parts))
         return TRUE;
     g_ptr_array_add(listing->objects, g_strdup(object));
     listing->bytes += info->size;

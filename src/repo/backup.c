@@ -549,6 +549,13 @@ static gboolean remove_commit(Repository *repository, const char *id, GError **e
     return FALSE;
 }
 
+static gboolean remove_manifest(Store *store, const char *id, GError **error)
+{
+    g_autofree char *name = name_in(id, MANIFEST_NAME);
+
+    return store_delete(store, name, error);
+}
+
 gboolean backup_delete(Repository *repository, const char *id, GError **error)
 {
     Store *store = repository_store(repository);
@@ -568,8 +575,9 @@ gboolean backup_delete(Repository *repository, const char *id, GError **error)
     }
     if (!remove_commit(repository, id, error))
         return FALSE;
-    /* The backup is gone now, whatever becomes of the rest: that is for the sweep then. */
-    if (!remove_folder(store, id, &local_error)) {
+    /* The backup is gone now, whatever becomes of the rest: that is for the sweep then. The manifest
+     * first: one that is there without the commit tells of a backup that was damaged (repo/lost.h). */
+    if (!remove_manifest(store, id, &local_error) || !remove_folder(store, id, &local_error)) {
         g_autofree char *text = error_text(local_error);
 
         log_write(LOG_WARNING, "backup %s is deleted, but something of it is left for cleanup: %s",

@@ -248,6 +248,12 @@ static gboolean check_record(const char *name, const json_t *document, const cha
     return FALSE;
 }
 
+static gboolean is_about_record(const GError *problem)
+{
+    return error_is(problem, ERROR_FORMAT) || error_is(problem, ERROR_NEWER_FORMAT) ||
+           error_is(problem, ERROR_LIMIT);
+}
+
 static gboolean visit_record(const char *name, const StoreInfo *info, gpointer data, GError **error)
 {
     const Visit *visit = data;
@@ -260,8 +266,7 @@ static gboolean visit_record(const char *name, const StoreInfo *info, gpointer d
         return visit->func(name, kind, when, document, visit->data, error);
     /* A store that fails is another matter than one bad record: a pin must not be overlooked for
      * it. */
-    if (document == NULL && !error_is(local_error, ERROR_FORMAT) &&
-        !error_is(local_error, ERROR_NEWER_FORMAT) && !error_is(local_error, ERROR_LIMIT) &&
+    if (document == NULL && !is_about_record(local_error) &&
         !error_is(local_error, ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&local_error));
         return FALSE;
@@ -275,4 +280,65 @@ gboolean record_each(Repository *repository, RecordFunc func, gpointer data, GEr
     Visit visit = {.store = repository_store(repository), .func = func, .data = data};
 
     return store_list(visit.store, PREFIX, visit_record, &visit, error);
+}
+
+/* --- looking for damage ----------------------------------------------------------------------- */
+
+char *record_kind_of_name(const char *name)
+{
+    g_auto(GStrv) parts = NULL;
+
+    if (!g_str_has_prefix(name, PREFIX) || !g_str_has_suffix(name, SUFFIX))
+        return NULL;
+    parts = g_strsplit(name + strlen(PREFIX), "-", -1);
+    return g_strv_length(parts) == 3 && kind_valid(parts[1]) ? g_strdup(parts[1]) : NULL;
+}
+
+typedef struct {
+    Store *store;
+    const char *kind;
+    RecordProblemFunc func;
+    gpointer data;
+} Examination;
+
+static gboolean examine(Store *store, const char *name, GError **error)
+{
+    g_autoptr(json_t) document = document_get(store, name, SIZE_LIMIT, error);
+    const char *kind;
+    gint64 when;
+
+    if (document == NULL || !check_record(name, document, &kind, &when, error))
+        return FALSE;
+    if (strcmp(record_checksum_state(document), "wrong") != 0)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "%s does not add up to the checksum that it carries", name);
+    return FALSE;
+}
+
+static gboolean examine_record(const char *name, const StoreInfo *info, gpointer data,
+                               GError **error)
+{
+    const Examination *examination = data;
+    g_autofree char *kind = record_kind_of_name(name);
+    g_autoptr(GError) problem = NULL;
+
+    if (examination->kind != NULL && g_strcmp0(kind, examination->kind) != 0)
+        return TRUE;
+    if (examine(examination->store, name, &problem) || error_is(problem, ERROR_NOT_FOUND))
+        return TRUE;
+    if (!is_about_record(problem) && !error_is(problem, ERROR_DAMAGED) &&
+        !error_is(problem, ERROR_IO)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    examination->func(name, problem, examination->data);
+    return TRUE;
+}
+
+gboolean record_check(Repository *repository, const char *kind, RecordProblemFunc func,
+                      gpointer data, GError **error)
+{
+    Examination examination = {repository_store(repository), kind, func, data};
+
+    return store_list(examination.store, PREFIX, examine_record, &examination, error);
 }

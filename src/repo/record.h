@@ -44,4 +44,15 @@ typedef gboolean (*RecordFunc)(const char *name, const char *kind, gint64 when, 
 gboolean record_each(Repository *repository, RecordFunc func, gpointer data,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Reads every record whose name says this kind (NULL: every one) and calls func for those that
+ * cannot be read, are not what their name says, or do not add up to their checksum. FALSE when
+ * looking itself failed. */
+typedef void (*RecordProblemFunc)(const char *name, const GError *problem, gpointer data);
+gboolean record_check(Repository *repository, const char *kind, RecordProblemFunc func,
+                      gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The kind that a record's name says, to be freed; NULL for no name of a record. It stands there
+ * however damaged the record is. */
+char *record_kind_of_name(const char *name);
+
 #endif

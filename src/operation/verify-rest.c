@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Verify of what is neither in a backup nor in an archive: records, key slots, leases, tombstones,
+ * and backups that have lost their SHA256SUMS, which no list shows any more.
+ */
+#include "operation/verify-private.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "repo/checksums.h"
+#include "repo/lease.h"
+#include "repo/lost.h"
+#include "repo/record.h"
+#include "repo/tombstone.h"
+
+/* Names of objects of these kinds tell of no table: they may stand in a record as they are. Takes
+ * `owner`. */
+static void add_damage(VerifyReport *report, const char *object, const char *problem, char *owner)
+{
+    VerifyDamage *damage;
+
+    verify_report_damage(report, object, g_strdup(problem), g_strdup(problem));
+    damage = report->damage->pdata[report->damage->len - 1];
+    if (damage->owner == NULL && strcmp(damage->object, object) == 0)
+        damage->owner = owner;
+    else
+        g_free(owner);
+}
+
+static void note_record(const char *name, const GError *problem, gpointer data)
+{
+    g_autofree char *kind = record_kind_of_name(name);
+
+    add_damage(data, name, problem->message,
+               kind != NULL ? g_strdup_printf("a record of kind %s", kind) : NULL);
+}
+
+static gboolean add_object(const char *name, const StoreInfo *info, gpointer data, GError **error)
+{
+    VerifyReport *report = data;
+
+    report->objects++;
+    report->bytes += info->size;
+    return TRUE;
+}
+
+static gboolean count_objects(Store *store, VerifyReport *report, GError **error)
+{
+    static const char *const folders[] = {"records/", "leases/", "tombstones/"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+        if (!store_list(store, folders[i], add_object, report, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Damage is a finding; other failures end the look. Takes the error. */
+static gboolean settle(VerifyReport *report, const char *object, const char *owner, GError *problem,
+                       GError **error)
+{
+    if (!engine_is_damage(problem)) {
+        g_propagate_error(error, problem);
+        return FALSE;
+    }
+    add_damage(report, object, problem->message, g_strdup(owner));
+    g_error_free(problem);
+    return TRUE;
+}
+
+/* Data keys were opened when the repository was, if a key was named. */
+static gboolean check_keys(Repository *repository, VerifyReport *report, GError **error)
+{
+    g_autoptr(GPtrArray) slots = NULL;
+    GError *problem = NULL;
+    guint32 generations;
+
+    if (!repository_is_encrypted(repository))
+        return TRUE;
+    if (!keys_list(repository_store(repository), repository_id(repository), &slots, &generations,
+                   &problem))
+        return settle(report, "keys", "the keys of the repository", problem, error);
+    report->objects += slots->len;
+    json_object_set_new(report->counts, "key_slots", json_integer(slots->len));
+    if (repository_is_unlocked(repository)) {
+        report->objects += generations;
+        json_object_set_new(report->counts, "data_keys", json_integer(generations));
+    }
+    return TRUE;
+}
+
+static gboolean check_leases(Repository *repository, VerifyReport *report, GError **error)
+{
+    g_autoptr(GPtrArray) views = NULL;
+
+    if (!lease_list(repository, &views, error))
+        return FALSE;
+    for (guint i = 0; i < views->len; i++) {
+        const LeaseView *view = views->pdata[i];
+        g_autofree char *object = g_strdup_printf("leases/%s", view->id);
+
+        if (!view->readable)
+            add_damage(report, object,
+                       "it cannot be read: until it expires it counts as using every backup", NULL);
+    }
+    return TRUE;
+}
+
+static gboolean check_tombstones(Repository *repository, VerifyReport *report, GError **error)
+{
+    g_autoptr(GPtrArray) tombstones = NULL;
+    GError *problem = NULL;
+
+    return tombstone_list(repository, &tombstones, &problem) ||
+           settle(report, "tombstones", "what the sweep of the pool has noted", problem, error);
+}
+
+static gboolean check_lost(Repository *repository, VerifyReport *report, GError **error)
+{
+    g_autoptr(GPtrArray) lost = NULL;
+
+    if (!lost_find(repository, &lost, error))
+        return FALSE;
+    for (guint i = 0; i < lost->len; i++) {
+        const char *id = lost->pdata[i];
+        g_autofree char *object = g_strdup_printf("backups/%s/" CHECKSUMS_NAME, id);
+
+        add_damage(report, object,
+                   "it is missing, so that the backup is in no list; it was committed once, and "
+                   "no deletion is on record",
+                   g_strdup_printf("backup %s", id));
+    }
+    return TRUE;
+}
+
+gboolean operation_verify_rest(OperationContext *context, const VerifyFollow *follow,
+                               GError **error)
+{
+    Repository *repository = context->repository;
+    g_autoptr(VerifyReport) report = verify_report_new(NULL);
+    gint64 began = time_monotonic();
+
+    report->level = follow->level;
+    report->archive = g_strdup("repository");
+    if (!count_objects(repository_store(repository), report, error) ||
+        !record_check(repository, NULL, note_record, report, error) ||
+        !check_keys(repository, report, error) || !check_leases(repository, report, error) ||
+        !check_tombstones(repository, report, error) || !check_lost(repository, report, error))
+        return FALSE;
+    if (report->objects == 0 && report->damage->len == 0)
+        return TRUE;
+    report->inside = report->objects;
+    report->elapsed = time_monotonic() - began;
+    verify_report_finish(context, report, NULL);
+    follow->func(report, follow->data);
+    return TRUE;
+}
