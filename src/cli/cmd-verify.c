@@ -71,7 +71,7 @@ static VerifyRequest make_request(void)
 
 /* Verifies one backup, prints, keeps the JSON. */
 static gboolean verify_one(CommandRun *run, OperationContext *context, const char *id,
-                           json_t *reports, GError **error)
+                           VerifySeen *seen, json_t *reports, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(VerifyReport) report = NULL;
@@ -79,6 +79,7 @@ static gboolean verify_one(CommandRun *run, OperationContext *context, const cha
     VerifyRequest request = make_request();
 
     request.backup_id = id;
+    request.seen = seen;
     request.progress = progress;
     request.cancellable = run->cancellable;
     if (!operation_verify(context, &request, &report, error))
@@ -94,6 +95,7 @@ static gboolean verify_others(CommandRun *run, OperationContext *context, json_t
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     Keeper keeper = {run, reports};
     const VerifyFollow follow = {.level = make_request().level,
+                                 .needed = make_request().needed,
                                  .jobs = (guint)MAX(options.jobs, 0),
                                  .source = options.source,
                                  .progress = progress,
@@ -130,6 +132,7 @@ static gboolean list_ids(OperationContext *context, GPtrArray **ret_ids, GError 
 static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *reports,
                            GError **error)
 {
+    g_autoptr(VerifySeen) seen = verify_seen_new();
     g_autoptr(GPtrArray) ids = NULL;
     g_autoptr(GError) first = NULL;
 
@@ -140,7 +143,7 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
     for (guint i = 0; i < ids->len; i++) {
         g_autoptr(GError) problem = NULL;
 
-        if (verify_one(run, context, g_ptr_array_index(ids, i), reports, &problem))
+        if (verify_one(run, context, g_ptr_array_index(ids, i), seen, reports, &problem))
             continue;
         /* Deleted since the list was made: nothing is wrong with what there is. */
         if (error_is(problem, ERROR_VANISHED) || error_is(problem, ERROR_NOT_FOUND)) {
@@ -204,7 +207,7 @@ static gboolean run_verify(CommandRun *run, GError **error)
     if (options.all)
         done = verify_all(run, context, reports, error);
     else
-        done = verify_one(run, context, run->arguments[0], reports, error);
+        done = verify_one(run, context, run->arguments[0], NULL, reports, error);
     if (options.all)
         output_json(run->output, json_incref(reports));
     else if (done)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/time.h"
 
@@ -63,6 +64,13 @@ gboolean operation_verify_archives(OperationContext *context, const VerifyFollow
     const Engine *engine;
 
     /* What no backup lists has no checksum in the clear. */
+    if (!repository_has_key(context->repository) && follow->needed) {
+        error_set(
+            error, ERROR_CONFIG,
+            "the repository is encrypted and no key was named: archived WAL cannot be checked");
+        error_add_hint(error, "name the key with --key, or verify with --objects");
+        return FALSE;
+    }
     if (!repository_has_key(context->repository)) {
         log_write(LOG_WARNING, "the repository is encrypted and no key was named: archived WAL is "
                                "not checked, but for what backups list");

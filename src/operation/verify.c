@@ -21,6 +21,36 @@
 #define SHARED_PREFIX "../../"
 #define SAMPLE_SCALE  1000000
 
+struct VerifySeen {
+    GMutex mutex;
+    GHashTable *objects; /* char *: path in SHA256SUMS -> Whole */
+};
+
+/* What was read. */
+typedef struct {
+    guint8 digest[SHA256_SIZE];
+    guint64 bytes;
+    gboolean inside; /* an engine has looked into it */
+} Whole;
+
+VerifySeen *verify_seen_new(void)
+{
+    VerifySeen *seen = g_new0(VerifySeen, 1);
+
+    g_mutex_init(&seen->mutex);
+    seen->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return seen;
+}
+
+void verify_seen_free(VerifySeen *seen)
+{
+    if (seen == NULL)
+        return;
+    g_hash_table_unref(seen->objects);
+    g_mutex_clear(&seen->mutex);
+    g_free(seen);
+}
+
 /* What the workers share. */
 typedef struct {
     OperationContext *context;
@@ -119,6 +149,45 @@ static gboolean look_for(const Check *check, const char *path, GError **error)
     return FALSE;
 }
 
+/* Whether this very object was found whole with another backup of this run. */
+static gboolean was_seen(Check *check, const char *path, guint64 *ret_bytes)
+{
+    VerifySeen *seen = check->request->seen;
+    const ChecksumEntry *entry = checksums_find(backup_checksums(check->backup), path);
+    const ManifestObject *object = manifest_find_object(backup_manifest(check->backup), path);
+    const Whole *whole;
+    gboolean same;
+
+    if (seen == NULL || entry == NULL)
+        return FALSE;
+    g_mutex_lock(&seen->mutex);
+    whole = g_hash_table_lookup(seen->objects, path);
+    same = whole != NULL && memcmp(whole->digest, entry->digest, SHA256_SIZE) == 0 &&
+           (object == NULL || object->size == whole->bytes) &&
+           (whole->inside || check->engine == NULL);
+    if (same)
+        *ret_bytes = whole->bytes;
+    g_mutex_unlock(&seen->mutex);
+    return same;
+}
+
+static void remember(Check *check, const char *path, guint64 bytes)
+{
+    VerifySeen *seen = check->request->seen;
+    const ChecksumEntry *entry = checksums_find(backup_checksums(check->backup), path);
+    Whole *whole;
+
+    if (seen == NULL || entry == NULL || !g_str_has_prefix(path, SHARED_PREFIX "pool/"))
+        return;
+    whole = g_new0(Whole, 1);
+    memcpy(whole->digest, entry->digest, SHA256_SIZE);
+    whole->bytes = bytes;
+    whole->inside = check->engine != NULL;
+    g_mutex_lock(&seen->mutex);
+    g_hash_table_replace(seen->objects, g_strdup(path), whole);
+    g_mutex_unlock(&seen->mutex);
+}
+
 /* One object. Damage is a finding, not a failure: the others are looked at all the same. */
 static gboolean check_object(gpointer task, gpointer data, GCancellable *cancellable,
                              GError **error)
@@ -129,6 +198,11 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
     gboolean chosen = is_chosen(path, check), inside = FALSE, good;
     guint64 bytes = 0;
 
+    if (was_seen(check, path, &bytes)) {
+        progress_add(check->request->progress, bytes, 0);
+        note_count("read_before", 1, check);
+        return TRUE;
+    }
     if (chosen)
         good = backup_check_object(check->backup, path, &bytes, cancellable, &problem);
     else
@@ -142,6 +216,8 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
     check->report->inside += good && inside;
     check->report->bytes += bytes;
     g_mutex_unlock(&check->mutex);
+    if (good && chosen)
+        remember(check, path, bytes);
     if (good)
         return TRUE;
     if (engine_is_damage(problem)) {

@@ -49,9 +49,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifyReport, verify_report_free)
  * names where that is encrypted. New reference. */
 json_t *verify_report_json(const VerifyReport *report, const Repository *recorded);
 
+/* Pool objects that were found whole while other backups were verified: those that share them need
+ * not read them once more. For one run of one level over many backups; what is damaged is told of
+ * each backup that needs it. */
+typedef struct VerifySeen VerifySeen;
+VerifySeen *verify_seen_new(void);
+void verify_seen_free(VerifySeen *seen);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VerifySeen, verify_seen_free)
+
 typedef struct {
     const char *backup_id;
     ProofLevel level;
+    VerifySeen *seen; /* or NULL: everything is read */
     gboolean needed;  /* the level was asked for: ERROR_CONFIG where there is no key for it */
     gboolean written; /* only what the backup wrote; the rest by presence and size */
     double sample;    /* share of the objects to read, more than 0, at most 1 */
@@ -69,6 +78,7 @@ gboolean operation_verify(OperationContext *context, const VerifyRequest *reques
 /* Who is told of each archive when it was read. */
 typedef struct {
     ProofLevel level;
+    gboolean needed;    /* the level was asked for: ERROR_CONFIG where there is no key for it */
     guint jobs;         /* 0: all cores */
     const char *source; /* NULL: those of all */
     Progress *progress;

@@ -308,6 +308,56 @@ static void test_unreadable(Fixture *fixture, gconstpointer data)
     g_assert_null(fake.onward); /* nobody knows which logs it needs */
 }
 
+static void put_record(Fixture *fixture, const char *kind, const char *backup)
+{
+    g_autoptr(json_t) body = json_pack("{s:s}", "backup", backup);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(record_write(fixture->context->repository, kind, body, NULL, &error));
+}
+
+/* A folder without its commit is one that a killed run left, until a record says that it was a
+ * backup; unless it was deleted. */
+static void test_lost_commit(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *first = make(fixture, "market", "2026-05-01T02:00", FALSE);
+    g_autofree char *lost = make(fixture, "market", "2026-05-02T02:00", FALSE);
+    g_autofree char *last = make(fixture, "market", "2026-05-03T02:00", FALSE);
+    const char *const named[] = {lost, NULL};
+    const CleanupRequest without = {.unreadable = named, .dry_run = TRUE}, dry = {.dry_run = TRUE};
+    g_autofree char *name = g_strdup_printf("backups/%s/SHA256SUMS", lost);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(store_delete(repository_store(fixture->context->repository), name, &error));
+    clean(fixture, &dry, 0);
+    put_record(fixture, "verify", first);
+    clean(fixture, &dry, 0);
+    put_record(fixture, "verify", lost);
+    refuse(fixture, &plainly);
+    clean(fixture, &without, 0);
+    put_record(fixture, "delete", lost);
+    clean(fixture, &dry, 0);
+}
+
+static void test_unreadable_pin(Fixture *fixture, gconstpointer data)
+{
+    static const char broken[] = "records/20260501T000000Z-pin-abcdef.json";
+    static const char *const named[] = {"20260501T000000Z-pin-abcdef", NULL};
+    const CleanupRequest without = {.unreadable = named};
+    Store *store = repository_store(fixture->context->repository);
+    g_autofree char *first = make(fixture, "market", "2026-05-01T02:00", FALSE);
+    g_autofree char *second = make(fixture, "market", "2026-05-02T02:00", FALSE);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(store_put(store, broken, "{", 1, &error));
+    refuse(fixture, &plainly);
+    g_assert_true(is_there(fixture, first));
+    g_assert_true(cleanup_may_name(fixture->context->repository, named[0]));
+    g_assert_false(cleanup_may_name(fixture->context->repository, "../repository"));
+    clean(fixture, &without, 1);
+    g_assert_true(is_there(fixture, second));
+}
+
 static void test_clock(Fixture *fixture, gconstpointer data)
 {
     g_free(make(fixture, "market", "2026-05-01T02:00", FALSE));
@@ -393,6 +443,8 @@ int main(int argc, char **argv)
     ADD("half", test_half, "keep_full = 2\n");
     ADD("exactly-half", test_exactly_half, "keep_full = 1\n");
     ADD("unreadable", test_unreadable, "keep_full = 1\n");
+    ADD("lost-commit", test_lost_commit, "keep_full = 2\n");
+    ADD("unreadable-pin", test_unreadable_pin, "keep_full = 1\n");
     ADD("clock", test_clock, "keep_full = 1\n");
     ADD("sources", test_sources, "keep_full = 1\n[retention other]\nkeep_full = 2\n");
     ADD("base-and-logs", test_base_and_logs, "[retention market]\nkeep_days = 3\n");

@@ -269,6 +269,36 @@ static void test_proof(Fixture *fixture, gconstpointer data)
     STATES(MISSED, MISSED, MISSED);
 }
 
+static void put_archive_record(Fixture *fixture, const char *archive, const char *source,
+                               const char *result)
+{
+    g_autoptr(json_t) body = json_pack("{s:s, s:s, s:s, s:[s]}", "archive", archive, "source",
+                                       source, "result", result, "problems", "it is cut");
+    g_autoptr(GError) error = NULL;
+
+    /* Records of one second are in no order. */
+    fixture->now += 2 * TIME_SECOND;
+    g_assert_true(record_write(fixture->context->repository, "verify", body, NULL, &error));
+    g_assert_true(catalog_refresh(fixture->context->catalog, &error));
+}
+
+/* What verify has found in the logs stands until it finds nothing; that of other sources is no
+ * matter. */
+static void test_damaged_logs(Fixture *fixture, gconstpointer data)
+{
+    make_backup(fixture, TIME_MINUTE, FALSE);
+    put_record(fixture, "drill", "succeeded", 1);
+    put_record(fixture, "verify", "good", 1);
+    fake.asked = fake.complete = TRUE;
+    fake.to = fixture->now;
+    put_archive_record(fixture, "wal/other", "other", "damaged");
+    STATES(OK, OK, OK);
+    put_archive_record(fixture, "wal/market", "market", "damaged");
+    STATES(OK, OK, AT_RISK);
+    put_archive_record(fixture, "wal/market", "market", "good");
+    STATES(OK, OK, OK);
+}
+
 /* An engine that nobody knows: nothing was looked at. */
 static void test_unknown_engine(Fixture *fixture, gconstpointer data)
 {
@@ -290,6 +320,7 @@ int main(int argc, char **argv)
     ADD("moment", test_moment);
     ADD("time", test_time);
     ADD("proof", test_proof);
+    ADD("damaged-logs", test_damaged_logs);
     ADD("unknown-engine", test_unknown_engine);
     return g_test_run();
 }
