@@ -341,6 +341,21 @@ def test_altered_and_dropped_while_it_is_read(server, holdfast, slow):
     assert tables["a"]["rows"] >= 30000
 
 
+def test_killed_at_twenty_points(holdfast, slow):
+    """What was committed before the kill is whole, nothing else is seen, and the next run is not in its way."""
+    for step in range(20):
+        process = subprocess.Popen([holdfast.program, "backup", "tdengine", "full", "--config", str(holdfast.config)],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.03 * step)
+        process.kill()
+        process.wait()
+    manifest = holdfast.backup()
+    assert manifest["row_count"] == 30002
+    for entry in json.loads(holdfast.run("list", "backups", "--json").stdout):
+        assert entry["rows"] == 30002
+    holdfast.run("verify", "--all", "--deep")
+
+
 def test_kill(holdfast, slow):
     process = holdfast.begin("--rate", "100k", "--jobs", "1")
     process.kill()

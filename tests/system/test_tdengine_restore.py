@@ -163,9 +163,9 @@ def test_hostile_names_keys_and_tables_without_rows(server, holdfast):
 
 def test_json_tags_blobs_and_encodings(server, holdfast):
     server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
-    server.sql("CREATE STABLE d.j (ts TIMESTAMP ENCODE 'delta-i' COMPRESS 'zstd' LEVEL 'high', b BLOB) TAGS (j JSON)")
-    server.sql("INSERT INTO d.j1 USING d.j TAGS ('{\"k\":\"中\\\\n\",\"n\":1.5}') VALUES (1700000000000, 'abc')"
-               "(1700000000001, NULL)(1700000000002, '')")
+    server.sql("CREATE STABLE d.j (ts TIMESTAMP ENCODE 'delta-i' COMPRESS 'zstd' LEVEL 'high', b BLOB, g GEOMETRY(60)) TAGS (j JSON)")
+    server.sql("INSERT INTO d.j1 USING d.j TAGS ('{\"k\":\"中\\\\n\",\"n\":1.5}') VALUES (1700000000000, 'abc', 'POINT(1 -2.5)')"
+               "(1700000000001, NULL, NULL)(1700000000002, '', 'POINT(1e300 0)')")
     server.sql("CREATE TABLE d.j2 USING d.j TAGS ('{\"a\":null}')")
     server.sql("CREATE TABLE d.j3 USING d.j TAGS (NULL)")
     manifest = holdfast.backup()
