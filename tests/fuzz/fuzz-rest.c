@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzzes what a request goes through before its handler: "METHOD TARGET", lines of headers, an empty
- * line and a body are taken apart, routed, and the body's fields become a command's words. Any bytes
- * give a request or an error, and words that are options of that command.
+ * Fuzzes what a request goes through before its job: "METHOD TARGET", lines of headers, an empty
+ * line and a body are taken apart, routed, and the body's fields become a command's words, which are
+ * checked as the command does it. Any bytes give a request or an error, and words that are options
+ * of that command.
  */
 #include <stdint.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "cli/commands.h"
 #include "service/fields.h"
 #include "service/router.h"
 
@@ -31,6 +34,40 @@ static void check_words(char **words)
     }
 }
 
+static const Config *sources(void)
+{
+    static const char text[] = "[general]\ntime_zone = Europe/Berlin\n[source pg]\nengine = "
+                               "postgresql\nmethod = logical\n[source td]\nengine = tdengine\n";
+    static Config *config;
+
+    if (config == NULL)
+        config = config_parse(text, sizeof(text) - 1, "fuzz", NULL);
+    return config;
+}
+
+/* Whatever a body makes of a command: the command line understands it, and says yes or why not. */
+static void check_values(const json_t *body)
+{
+    static const char *const commands[] = {"backup postgresql full", "backup tdengine full",
+                                           "backup tdengine incremental", "cleanup"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+        g_auto(GStrv) parts = g_strsplit(commands[i], " ", -1);
+        g_auto(GStrv) words = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_strv_builder_addv(builder, (const char **)parts);
+        if (!fields_to_words(command_services.options(commands[i]), body, builder, NULL))
+            continue;
+        words = g_strv_builder_end(builder);
+        if (command_services.check(words, sources(), &error) != (error == NULL))
+            g_error("accepted with a reason, or refused without one");
+        if (error != NULL && g_str_has_prefix(error->message, "unknown option"))
+            g_error("%s", error->message);
+    }
+}
+
 static void take_body(Request *request, const char *body, gsize length)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
@@ -38,9 +75,11 @@ static void take_body(Request *request, const char *body, gsize length)
     g_auto(GStrv) words = NULL;
     gint64 number;
     gboolean value;
+    gboolean read = request_set_body(request, body, length, &error);
 
-    if (!request_set_body(request, body, length, &error) ||
-        !fields_to_words(entries, request->body, builder, &error) ||
+    if (read)
+        check_values(request->body);
+    if (!read || !fields_to_words(entries, request->body, builder, &error) ||
         !request_query_number(request, "limit", 1, 1000, 100, &number, &error) ||
         !request_query_boolean(request, "run", &value, &error)) {
         if (error == NULL)
