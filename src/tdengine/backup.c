@@ -13,6 +13,7 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/increment.h"
+#include "tdengine/own-topics.h"
 #include "tdengine/pattern.h"
 #include "tdengine/scan.h"
 #include "tdengine/schema-sql.h"
@@ -191,7 +192,8 @@ static gboolean look_at_databases(Run *run, const GPtrArray *names, GError **err
             return FALSE;
         g_ptr_array_add(run->looked, database);
     }
-    return TRUE;
+    return !run->request->source->topic || manifest_partial(run->request->manifest) ||
+           td_own_topics_keep(&run->capture, run->request->source->name, run->looked, error);
 }
 
 static gboolean take_database(Run *run, GError **error)
@@ -359,6 +361,20 @@ static gboolean choose_places(Run *run, GPtrArray *scans, guint64 *rows, GError 
         *rows += td_survey_rows(scan);
     }
     return TRUE;
+}
+
+static gboolean take_hints(Run *run, GError **error)
+{
+    g_autoptr(GHashTable) children = g_hash_table_new(g_str_hash, g_str_equal);
+
+    if (run->increment == NULL || manifest_partial(run->request->manifest))
+        return TRUE;
+    for (guint i = 0; i < run->listed->len; i++) {
+        const Listed *listed = g_ptr_array_index(run->listed, i);
+
+        g_hash_table_insert(children, listed->database->name, listed->children);
+    }
+    return td_increment_hint(run->increment, run->client, run->details, children, error);
 }
 
 static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
@@ -747,8 +763,8 @@ static gboolean read_server(Run *run, GError **error)
     const EngineBackup *request = run->request;
     guint64 rows;
 
-    if (!take_schema(run, error) || !write_all_tags(run, error) || !make_scanner(run, error) ||
-        !plan_tables(run, &rows, error))
+    if (!take_schema(run, error) || !take_hints(run, error) || !write_all_tags(run, error) ||
+        !make_scanner(run, error) || !plan_tables(run, &rows, error))
         return FALSE;
     progress_begin(request->progress, "reading", 0, rows);
     if (!read_rows(run, error))

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/topic.h"
 
 #define ANSWER_LIMIT 1000000
 /* The server cuts statements in its lists at so many characters. */
@@ -115,11 +116,15 @@ static TdObject *stream_of(const json_t *row)
     return object;
 }
 
+/* One of ours belongs to a configuration, not to the data: a backup makes it where it is wanted. */
 static TdObject *topic_of(const json_t *row)
 {
-    TdObject *object = object_new(TD_OBJECT_TOPIC, td_row_text(row, "db_name"),
-                                  td_row_text(row, "topic_name"), row);
+    const char *name = td_row_text(row, "topic_name");
+    TdObject *object;
 
+    if (name != NULL && g_str_has_prefix(name, TD_TOPIC_PREFIX))
+        return NULL;
+    object = object_new(TD_OBJECT_TOPIC, td_row_text(row, "db_name"), name, row);
     set_statement(object, td_row_text(row, "sql"));
     return object;
 }

@@ -57,11 +57,12 @@ static char *websocket_url(const char *url)
     return g_strdup(url);
 }
 
-TdClient *td_connect(const ConfigSource *source, GCancellable *cancellable, GError **error)
+gpointer td_connect_with(const ConfigSource *source, TdConnectFunc func, gconstpointer data,
+                         GCancellable *cancellable, GError **error)
 {
     g_autofree char *url = websocket_url(source->url);
     char *password = NULL, *token = NULL;
-    TdClient *client = NULL;
+    gpointer made = NULL;
 
     if (read_secret(source->password_file, &password, error) &&
         read_secret(source->token_file, &token, error)) {
@@ -75,11 +76,23 @@ TdClient *td_connect(const ConfigSource *source, GCancellable *cancellable, GErr
                                    .library = source->library,
                                    .timeout = (guint)MAX(source->timeout / TIME_SECOND, 1)};
 
-        client = td_client_connect(&options, cancellable, error);
+        made = func(&options, data, cancellable, error);
     }
     clear_secret(password);
     clear_secret(token);
-    return client;
+    return made;
+}
+
+static gpointer make_client(const TdOptions *options, gconstpointer data, GCancellable *cancellable,
+                            GError **error)
+{
+    (void)data;
+    return td_client_connect(options, cancellable, error);
+}
+
+TdClient *td_connect(const ConfigSource *source, GCancellable *cancellable, GError **error)
+{
+    return td_connect_with(source, make_client, NULL, cancellable, error);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

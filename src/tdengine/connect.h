@@ -14,6 +14,12 @@
 TdClient *td_connect(const ConfigSource *source, GCancellable *cancellable,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Has something else made of the same options, which are `func`'s until it returns. */
+typedef gpointer (*TdConnectFunc)(const TdOptions *options, gconstpointer data,
+                                  GCancellable *cancellable, GError **error);
+gpointer td_connect_with(const ConfigSource *source, TdConnectFunc func, gconstpointer data,
+                         GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The rows of a small answer as JSON objects, values by their columns' names as text or null. An
  * array of json_t; more than `limit` rows are ERROR_LIMIT. */
 GPtrArray *td_ask(TdClient *client, const char *sql, guint limit, GCancellable *cancellable,

@@ -8,10 +8,13 @@
 
 #include "base/time.h"
 #include "tdengine/evidence.h"
+#include "tdengine/log-evidence.h"
 #include "tdengine/recreated.h"
 
 /* A scan is due after so much time, whatever the evidence says. */
 #define SCAN_AGE TIME_DAY
+/* Seconds that reading the server's log may take in any case; else as many as a scan. */
+#define LOG_SECONDS 60
 
 /* The last time that everything was read: by a full, or by a scan. */
 typedef struct {
@@ -29,6 +32,7 @@ struct TdIncrement {
     gint64 recent_from; /* event time, microseconds: from here on everything is read */
     gboolean kept;      /* places were taken at the base's word */
     gboolean texts;     /* there are columns that no sum looks at */
+    TdLogEvidence log;  /* where topics are kept */
 };
 
 /* --- The base --------------------------------------------------------------------------------- */
@@ -46,6 +50,13 @@ static gboolean has_word(const json_t *array, const char *word)
     return FALSE;
 }
 
+/* Whether a backup read everything. */
+static gboolean is_scan(const Manifest *manifest, const json_t *evidence)
+{
+    return manifest_type(manifest) == BACKUP_FULL ||
+           has_word(json_object_get(evidence, "used"), "scan");
+}
+
 static Scanned last_scan(const Manifest *manifest)
 {
     g_autoptr(json_t) json = manifest_json(manifest);
@@ -54,8 +65,7 @@ static Scanned last_scan(const Manifest *manifest)
     const char *at = json_get_string(scanned, "at", "");
     Scanned result = {.at = G_MININT64};
 
-    if (manifest_type(manifest) == BACKUP_FULL ||
-        has_word(json_object_get(evidence, "used"), "scan"))
+    if (is_scan(manifest, evidence))
         return (Scanned){manifest_start(manifest),
                          (double)(manifest_stop(manifest) - manifest_start(manifest)) / TIME_SECOND,
                          manifest_rows(manifest)};
@@ -88,6 +98,7 @@ void td_increment_free(TdIncrement *increment)
     if (increment == NULL)
         return;
     td_details_free(increment->base);
+    td_log_evidence_clear(&increment->log);
     g_free(increment->reason);
     g_free(increment);
 }
@@ -136,15 +147,22 @@ static gboolean is_doubtful(const TdIncrement *increment)
     return json_array_size(unseen) > 0;
 }
 
+/* How many seconds a scan is expected to take. */
+static double expected_scan(const TdIncrement *increment)
+{
+    const guint64 rows = manifest_rows(backup_manifest(increment->request->base));
+    const Scanned *scanned = &increment->scanned;
+
+    return scanned->seconds * (double)rows / (double)MAX(scanned->rows, 1);
+}
+
 /* Why a scan is made where the mode leaves it open; NULL: none is needed. Free with g_free(). */
 static char *reason_to_scan(const TdIncrement *increment, TdVersions versions, const char *reason,
                             const GPtrArray *looked)
 {
     const gint64 below = increment->request->source->scan_below;
-    const guint64 rows = manifest_rows(backup_manifest(increment->request->base));
     const Scanned *scanned = &increment->scanned;
     const gint64 now = ((const TdDatabase *)g_ptr_array_index(looked, 0))->looked;
-    double expected;
 
     if (versions == TD_VERSIONS_BROKEN)
         return g_strdup(reason);
@@ -154,8 +172,7 @@ static char *reason_to_scan(const TdIncrement *increment, TdVersions versions, c
         return g_strdup("the base has no sums to compare with");
     if (scanned->at == G_MININT64 || now - scanned->at > SCAN_AGE)
         return g_strdup("the last full or scan is over a day old");
-    expected = scanned->seconds * (double)rows / (double)MAX(scanned->rows, 1) * TIME_SECOND;
-    if (expected < (double)below)
+    if (expected_scan(increment) * TIME_SECOND < (double)below)
         return g_strdup_printf("%s, and a scan takes less than scan_below", reason);
     return NULL;
 }
@@ -186,6 +203,33 @@ gboolean td_increment_decide(TdIncrement *increment, const GPtrArray *looked)
     if (increment->reading == TD_READ_QUICK)
         increment->reason = g_strdup(reason);
     return increment->reading != TD_READ_ALL;
+}
+
+gboolean td_increment_hint(TdIncrement *increment, TdClient *client, TdDetails *details,
+                           GHashTable *children, GError **error)
+{
+    const EngineBackup *request = increment->request;
+    TdLogEvidence *log = &increment->log;
+    const gint64 seconds = (gint64)MIN(expected_scan(increment), TIME_DAY / TIME_SECOND);
+
+    if (!request->source->topic || increment->reading != TD_READ_QUICK)
+        return TRUE;
+    if (!td_log_evidence_read(log, request, client, increment->base, details, children,
+                              MAX(seconds, LOG_SECONDS), error))
+        return FALSE;
+    if (log->reason == NULL)
+        return TRUE;
+    if (log->in_use && strcmp(request->mode, "auto") == 0) {
+        increment->reading = TD_READ_SCAN;
+        g_free(increment->reason);
+        increment->reason = g_strdup(log->reason);
+    } else {
+        g_autofree char *warning =
+            g_strdup_printf("topic = on: no hints were used: %s", log->reason);
+
+        manifest_add_warning(request->manifest, warning);
+    }
+    return TRUE;
 }
 
 static gboolean same_tags(const TdTable *before, const TdTable *now)
@@ -228,6 +272,8 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
              !td_recreated_places(client, scan, request->base, before, dirty, request->cancellable,
                                   error))
         return FALSE;
+    if (increment->log.read)
+        td_hints_places(increment->log.hints, table->database, table->name, dirty);
     td_survey_choose(scan, increment->reading, dirty);
     if (scan->quick)
         note_unseen(increment, scan);
@@ -277,6 +323,13 @@ static json_t *unseen_by_quick(const TdIncrement *increment)
 
     if (!increment->kept)
         return array;
+    if (increment->log.since_scan) {
+        add_text(array, g_strdup_printf("rows before %s: changes that the server's log left out, "
+                                        "which servers were seen to do, where count, first and "
+                                        "last time and the sums of a slice are as they were",
+                                        recent));
+        return array;
+    }
     add_text(array,
              g_strdup_printf("rows before %s: values of a column that were exchanged, and other "
                              "changes that leave the count, first and last time and the sums of "
@@ -297,7 +350,9 @@ static json_t *used_evidence(const TdIncrement *increment)
     case TD_READ_SCAN:
         return json_pack("[s]", "scan");
     default:
-        return json_pack("[s, s, s, s]", "schema", "tags", "sums", "recent");
+        return increment->log.read
+                   ? json_pack("[s, s, s, s, s]", "schema", "tags", "sums", "recent", "topic")
+                   : json_pack("[s, s, s, s]", "schema", "tags", "sums", "recent");
     }
 }
 
@@ -327,12 +382,30 @@ static void set_scanned(const TdIncrement *increment, json_t *evidence)
                                   (json_int_t)increment->scanned.rows));
 }
 
-void td_increment_describe(const TdIncrement *increment, const TdDetails *details)
+/* What stands upon the log, and the words for it. A scan needs none. */
+static void describe_log(TdIncrement *increment)
+{
+    g_autoptr(json_t) json = manifest_json(backup_manifest(increment->request->base));
+    const json_t *evidence = json_object_get(json, "evidence");
+    const gboolean sound =
+        td_log_evidence_of_base(evidence,
+                                is_scan(backup_manifest(increment->request->base), evidence));
+
+    increment->log.since_scan =
+        increment->reading == TD_READ_SCAN ||
+        (sound && (increment->reading == TD_READ_ALL || increment->log.read));
+}
+
+void td_increment_describe(TdIncrement *increment, const TdDetails *details)
 {
     const EngineBackup *request = increment->request;
     g_autofree char *state = NULL;
-    json_t *evidence = json_pack("{s:s, s:o, s:o}", "mode", request->mode, "used",
-                                 used_evidence(increment), "cannot_see", unseen(increment));
+    json_t *evidence;
+
+    if (request->source->topic)
+        describe_log(increment);
+    evidence = json_pack("{s:s, s:o, s:o}", "mode", request->mode, "used", used_evidence(increment),
+                         "cannot_see", unseen(increment));
 
     if (increment->reading == TD_READ_ALL) {
         const TdDatabase *first = g_ptr_array_index(details->databases, 0);
@@ -344,8 +417,6 @@ void td_increment_describe(const TdIncrement *increment, const TdDetails *detail
     }
     set_scanned(increment, evidence);
     if (request->source->topic)
-        manifest_add_warning(request->manifest,
-                             "topic = on: hints from topics are not used by this "
-                             "version, and no topic is kept");
+        json_object_set_new(evidence, "log", td_log_evidence_to_json(&increment->log));
     manifest_set_field(request->manifest, "evidence", evidence);
 }

@@ -24,6 +24,12 @@ const TdDetails *td_increment_base(const TdIncrement *increment);
  * written since the base, nothing has to be read. */
 gboolean td_increment_decide(TdIncrement *increment, const GPtrArray *looked);
 
+/* Where the source keeps topics and places are to be taken at the base's word: reads the server's log
+ * of changes since the base. Where a log that the base relied upon has a gap or is lost, `auto` makes
+ * a scan. `children`: TdChildren by the name of each database of the details. */
+gboolean td_increment_hint(TdIncrement *increment, TdClient *client, TdDetails *details,
+                           GHashTable *children, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Chooses what is read of a table that was planned and whose sums were asked. */
 gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTable *scan,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -33,6 +39,6 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
 void td_increment_take(TdIncrement *increment, GPtrArray *looked, TdDetails *details);
 
 /* Enters `evidence` in the request's manifest. The manifest is clear: no names. */
-void td_increment_describe(const TdIncrement *increment, const TdDetails *details);
+void td_increment_describe(TdIncrement *increment, const TdDetails *details);
 
 #endif

@@ -388,6 +388,7 @@ void td_database_free(TdDatabase *database)
         return;
     g_free(database->name);
     g_free(database->create_sql);
+    g_free(database->topic);
     json_decref(database->options);
     g_array_unref(database->vgroups);
     g_ptr_array_unref(database->created);
@@ -430,6 +431,8 @@ json_t *td_database_to_json(const TdDatabase *database)
     json_object_set_new(json, "vgroups", vgroups);
     json_object_set_new(json, "create_sql", json_text(database->create_sql));
     json_object_set(json, "options", database->options);
+    if (database->topic != NULL)
+        json_object_set_new(json, "topic", json_text(database->topic));
     json_object_set_new(json, "changed_during",
                         json_pack("{s:o, s:o, s:o, s:o, s:o}", "created",
                                   strings_to_json(database->created), "dropped",
@@ -482,6 +485,7 @@ TdDatabase *td_database_from_json(const json_t *json, GError **error)
     database->looked = get_int(json, "looked", 0);
     database->create_sql = g_strdup(json_get_string(json, "create_sql", NULL));
     database->options = get_object(json, "options");
+    database->topic = g_strdup(json_get_string(json, "topic", NULL));
     json_array_foreach(vgroups, index, entry)
     {
         TdVgroup group = {get_int(entry, "id", 0), get_int(entry, "applied", -1),

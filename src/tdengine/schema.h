@@ -98,10 +98,12 @@ typedef struct {
     gint64
         create_time; /* milliseconds since 1970: with the vgroups it tells one incarnation from another */
     TdPrecision precision;
-    char *create_sql; /* SHOW CREATE DATABASE, verbatim; NULL: refused */
-    json_t *options;  /* what ins_databases says, by its columns' names, as text */
-    GArray *vgroups;  /* TdVgroup, sorted by id, seen before the first row was read */
-    gint64 looked;    /* when the vgroups were looked at: microseconds since 1970, our clock */
+    char *create_sql;    /* SHOW CREATE DATABASE, verbatim; NULL: refused */
+    json_t *options;     /* what ins_databases says, by its columns' names, as text */
+    GArray *vgroups;     /* TdVgroup, sorted by id, seen before the first row was read */
+    gint64 looked;       /* when the vgroups were looked at: microseconds since 1970, our clock */
+    char *topic;         /* ours, from which the next increment has hints; NULL: none is kept */
+    gboolean topic_made; /* by this run, since it was not there; not recorded */
     guint64 rows;
     gint64 first, last; /* the window of event time, ticks; meaningless without rows */
     /* Child and normal tables that were created, dropped, or dropped and made again while the rows

@@ -198,30 +198,67 @@ gboolean td_topic_commit(TdTopic *topic, GCancellable *cancellable, GError **err
     return ask(topic, "commit", message_args(0), NULL, cancellable, error);
 }
 
+gboolean td_topic_seek(TdTopic *topic, gint32 vgroup, gint64 offset, GCancellable *cancellable,
+                       GError **error)
+{
+    return ask(topic, "seek",
+               json_pack("{s:o, s:i, s:I}", "topic", json_text(topic->name), "vgroup_id", vgroup,
+                         "offset", (json_int_t)offset),
+               NULL, cancellable, error);
+}
+
+gboolean td_topic_leave(TdTopic *topic, GCancellable *cancellable, GError **error)
+{
+    return ask(topic, "unsubscribe", json_object(), NULL, cancellable, error);
+}
+
 /* --- positions -------------------------------------------------------------------------------- */
 
-static gboolean read_committed(TdTopic *topic, GArray *positions, GCancellable *cancellable,
-                               GError **error)
+/* One number of each vgroup, as `action` answers them: "committed" or "position". */
+static gboolean ask_each(TdTopic *topic, const char *action, const GArray *positions,
+                         gint64 *ret_numbers, GCancellable *cancellable, GError **error)
 {
     g_autoptr(json_t) json = NULL;
     json_t *vgroups = json_array();
-    json_t *committed;
+    json_t *numbers;
 
     for (guint i = 0; i < positions->len; i++)
         json_array_append_new(vgroups,
                               json_pack("{s:o, s:i}", "topic", json_text(topic->name), "vgroup_id",
                                         g_array_index(positions, TdTopicPosition, i).vgroup));
-    if (!ask(topic, "committed", json_pack("{s:o}", "topic_vgroup_ids", vgroups), &json,
-             cancellable, error) ||
-        !json_need_array(json, "committed", PLACE, &committed, error))
+    if (!ask(topic, action, json_pack("{s:o}", "topic_vgroup_ids", vgroups), &json, cancellable,
+             error) ||
+        !json_need_array(json, action, PLACE, &numbers, error))
         return FALSE;
-    if (json_array_size(committed) != positions->len) {
+    if (json_array_size(numbers) != positions->len) {
         error_set(error, ERROR_FORMAT, "%s names another number of vgroups", PLACE);
         return FALSE;
     }
     for (guint i = 0; i < positions->len; i++)
-        g_array_index(positions, TdTopicPosition, i).committed =
-            json_integer_value(json_array_get(committed, i));
+        ret_numbers[i] = json_integer_value(json_array_get(numbers, i));
+    return TRUE;
+}
+
+static gboolean read_committed(TdTopic *topic, GArray *positions, GCancellable *cancellable,
+                               GError **error)
+{
+    g_autofree gint64 *numbers = g_new0(gint64, positions->len + 1);
+
+    if (!ask_each(topic, "committed", positions, numbers, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < positions->len; i++)
+        g_array_index(positions, TdTopicPosition, i).committed = numbers[i];
+    return TRUE;
+}
+
+gboolean td_topic_next(TdTopic *topic, GArray *positions, GCancellable *cancellable, GError **error)
+{
+    g_autofree gint64 *numbers = g_new0(gint64, positions->len + 1);
+
+    if (!ask_each(topic, "position", positions, numbers, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < positions->len; i++)
+        g_array_index(positions, TdTopicPosition, i).offset = numbers[i];
     return TRUE;
 }
 

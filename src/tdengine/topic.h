@@ -61,6 +61,20 @@ gboolean td_topic_poll(TdTopic *topic, guint milliseconds, TdTopicMessage *ret_m
 gboolean td_topic_commit(TdTopic *topic, GCancellable *cancellable,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Goes on at an offset, which the log must still hold: before its begin is ERROR_SERVER. */
+gboolean td_topic_seek(TdTopic *topic, gint32 vgroup, gint64 offset, GCancellable *cancellable,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Enters in `positions` (from td_topic_positions()) as `offset` what will be read next: behind all
+ * that was polled, and behind what in the log is no message. Negative: nothing was read yet. */
+gboolean td_topic_next(TdTopic *topic, GArray *positions, GCancellable *cancellable,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Unsubscribes, so that the group and the topic can be dropped at once. Takes the server a second
+ * or two. */
+gboolean td_topic_leave(TdTopic *topic, GCancellable *cancellable,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Array of TdTopicPosition, one a vgroup. */
 GArray *td_topic_positions(TdTopic *topic, GCancellable *cancellable,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
