@@ -223,12 +223,17 @@ static gboolean check_compression(const Config *config, GError **error)
     return FALSE;
 }
 
+static struct {
+    gboolean drop_topics;
+} options;
+
 static gboolean run_check(CommandRun *run, GError **error)
 {
     g_autoptr(Config) config = command_config(run, error);
     Findings findings = {.output = run->output};
     EngineCheck request = {.config = config,
                            .repository_free = G_MAXUINT64,
+                           .drop_topics = options.drop_topics,
                            .cancellable = run->cancellable};
     g_autoptr(Repository) repository = NULL;
     gboolean done;
@@ -256,6 +261,12 @@ static gboolean run_check(CommandRun *run, GError **error)
     return done;
 }
 
+static const GOptionEntry entries[] = {
+    {"drop-topics", 0, 0, G_OPTION_ARG_NONE, &options.drop_topics,
+     "TDengine: drop the topics that Holdfast made", NULL},
+    {NULL},
+};
+
 const Command command_check = {
     .words = "check",
     .arguments = "[SOURCE]",
@@ -269,5 +280,6 @@ const Command command_check = {
         "nothing failed, 1 when something did, 5 when a server or the repository could not be\n"
         "reached.",
     .example = "holdfast check market",
+    .options = entries,
     .run = run_check,
 };

@@ -79,7 +79,7 @@ const ConfigKey config_keys[] = {
     {"source", "mode", CONFIG_WORD, TD, "auto quick scan", 0, 0, "auto",
      "How an incremental finds what changed: auto, quick or scan."},
     {"source", "topic", CONFIG_BOOLEAN, TD, NULL, 0, 0, "off",
-     "Not used yet: hints from a topic. Increments go by versions and sums."},
+     "Keep a topic for each database, by which quick increments read the server's log of changes."},
     {"source", "recent", CONFIG_DURATION, TD, NULL, 0, 0, "2h",
      "How far before its base's end a quick incremental always reads again."},
     {"source", "scan_below", CONFIG_DURATION, TD, NULL, 0, 0, "1m",

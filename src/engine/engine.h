@@ -29,6 +29,7 @@ typedef struct {
     const Config *config;
     const ConfigSource *source;
     gboolean named; /* the user named this source: what was doubtful about its identity is meant */
+    gboolean drop_topics;    /* TDengine: topics that Holdfast made are to go */
     Repository *repository;  /* NULL where it could not be opened */
     guint64 repository_free; /* bytes */
     GCancellable *cancellable;

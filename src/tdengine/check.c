@@ -9,6 +9,7 @@
 #include "tdengine/backup.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/own-topics.h"
 #include "tdengine/schema.h"
 #include "tdengine/topic.h"
 
@@ -105,21 +106,53 @@ static gboolean can_read(const Check *check, const char *database, GError **erro
     return td_ask_number(check->client, sql->str, &rows, check->request->cancellable, error);
 }
 
+/* Whether a topic is one that this source keeps. */
+static gboolean is_kept(const Check *check, const char *database, const char *topic)
+{
+    const ConfigSource *source = check->request->source;
+    g_autofree char *name = td_own_topic_name(source->name, database);
+
+    return source->topic && strcmp(name, topic) == 0;
+}
+
+static void drop_topic(const Check *check, const char *subject, const char *topic)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!td_own_topic_drop(check->client, topic, check->request->cancellable, &error)) {
+        error_add_hint(&error, "an increment may be reading it, or was killed a few minutes ago");
+        fact_error(check, subject, error);
+        return;
+    }
+    fact(check, FACT_OK, subject, NULL,
+         check->request->source->topic ? "dropped; the next backup makes it again: topic = on"
+                                       : "dropped");
+}
+
 /* A topic blocks DROP DATABASE, whoever has made it. */
 static void check_topic(const Check *check, const char *database, const char *topic)
 {
     const gboolean own = g_str_has_prefix(topic, TD_TOPIC_PREFIX);
+    const gboolean kept = own && is_kept(check, database, topic);
     g_autofree char *subject = g_strdup_printf("topic %s", topic);
-    g_autoptr(GString) hint = g_string_new("DROP TOPIC ");
+    g_autofree char *hint = NULL;
+    g_autofree char *name = td_quote_name(topic);
 
-    td_append_name(hint, topic);
-    g_string_append(hint, own ? ", or leave it to restore --replace, which drops it"
-                              : ", if nobody needs it any more");
-    fact(check, FACT_WARNING, subject, hint->str,
-         own ? "one of Holdfast's by its name, which this version does not read: as long as it is "
-               "there database %s cannot be dropped"
-             : "not one of Holdfast's: as long as it is there database %s cannot be dropped, nor "
-               "replaced by a restore",
+    if (own && check->request->drop_topics) {
+        drop_topic(check, subject, topic);
+        return;
+    }
+    hint = own ? g_strdup_printf("DROP TOPIC %s, which holdfast check %s --drop-topics does, and "
+                                 "restore --replace",
+                                 name, check->request->source->name)
+               : g_strdup_printf("DROP TOPIC %s, if nobody needs it any more", name);
+    fact(check, kept ? FACT_OK : FACT_WARNING, subject, hint,
+         kept ? "increments read the server's log by it; as long as it is there database %s cannot "
+                "be dropped"
+         : own ? "one of Holdfast's by its name, which this source does not use: as long as it is "
+                 "there database %s cannot be dropped"
+               : "not one of Holdfast's: as long as it is there database %s cannot be dropped, nor "
+                 "replaced by a restore",
          database);
 }
 
@@ -187,14 +220,6 @@ static void check_missing(const Check *check, const GPtrArray *rows)
     }
 }
 
-/* An option that is set and does nothing must not look as if it did. */
-static void check_options(const Check *check)
-{
-    if (check->request->source->topic)
-        fact(check, FACT_WARNING, "topic", "leave `topic` out",
-             "hints from topics are not used by this version; increments go by versions and sums");
-}
-
 static void check_databases(const Check *check)
 {
     g_autoptr(GError) error = NULL;
@@ -252,7 +277,6 @@ gboolean td_check(const EngineCheck *request, FactFunc func, gpointer data, GErr
     check_server(&check);
     check_clock(&check);
     check_databases(&check);
-    check_options(&check);
     check_space(&check);
     return !g_cancellable_set_error_if_cancelled(request->cancellable, error);
 }

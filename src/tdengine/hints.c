@@ -146,8 +146,7 @@ static gboolean seek_all(TdTopic *topic, const TdHintReader *reader, const TdDat
             *ret_reason = "the server's log of changes no longer reaches back to the base";
             return TRUE;
         }
-        if (!td_topic_seek(topic, position->vgroup, MAX(group->applied, position->begin),
-                           reader->cancellable, error))
+        if (!td_topic_seek(topic, position->vgroup, group->applied + 1, reader->cancellable, error))
             return FALSE;
     }
     return TRUE;

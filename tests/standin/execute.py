@@ -13,6 +13,7 @@ CHANGES = {
     ("drop", "stable"): statements.drop_stable, ("alter", "table"): statements.alter_table,
     ("alter", "stable"): statements.alter_table, ("create", "index"): statements.create_index,
     ("create", "topic"): statements.create_topic, ("drop", "topic"): statements.drop_topic,
+    ("drop", "consumer", "group"): statements.drop_group,
     ("create", "vtable"): virtual.create_vtable, ("create", "view"): virtual.create_view,
     ("create", "stream"): virtual.create_stream, ("create", "tsma"): virtual.create_tsma,
     ("insert", "into"): statements.insert, ("delete", "from"): statements.delete,
@@ -42,8 +43,8 @@ def execute(session, sql):
         raise errors.incomplete()
     words = Words(sql)
     words.old = session.store.old
-    for (verb, what), run in CHANGES.items():
-        if words.accept(verb, what):
+    for verb, run in CHANGES.items():
+        if words.accept(*verb):
             return run(session, words)
     for verb, run in QUESTIONS.items():
         if words.accept(verb):
@@ -53,6 +54,6 @@ def execute(session, sql):
     if words.peek("reset"):
         return nothing_to_do(session, words, "reset", "query", "cache")
     if words.accept("flush", "database"):
-        session.store.database(words.name()).touch_all()
+        session.store.database(words.name()).flush()
         return nothing_to_do(session, words)
     return words.refuse()

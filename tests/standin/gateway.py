@@ -45,6 +45,9 @@ class Conversation:
                   "timing": time.perf_counter_ns() - self.begun, **more}
         self.send(True, json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape"))
 
+    def end(self):
+        """The connection is gone."""
+
     def begin(self):
         self.begun = time.perf_counter_ns()
         if self.server.trouble.get("delay"):

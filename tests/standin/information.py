@@ -35,6 +35,8 @@ LAYOUTS = {
                   "uid:BIGINT vgroup_id:INT ttl:INT table_comment:VARCHAR:1024 type:VARCHAR:21",
     "ins_topics": "topic_name:VARCHAR:192 db_name:VARCHAR:64 create_time:TIMESTAMP sql:VARCHAR:2048 schema:VARCHAR:65517 "
                   "meta:VARCHAR:4 type:VARCHAR:8",
+    "ins_subscriptions": "topic_name:VARCHAR:205 consumer_group:VARCHAR:193 vgroup_id:INT consumer_id:VARCHAR:256 "
+                         "user:VARCHAR:24 fqdn:VARCHAR:128 offset:VARCHAR:64 rows:BIGINT",
     "ins_tsmas": "tsma_name:VARCHAR:192 db_name:VARCHAR:64 table_name:VARCHAR:192 target_db:VARCHAR:64 "
                  "target_stb:VARCHAR:192 stream_name:VARCHAR:64 create_time:TIMESTAMP interval:VARCHAR:64 "
                  "create_sql:VARCHAR:2048 func_list:VARCHAR:2048",
@@ -112,6 +114,11 @@ def topics(store):
     return [[name, *topic] for name, topic in sorted(store.topics.items())]
 
 
+def subscriptions(store):
+    return [[topic, name, vgroup, None, None, None, None, 0] for topic, name in sorted(store.groups)
+            for vgroup in sorted(store.databases[store.topics[topic][0]].versions)]
+
+
 def dnodes(store):
     used = sum(len(database.versions) for database in store.databases.values())
     return [[1, "localhost:6030", used, 64, "ready", store.started, store.started, ABOUT]]
@@ -124,7 +131,7 @@ def disk_usage(store):
 def make_rows(store, name):
     """The rows of a table, as Python values."""
     made = {"ins_databases": databases, "ins_vgroups": vgroups, "ins_stables": stables, "ins_tables": tables,
-            "ins_indexes": indexes, "ins_topics": topics, "ins_dnodes": dnodes, "ins_disk_usage": disk_usage}
+            "ins_indexes": indexes, "ins_topics": topics, "ins_subscriptions": subscriptions, "ins_dnodes": dnodes, "ins_disk_usage": disk_usage}
     if name in made:
         return made[name](store)
     if name == "ins_cluster":

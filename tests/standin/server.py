@@ -31,6 +31,7 @@ from bind import GatewayEnds
 from execute import execute
 from gateway import Conversation, Cut
 from query import Result
+from topics import TopicConversation
 from store import Store
 from trouble import Trouble
 
@@ -89,11 +90,11 @@ class Connection(socketserver.StreamRequestHandler):
             name, _, value = head.partition(":")
             headers[name.strip().lower()] = value.strip()
         method, path = line[0], urllib.parse.urlsplit(line[1])
-        if path.path in ("/ws", "/rest/ws"):
+        if path.path in ("/ws", "/rest/ws", "/rest/tmq"):
             if "token" in urllib.parse.parse_qs(path.query) and self.server.trouble.get("refuse_token"):
                 self.plain(401, "Unauthorized", "")
             elif headers.get("upgrade", "").lower() == "websocket":
-                self.web_socket(headers)
+                self.web_socket(headers, TopicConversation if path.path == "/rest/tmq" else Conversation)
             else:
                 self.plain(400, "Bad Request", "Bad Request\n", "text/plain; charset=utf-8", "Sec-Websocket-Version: 13")
             return False
@@ -122,12 +123,12 @@ class Connection(socketserver.StreamRequestHandler):
 
     # --- WebSocket
 
-    def web_socket(self, headers):
+    def web_socket(self, headers, kind_of_talk):
         key = headers.get("sec-websocket-key", "").encode()
         accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest()).decode()
         self.wfile.write(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                           f"Sec-WebSocket-Accept: {accept}\r\n\r\n").encode())
-        talk = Conversation(self.server, lambda is_text, data: self.send_frame(TEXT if is_text else BINARY, data))
+        talk = kind_of_talk(self.server, lambda is_text, data: self.send_frame(TEXT if is_text else BINARY, data))
         try:
             while (message := self.receive()) is not None:
                 kind, data = message
@@ -140,6 +141,8 @@ class Connection(socketserver.StreamRequestHandler):
         except Cut as cut:
             whole = frame(BINARY, cut.args[0])
             self.wfile.write(whole[:len(whole) // 2])
+        finally:
+            talk.end()
 
     def send_frame(self, kind, data):
         self.wfile.write(frame(kind, data))

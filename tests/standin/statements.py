@@ -289,6 +289,8 @@ def create_topic(session, words):
     else:
         database, _ = session.read_table(words)
     words.end()
+    if database.options["wal_retention_period"] == "0":
+        raise errors.ServerError(908, "WAL retention period is zero")
     if name in session.store.topics:
         if absent:
             return 0
@@ -302,8 +304,29 @@ def drop_topic(session, words):
     present = words.accept("if", "exists")
     name = words.name()
     words.end()
-    if session.store.topics.pop(name, None) is None and not present:
+    if name not in session.store.topics:
+        if present:
+            return 0
         raise errors.ServerError(993, "Topic not exist")
+    groups = {key: group for key, group in session.store.groups.items() if key[0] == name}
+    if any(group.consumers for group in groups.values()):
+        raise errors.ServerError(1003, "Topic subscribed cannot be dropped")
+    del session.store.topics[name]
+    for key in groups:
+        del session.store.groups[key]
+    return 0
+
+
+def drop_group(session, words):
+    words.accept("if", "exists")
+    group = words.name()
+    words.expect("on")
+    key = (words.name(), group)
+    words.end()
+    if key in session.store.groups:
+        if session.store.groups[key].consumers:
+            raise errors.ServerError(1004, "Consumer group being used by some consumer")
+        del session.store.groups[key]
     return 0
 
 
@@ -328,7 +351,7 @@ def alter_table(session, words):
     elif isa_child:
         if not words.accept("set", "tag"):
             raise errors.ServerError(9801, "Invalid alter table statement")
-        set_tags(words, database, table)
+        set_tags(session, words, database, table)
     else:
         alter_fields(words, database, table)
     words.end()
@@ -336,7 +359,7 @@ def alter_table(session, words):
     return 0
 
 
-def set_tags(words, database, table):
+def set_tags(session, words, database, table):
     tags = list(table.tags)
     while True:
         at = find_field(table.stable.tags, words.name(), "tag")
@@ -345,6 +368,9 @@ def set_tags(words, database, table):
         if not words.accept(","):
             break
     table.tags = tags
+    for (topic, _), group in session.store.groups.items():
+        if session.store.topics[topic][0] == database.name:
+            group.lost.add(table.name)
 
 
 def alter_fields(words, database, table):

@@ -19,6 +19,8 @@ DEFAULTS = {
     "ss_compact": "1", "compact_interval": "0d", "compact_time_range": "0d,0d", "compact_time_offset": "0h"}
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 TBNAME = Field("tbname", VARCHAR, 270)
+ROWS, META = 1, 2  # of the log
+LOG_ENTRIES = 20000  # of a vgroup
 
 
 def now_ms():
@@ -77,7 +79,9 @@ class Table:
                     column.append_nulls(rows)
         else:
             self.merge(given, times)
-        self.database.touch(self.vgroup)
+        fields = self.schema()
+        self.database.touch(self.vgroup, ROWS, (self, [fields[index] for index in sorted(given)],
+                                                [given[index] for index in sorted(given)]))
 
     def keys(self, columns, times):
         second = self.key_column()
@@ -116,8 +120,10 @@ class Table:
                 if not first <= row < last:
                     column.append(old.get(row))
             fresh.append(column)
+        span = self.time_at(first), self.time_at(last - 1)
         self.columns = fresh
-        self.database.touch(self.vgroup)
+        text = f"delete from `{self.name}` where `{self.schema()[0].name}` >= {span[0]} and `{self.schema()[0].name}` <= {span[1]}"
+        self.database.touch(self.vgroup, META, {"type": "delete", "sql": text})
         return last - first
 
 
@@ -145,6 +151,8 @@ class Database:
         self.indexes = []
         self.created = now_ms()
         self.versions = {store.next_vgroup(): 0 for _ in range(int(self.options["vgroups"]))}
+        self.logs = {vgroup: [] for vgroup in self.versions}
+        self.begins = dict.fromkeys(self.versions, 0)
         self.set_keep(self.options["keep"])
 
     def set_keep(self, text):
@@ -164,8 +172,28 @@ class Database:
         """The oldest time that is taken and shown, in the database's unit."""
         return (time.time_ns() // 10 ** 9 - self.keep_seconds) * self.ticks
 
-    def touch(self, vgroup):
+    def touch(self, vgroup, kind=None, content=None):
+        """Something was done in a vgroup: its version moves, and what a topic shows of it stands in the log."""
         self.versions[vgroup] += 1
+        if kind is None:
+            return
+        log = self.logs[vgroup]
+        log.append((self.versions[vgroup], kind, content))
+        if len(log) > LOG_ENTRIES:
+            self.begins[vgroup] = log[LOG_ENTRIES // 2][0]
+            del log[:LOG_ENTRIES // 2]
+
+    def log_from(self, vgroup, version):
+        log = self.logs[vgroup]
+        return log[bisect.bisect_left(log, version, key=lambda entry: entry[0]):]
+
+    def flush(self):
+        """A log that is not to be kept for more than a moment begins anew."""
+        self.touch_all()
+        if int(self.options["wal_retention_period"]) < 60:
+            for vgroup, version in self.versions.items():
+                self.logs[vgroup].clear()
+                self.begins[vgroup] = version
 
     def touch_all(self):
         for vgroup in self.versions:
@@ -184,7 +212,8 @@ class Database:
         self.tables[table.name] = table
         if table.stable is not None:
             table.stable.children[table.name] = table
-        self.touch(table.vgroup)
+        self.touch(table.vgroup, META, {"type": "create", "tableType": "child" if table.stable else "normal",
+                                        "tableName": table.name})
 
     def add_stable(self, stable):
         if stable.name in self.stables:
@@ -200,7 +229,8 @@ class Database:
         del self.tables[table.name]
         if table.stable is not None:
             del table.stable.children[table.name]
-        self.touch(table.vgroup)
+        self.touch(table.vgroup, META, {"type": "drop", "tableType": "child" if table.stable else "normal",
+                                        "tableNameList": [table.name]})
 
     def drop_stable(self, stable):
         for table in list(stable.children.values()):
@@ -220,6 +250,7 @@ def duration_seconds(text):
 class Store:
     def __init__(self):
         self.databases, self.topics = {}, {}
+        self.groups = {}  # (topic, group): topics.Group
         self.uid, self.vgroup = 7561860651808718000, 1
         self.started = now_ms()
         self.refuse_rows = self.lose_rows = self.old = False
