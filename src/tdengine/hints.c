@@ -77,19 +77,13 @@ static void shrink(GArray *places)
     } while (places->len > PLACES_MAX / 2);
 }
 
-void td_hints_add(TdHints *hints, const char *database, const TdChildren *children,
-                  const char *table, gint64 first, gint64 last)
+void td_hints_add(TdHints *hints, const char *database, const char *table, gint64 first,
+                  gint64 last)
 {
     const TdPlace place = {first, last < G_MAXINT64 ? last + 1 : last};
-    const char *super;
+    char *key = key_of(database, table);
     GArray *places;
-    char *key;
-    guint32 id;
 
-    if (td_children_find(children, table, strlen(table), &id) == NULL)
-        return;
-    super = td_children_super(children, id);
-    key = key_of(database, super != NULL ? super : table);
     places = g_hash_table_lookup(hints->places, key);
     if (places == NULL) {
         places = g_array_new(FALSE, FALSE, sizeof(TdPlace));
@@ -179,16 +173,31 @@ typedef struct {
     const TdChildren *children;
 } Reading;
 
+/* The super or normal table of a table that was written. NULL: it was dropped, or came after the list
+ * was read: then its rows are the next increment's hints, too. */
+static const char *owner_of(const TdChildren *children, const char *table)
+{
+    const char *super;
+    guint32 id;
+
+    if (td_children_find(children, table, strlen(table), &id) == NULL)
+        return NULL;
+    super = td_children_super(children, id);
+    return super != NULL ? super : table;
+}
+
 /* FALSE: rows of a table without a name. */
 static gboolean take_message(const Reading *reading, const TdTopicMessage *message)
 {
     for (guint i = 0; i < message->touches->len; i++) {
         const TdTopicTouch *touch = &g_array_index(message->touches, TdTopicTouch, i);
 
+        const char *owner = owner_of(reading->children, touch->table);
+
         if (touch->table[0] == '\0')
             return FALSE;
-        td_hints_add(reading->hints, reading->now->name, reading->children, touch->table,
-                     touch->first, touch->last);
+        if (owner != NULL)
+            td_hints_add(reading->hints, reading->now->name, owner, touch->first, touch->last);
     }
     return TRUE;
 }

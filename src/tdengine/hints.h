@@ -25,10 +25,10 @@ TdHints *td_hints_new(void);
 void td_hints_free(TdHints *hints);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdHints, td_hints_free)
 
-/* Notes that times from `first` to `last` of a child or normal table were written. A name that
- * `children` does not know is of a table that was dropped, or that came after the list was read. */
-void td_hints_add(TdHints *hints, const char *database, const TdChildren *children,
-                  const char *table, gint64 first, gint64 last);
+/* Notes that times from `first` to `last` of a super or normal table were written. What is kept may
+ * be larger than what was noted, never smaller. */
+void td_hints_add(TdHints *hints, const char *database, const char *table, gint64 first,
+                  gint64 last);
 
 /* Adds what was noted of a super or normal table to `dirty`, an array of TdPlace. */
 void td_hints_places(const TdHints *hints, const char *database, const char *table, GArray *dirty);

@@ -32,6 +32,15 @@ static void answer(Fake *fake, guint64 request, const char *more)
     fake_send_text(fake, text);
 }
 
+static void refuse(Fake *fake, guint64 request)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"code\":16391,\"message\":\"Offset out of range\",\"req_id\":%" G_GUINT64_FORMAT "}",
+        request);
+
+    fake_send_text(fake, text);
+}
+
 /* The head of a topic's block has the number of the fetch before it. */
 static void answer_block(const FakeMessage *message, const Gateway *gateway, const char *hex)
 {
@@ -99,6 +108,11 @@ static void handle(const FakeMessage *message)
                "{\"vgroup_id\":178,\"offset\":30,\"begin\":0,\"end\":30}]");
     else if (g_str_equal(action, "committed"))
         answer(message->fake, request, ",\"committed\":[-2147467247,30]");
+    else if (g_str_equal(action, "position"))
+        answer(message->fake, request, ",\"position\":[14,31]");
+    else if (g_str_equal(action, "seek") &&
+             json_get_uint(json_object_get(json, "args"), "offset", 0) < 3)
+        refuse(message->fake, request);
     else
         answer(message->fake, request, ""); /* subscribe, commit */
 }
@@ -170,11 +184,30 @@ static void test_positions(void)
     g_assert_cmpint(second->committed, ==, 30);
 }
 
+static void test_going_elsewhere(void)
+{
+    Gateway gateway = {0};
+    g_autoptr(Fake) fake = fake_start(handle, &gateway);
+    g_autoptr(TdTopic) topic = subscribed(fake);
+    g_autoptr(GArray) positions = td_topic_positions(topic, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(td_topic_seek(topic, 177, 4, NULL, &error));
+    g_assert_false(td_topic_seek(topic, 177, 2, NULL, &error));
+    g_assert_cmpuint(td_error_code(error), ==, 16391);
+    g_clear_error(&error);
+    g_assert_true(td_topic_next(topic, positions, NULL, &error));
+    g_assert_cmpint(g_array_index(positions, TdTopicPosition, 0).offset, ==, 14);
+    g_assert_cmpint(g_array_index(positions, TdTopicPosition, 1).offset, ==, 31);
+    g_assert_true(td_topic_leave(topic, NULL, &error));
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tdengine/topic/messages", test_messages);
     g_test_add_func("/tdengine/topic/positions", test_positions);
+    g_test_add_func("/tdengine/topic/going-elsewhere", test_going_elsewhere);
     return g_test_run();
 }
