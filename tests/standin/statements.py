@@ -2,12 +2,13 @@
 """Statements that change something: databases, tables, rows. What no statement of the program's or of its tests has
 is an error."""
 import errors
+import meta
 import old
 import query
 import schema
 import values
 from columns import Column, TIMESTAMP
-from store import DEFAULTS, Database, SuperTable, Table, duration_seconds, now_ms
+from store import DEFAULTS, META, Database, SuperTable, Table, duration_seconds, now_ms
 
 SHOWN = {"precision", "cachemodel", "encrypt_algorithm"}
 
@@ -352,6 +353,8 @@ def alter_table(session, words):
         if not words.accept("set", "tag"):
             raise errors.ServerError(9801, "Invalid alter table statement")
         set_tags(session, words, database, table)
+        words.end()
+        return 0
     else:
         alter_fields(words, database, table)
     words.end()
@@ -360,17 +363,20 @@ def alter_table(session, words):
 
 
 def set_tags(session, words, database, table):
-    tags = list(table.tags)
+    tags, changed = list(table.tags), []
     while True:
         at = find_field(table.stable.tags, words.name(), "tag")
         words.expect("=")
         tags[at] = read_value(words, table.stable.tags[at], database.ticks)
+        changed.append(at)
         if not words.accept(","):
             break
     table.tags = tags
     for (topic, _), group in session.store.groups.items():
         if session.store.topics[topic][0] == database.name:
             group.lost.add(table.name)
+    for at in changed:
+        database.touch(table.vgroup, META, meta.set_tag(table, table.stable.tags[at], tags[at]))
 
 
 def alter_fields(words, database, table):

@@ -7,6 +7,7 @@ import time
 import zlib
 
 import errors
+import meta
 import values
 from columns import BIGINT, Column, Field, VARCHAR
 
@@ -122,8 +123,7 @@ class Table:
             fresh.append(column)
         span = self.time_at(first), self.time_at(last - 1)
         self.columns = fresh
-        text = f"delete from `{self.name}` where `{self.schema()[0].name}` >= {span[0]} and `{self.schema()[0].name}` <= {span[1]}"
-        self.database.touch(self.vgroup, META, {"type": "delete", "sql": text})
+        self.database.touch(self.vgroup, META, meta.delete(self, *span))
         return last - first
 
 
@@ -195,9 +195,9 @@ class Database:
                 self.logs[vgroup].clear()
                 self.begins[vgroup] = version
 
-    def touch_all(self):
+    def touch_all(self, kind=None, content=None):
         for vgroup in self.versions:
-            self.versions[vgroup] += 1
+            self.touch(vgroup, kind, content)
 
     def find(self, name):
         return self.stables.get(name) or self.tables.get(name)
@@ -212,8 +212,7 @@ class Database:
         self.tables[table.name] = table
         if table.stable is not None:
             table.stable.children[table.name] = table
-        self.touch(table.vgroup, META, {"type": "create", "tableType": "child" if table.stable else "normal",
-                                        "tableName": table.name})
+        self.touch(table.vgroup, META, meta.create_table(table))
 
     def add_stable(self, stable):
         if stable.name in self.stables:
@@ -223,7 +222,7 @@ class Database:
         stable.database, stable.uid = self, self.store.next_uid()
         self.stables[stable.name] = stable
         self.indexes.append((f"{stable.tags[0].name}_{stable.name}", stable.name, stable.tags[0].name, stable.created))
-        self.touch_all()
+        self.touch_all(META, meta.create_super(stable))
 
     def drop_table(self, table):
         del self.tables[table.name]

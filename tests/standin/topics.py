@@ -135,7 +135,7 @@ class TopicConversation(Conversation):
                 if blocks:
                     break
                 self.next[vgroup] = version + 1
-                self.keep(META, vgroup, version, content)
+                self.keep(META, vgroup, version + 1, content)
                 return True
             table, _, _ = content
             self.next[vgroup] = version + 1
