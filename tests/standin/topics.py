@@ -91,6 +91,8 @@ class TopicConversation(Conversation):
             self.server.login(args.get("user", ""), args.get("password", ""))
         except errors.ServerError:
             raise GatewayError("init tscObj failed") from None
+        if self.server.trouble.get("refuse_consumers"):
+            raise GatewayError("subscribe topic failed")
         [name] = args["topics"]
         store = self.server.store
         if name not in store.topics:

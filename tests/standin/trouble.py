@@ -12,6 +12,7 @@ KNOWN = {
     "old": "a server of 3.0: what came later is not known (old.py)",
     "refuse_token": "every token is refused, as an expired one is (HTTP status 401)",
     "refuse_login": "every login is refused (0x0357)",
+    "refuse_consumers": "nobody can subscribe to a topic",
     "times": "how often the connection is cut or an error sent, before all is well again",
 }
 

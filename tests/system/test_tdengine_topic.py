@@ -7,9 +7,10 @@ import pytest
 
 import pgcluster
 import tdserver
+from test_standin import trouble
 from test_tdengine_incremental import DAY, START, Told, dump, fill, increment, restored, wait_for_leaders
 
-PATIENCE = 60
+PATIENCE = 240  # seconds: the server drops its log when it comes to it
 LOST = "a topic of ours was lost, and made anew"
 GAP = "the server's log of changes no longer reaches back to the base"
 
@@ -121,6 +122,27 @@ def test_a_server_without_a_log_is_backed_up_all_the_same(server, holdfast):
     made = quick(server, holdfast, f"INSERT INTO market.t1 (ts, price) VALUES ({START + 1}, 100)")
     assert made["evidence"]["log"]["reason"] == "there is no topic" and "refuses a topic" in str(made["warnings"])
     assert restored(server, holdfast, made) == dump(server, "market")
+
+
+def test_without_consumers_everything_else_works(server, holdfast):
+    if server.real:
+        pytest.skip("a real server lets everybody subscribe who may")
+    make(server, holdfast)
+    try:
+        trouble(server.url, refuse_consumers=True)
+        base = quick(server, holdfast, f"INSERT INTO market.t1 (ts, price) VALUES ({START + 1}, 100)")
+        reason = "the server's log of changes could not be read"
+        assert base["evidence"]["log"] == {"read": False, "since_scan": False, "reason": reason}
+        assert reason in str(base["warnings"]) and "topic" not in base["evidence"]["used"]
+        assert len(base["evidence"]["cannot_see"]) == 2
+        assert restored(server, holdfast, base) == dump(server, "market")
+        with Told(server):
+            server.sql(f"INSERT INTO market.t1 (ts, note) VALUES ({START + 1}, 'new')")
+        made = increment(holdfast, "--mode", "auto")
+        assert (made["evidence"]["used"], made["evidence"]["reason"]) == (["scan"], reason)
+        assert restored(server, holdfast, made) == dump(server, "market")
+    finally:
+        trouble(server.url)
 
 
 def test_check_lists_topics_and_drops_them(server, holdfast):
