@@ -7,7 +7,6 @@
 #include <isa-l.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <xxhash.h>
 
 struct Sha256 {
     EVP_MD_CTX *context;
@@ -112,13 +111,6 @@ gboolean sha256_from_hex(const char *hex, guint8 digest[SHA256_SIZE])
         return FALSE;
     memcpy(digest, read, SHA256_SIZE);
     return TRUE;
-}
-
-Hash128 xxh3_buffer(const void *bytes, gsize length, guint64 seed)
-{
-    XXH128_hash_t hash = XXH3_128bits_withSeed(bytes, length, seed);
-
-    return (Hash128){.low = hash.low64, .high = hash.high64};
 }
 
 guint32 crc32c(guint32 crc, const void *bytes, gsize length)

@@ -5,6 +5,7 @@
 #include "codec/hash.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 /* FIPS 180-2's examples. */
 static const struct {
@@ -90,6 +91,26 @@ static void test_xxh3(void)
     g_assert_true(seeded.low != empty.low && seeded.high != empty.high);
 }
 
+/* Hashes stand in repositories: whichever vectors the processor has, they must be those of the plain
+ * function. */
+static void test_xxh3_by_processor(void)
+{
+    const gsize lengths[] = {1, 16, 17, 128, 129, 240, 241, 1024, 1025, 8192, 131072, 1048576};
+    g_autofree guint8 *bytes = g_malloc(1048576 + 1);
+
+    for (gsize i = 0; i <= 1048576; i++)
+        bytes[i] = (guint8)(i * 2654435761U >> 24);
+    for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        for (guint64 seed = 0; seed < 3; seed++) {
+            XXH128_hash_t plain = XXH3_128bits_withSeed(bytes + 1, lengths[i], seed);
+            Hash128 hash = xxh3_buffer(bytes + 1, lengths[i], seed);
+
+            g_assert_cmphex(hash.low, ==, plain.low64);
+            g_assert_cmphex(hash.high, ==, plain.high64);
+        }
+    }
+}
+
 static void test_crc32c(void)
 {
     guint8 bytes[300];
@@ -116,6 +137,7 @@ int main(int argc, char **argv)
     g_test_add_func("/codec/hash/sha256", test_sha256);
     g_test_add_func("/codec/hash/hex", test_hex);
     g_test_add_func("/codec/hash/xxh3", test_xxh3);
+    g_test_add_func("/codec/hash/xxh3-by-processor", test_xxh3_by_processor);
     g_test_add_func("/codec/hash/crc32c", test_crc32c);
     return g_test_run();
 }
