@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Physical backups of PostgreSQL on real servers: what they hold, what they refuse, and what a server makes of their files."""
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -218,6 +219,50 @@ def test_changes_within_the_second_of_the_backup(server, site, closing):
         server.psql(f"UPDATE trades SET text = 'r{number}' WHERE id = {number + 1}; CHECKPOINT")
     expected = server.value("postgres", SUM)
     assert closing(Revived(site, site.backup("incremental"))).value(SUM) == expected
+
+
+def holders(path):
+    """Processes that have the file open."""
+    found = set()
+    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == str(path):
+                found.add(int(link.parts[2]))
+        except OSError:
+            continue
+    return found
+
+
+def test_files_that_move_while_they_are_copied(server, site):
+    """Grown: as much as it had at the start; cut: what is there; gone: no error. Of relations the WAL has the rest."""
+    files = {name: server.data / name for name in ("first", "grown", "cut", "gone")}
+    for name, path in files.items():
+        path.write_bytes(os.urandom((16 << 20) if name == "first" else 6000))
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres", "postgres")
+    before = {name: path.read_bytes() for name, path in files.items()}
+    time.sleep(1.2)  # the biggest of those that have settled is read first
+    running = site.start("backup", "postgresql", "full", "--access", "local", "--jobs", "1", "--rate", "8M")
+    assert wait_until(lambda: running.poll() is not None or holders(files["first"]))
+    copying = holders(files["first"])
+    assert copying, running.communicate()[0]
+    for pid in copying:
+        os.kill(pid, signal.SIGSTOP)
+    with open(files["grown"], "ab") as file:
+        file.write(b"more" * 5000)
+    os.truncate(files["cut"], 2500)
+    files["gone"].unlink()
+    for pid in copying:
+        os.kill(pid, signal.SIGCONT)
+    output = running.communicate(timeout=180)[0].decode()
+    assert running.returncode == 0, output
+    backup = site.ok("show", site.backups()[0], "--json").json
+    assert "gone" not in site.files(backup)
+    target = server.root / "again"
+    site.ok("restore", "postgresql", "full", "--backup-id", backup["id"], "--target-directory", str(target))
+    subprocess.run([str(server.bin / "pg_verifybackup"), str(target)], check=True, stdout=subprocess.DEVNULL)
+    assert {name: (target / name).read_bytes() for name in ("first", "grown", "cut")} == {
+        "first": before["first"], "grown": before["grown"], "cut": before["cut"][:2500]}
 
 
 def test_without_a_base_it_is_a_full(server, site, closing):
