@@ -198,8 +198,9 @@ static gsize bound(int level, gsize length)
 
 /* Level 1 has a table of 64 KiB and, for more than 256 KiB, looks for matches of 7 bytes. In extents of
  * tables and indexes matches of 6 bytes, found with a quarter of the table, take 6% less time and as
- * much room (with half of it 2% less room, and no less time). On WAL (of COPY, INSERT and index builds) a table of 8 KiB, which stays in the first cache,
- * takes 18% less time, and what it finds, being near, takes 2% less room. */
+ * much room (with half of it 2% less room, and no less time). On WAL (of COPY, INSERT and index
+ * builds) a table of 8 KiB, which stays in the first cache, takes 18% less time, and what it finds,
+ * being near, takes 2% less room. */
 static void tune_for_content(ZSTD_CCtx *context, CompressSpec spec)
 {
     /* 0 is what the level says: the context may have served other content before. */
