@@ -53,6 +53,8 @@ def execute(session, sql):
         return use(session, words)
     if words.peek("reset"):
         return nothing_to_do(session, words, "reset", "query", "cache")
+    if words.accept("split", "vgroup"):
+        return statements.split_vgroup(session, words)
     if words.accept("flush", "database"):
         session.store.database(words.name()).flush()
         return nothing_to_do(session, words)

@@ -108,6 +108,16 @@ def alter_database(session, words):
     return 0
 
 
+def split_vgroup(session, words):
+    group = int(words.next()[1])
+    words.end()
+    for database in session.store.databases.values():
+        if group in database.versions:
+            database.split(group)
+            return 0
+    raise errors.ServerError(0x0340, "Vgroup does not exist")
+
+
 def drop_database(session, words):
     present = words.accept("if", "exists")
     name = words.name()

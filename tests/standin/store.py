@@ -199,6 +199,15 @@ class Database:
         for vgroup in self.versions:
             self.touch(vgroup, kind, content)
 
+    def split(self, vgroup):
+        """Two new vgroups take the tables of an old one."""
+        del self.versions[vgroup]
+        fresh = [self.store.next_vgroup() for _ in range(2)]
+        self.versions.update(dict.fromkeys(fresh, 1))
+        for table in self.tables.values():
+            if table.vgroup == vgroup:
+                table.vgroup = fresh[zlib.crc32(table.name.encode("utf-8", "surrogateescape")) % 2]
+
     def find(self, name):
         return self.stables.get(name) or self.tables.get(name)
 

@@ -426,6 +426,44 @@ def test_a_server_that_was_killed_between_increments(server, holdfast, days):
     assert restored(server, holdfast, manifest) == dump(server, "market")
 
 
+def vgroups(server):
+    return sorted(row[0] for row in server.sql("SELECT vgroup_id FROM information_schema.ins_vgroups"))
+
+
+def test_a_vgroup_that_was_split(server, holdfast, days):
+    """Versions of vgroups that are no more tell nothing. The community server takes the statement and splits nothing."""
+    holdfast.config.write_text(holdfast.config.read_text() + "scan_below = 0s\n")
+    increment(holdfast, "--mode", "scan")
+    before = vgroups(server)
+    with Told(server):
+        server.sql(f"SPLIT VGROUP {before[0]}")
+        server.sql(f"INSERT INTO market.t3 (ts, note) VALUES ({START + 5 * DAY + 3}, 'split')")
+    wait_for_leaders(server)
+    manifest = increment(holdfast)
+    if vgroups(server) == before:
+        assert server.real and manifest["evidence"]["used"][0] == "schema"
+        return
+    assert manifest["evidence"]["used"] == ["scan"]
+    assert manifest["evidence"]["reason"] == "vgroups were split or merged"
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
+def test_options_that_were_changed(server, holdfast, days):
+    base = increment(holdfast, "--mode", "scan")
+    with Told(server):
+        server.sql("ALTER DATABASE market KEEP 30000d")
+        server.sql("ALTER DATABASE market CACHEMODEL 'both'")
+    for mode in ("quick", "scan"):
+        manifest = increment(holdfast, "--mode", mode)
+        assert fresh_slices(holdfast, manifest, base) == []
+        holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--to-database", "copy", "--deep")
+        options = [server.sql(f"SELECT `keep`, `cachemodel`, `duration` FROM information_schema.ins_databases "
+                              f"WHERE name = '{name}'")
+                   for name in ("market", "copy")]
+        assert options[0] == options[1] and options[0][0][1] == "both" and options[0][0][0].startswith("30000d")
+        server.sql("DROP DATABASE copy")
+
+
 def test_two_increments_at_once(server, holdfast, days):
     """Of two databases, as two sources of one repository."""
     server.sql("CREATE DATABASE other VGROUPS 1 BUFFER 8 KEEP 36500d")
