@@ -85,7 +85,9 @@ const ConfigKey config_keys[] = {
     {"source", "scan_below", CONFIG_DURATION, TD, NULL, 0, 0, "1m",
      "In mode auto: scan everything where that is expected to take less than this."},
     {"source", "data_directory", CONFIG_PATH, NULL, NULL, 0, 0, NULL,
-     "The server's data directory, where it is on this host; asked from the server by default."},
+     "The server's data directory, where it is on this host. PostgreSQL: asked from the server by "
+     "default. TDengine: its files tell increments what was written; it is told to flush for "
+     "that."},
     {"source", "rto", CONFIG_DURATION, NULL, NULL, 0, 0, NULL,
      "Longest acceptable recovery; 5m for postgresql and 10m for tdengine by default."},
     {"source", "rpo", CONFIG_DURATION, NULL, NULL, 0, 0, NULL,

@@ -796,8 +796,11 @@ gboolean td_backup(const EngineBackup *request, GError **error)
     progress_begin(request->progress, "preparing", 0, 0);
     if (!open_server(&run, error) || !read_base(&run, error) || !look(&run, error))
         return FALSE;
-    if (run.increment == NULL || td_increment_decide(run.increment, run.looked))
+    if (run.increment == NULL)
         return read_server(&run, error);
+    if (td_increment_decide(run.increment, run.looked))
+        return td_increment_look_at_files(run.increment, run.client, run.looked, error) &&
+               read_server(&run, error);
     td_increment_take(run.increment, run.looked, run.details);
     return td_capture_objects(&run.capture, error) && enter_reused(&run, error) &&
            write_details(&run, error);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "tdengine/connect.h"
 #include "tdengine/evidence.h"
+#include "tdengine/file-evidence.h"
 #include "tdengine/log-evidence.h"
 #include "tdengine/recreated.h"
 
@@ -33,6 +35,9 @@ struct TdIncrement {
     gboolean kept;      /* places were taken at the base's word */
     gboolean texts;     /* there are columns that no sum looks at */
     TdLogEvidence log;  /* where topics are kept */
+    GHashTable *files;  /* stretches of written file sets (GArray of TdPlace) by database; NULL: not
+                         * known */
+    gboolean normal;    /* normal tables with such columns were taken at the base's word */
 };
 
 /* --- The base --------------------------------------------------------------------------------- */
@@ -99,6 +104,7 @@ void td_increment_free(TdIncrement *increment)
         return;
     td_details_free(increment->base);
     td_log_evidence_clear(&increment->log);
+    g_clear_pointer(&increment->files, g_hash_table_unref);
     g_free(increment->reason);
     g_free(increment);
 }
@@ -232,24 +238,76 @@ gboolean td_increment_hint(TdIncrement *increment, TdClient *client, TdDetails *
     return TRUE;
 }
 
+gboolean td_increment_look_at_files(TdIncrement *increment, TdClient *client, GPtrArray *looked,
+                                    GError **error)
+{
+    const EngineBackup *request = increment->request;
+    g_autofree char *reason = NULL, *warning = NULL;
+
+    if (increment->reading != TD_READ_QUICK || request->source->data_directory == NULL)
+        return TRUE;
+    if (!td_file_evidence_read(client, request, increment->base->databases, looked,
+                               &increment->files, &reason, error))
+        return FALSE;
+    if (reason != NULL) {
+        warning = g_strdup_printf("data_directory: the server's files are not used: %s", reason);
+        manifest_add_warning(request->manifest, warning);
+    }
+    return TRUE;
+}
+
 static gboolean same_tags(const TdTable *before, const TdTable *now)
 {
     return before->has_tags_sum && now->has_tags_sum &&
            td_fingerprint_equal(before->tags_sum, now->tags_sum);
 }
 
+static gboolean has_texts(const TdTable *table)
+{
+    for (guint i = 0; i < table->columns->len; i++)
+        if (td_type_width(((const TdField *)g_ptr_array_index(table->columns, i))->type) == 0)
+            return TRUE;
+    return FALSE;
+}
+
 static void note_unseen(TdIncrement *increment, const TdScanTable *scan)
 {
+    const gboolean texts = has_texts(scan->table);
+    gboolean kept = FALSE;
+
     for (guint i = 0; i < scan->sums->len; i++) {
         const TdSums *sums = &g_array_index(scan->sums, TdSums, i);
 
-        increment->kept = increment->kept || (sums->clean && sums->rows > 0);
+        kept = kept || (sums->clean && sums->rows > 0);
     }
-    for (guint i = 0; i < scan->table->columns->len; i++) {
-        const TdField *field = g_ptr_array_index(scan->table->columns, i);
+    increment->kept = increment->kept || kept;
+    increment->texts = increment->texts || texts;
+    increment->normal =
+        increment->normal || (kept && texts && scan->table->kind == TD_TABLE_NORMAL);
+}
 
-        increment->texts = increment->texts || td_type_width(field->type) == 0;
-    }
+/* A column that was dropped and added again under its name empties it without a write to any file
+ * set. The server tells when a super table was altered last. */
+static gboolean was_altered(const TdTable *before, const TdTable *now)
+{
+    const char *then = td_row_text(before->options, "last_update");
+
+    return now->kind == TD_TABLE_SUPER &&
+           (then == NULL || g_strcmp0(then, td_row_text(now->options, "last_update")) != 0);
+}
+
+static void add_files(const TdIncrement *increment, const TdTable *before, const TdTable *table,
+                      GArray *dirty)
+{
+    const TdPlace all = {G_MININT64, G_MAXINT64};
+    const GArray *places =
+        increment->files != NULL ? g_hash_table_lookup(increment->files, table->database) : NULL;
+
+    if (places == NULL)
+        return;
+    g_array_append_vals(dirty, places->data, places->len);
+    if (was_altered(before, table))
+        g_array_append_val(dirty, all);
 }
 
 gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTable *scan,
@@ -274,6 +332,8 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
         return FALSE;
     if (increment->log.read)
         td_hints_places(increment->log.hints, table->database, table->name, dirty);
+    if (before != NULL)
+        add_files(increment, before, table, dirty);
     td_survey_choose(scan, increment->reading, dirty);
     if (scan->quick)
         note_unseen(increment, scan);
@@ -342,17 +402,37 @@ static json_t *unseen_by_quick(const TdIncrement *increment)
     return array;
 }
 
+/* Files show every write, and counts what is gone; what the base has missed is missed still. */
+static json_t *unseen_by_files(const TdIncrement *increment)
+{
+    g_autoptr(json_t) before = unseen_by_base(increment);
+    json_t *array = json_array();
+
+    if (!increment->kept)
+        return array;
+    json_array_extend(array, before);
+    if (increment->normal && json_array_size(array) == 0)
+        add_text(array, g_strdup("text, binary and geometry columns of normal tables that were "
+                                 "dropped and added again under the same name"));
+    return array;
+}
+
 static json_t *used_evidence(const TdIncrement *increment)
 {
+    json_t *array;
+
     switch (increment->reading) {
     case TD_READ_ALL:
         return json_pack("[s]", "versions");
     case TD_READ_SCAN:
         return json_pack("[s]", "scan");
     default:
-        return increment->log.read
-                   ? json_pack("[s, s, s, s, s]", "schema", "tags", "sums", "recent", "topic")
-                   : json_pack("[s, s, s, s]", "schema", "tags", "sums", "recent");
+        array = json_pack("[s, s, s, s]", "schema", "tags", "sums", "recent");
+        if (increment->log.read)
+            json_array_append_new(array, json_string("topic"));
+        if (increment->files != NULL)
+            json_array_append_new(array, json_string("files"));
+        return array;
     }
 }
 
@@ -365,7 +445,7 @@ static json_t *unseen(const TdIncrement *increment)
     case TD_READ_SCAN:
         return json_array();
     default:
-        return unseen_by_quick(increment);
+        return increment->files != NULL ? unseen_by_files(increment) : unseen_by_quick(increment);
     }
 }
 

@@ -24,6 +24,11 @@ const TdDetails *td_increment_base(const TdIncrement *increment);
  * written since the base, nothing has to be read. */
 gboolean td_increment_decide(TdIncrement *increment, const GPtrArray *looked);
 
+/* Where places are to be taken at the base's word, and the source has a data_directory: has the server
+ * flushed, and looks at its file sets. Before td_increment_choose(). */
+gboolean td_increment_look_at_files(TdIncrement *increment, TdClient *client, GPtrArray *looked,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Where the source keeps topics and places are to be taken at the base's word: reads the server's log
  * of changes since the base. Where a log that the base relied upon has a gap or is lost, `auto` makes
  * a scan. `children`: TdChildren by the name of each database of the details. */

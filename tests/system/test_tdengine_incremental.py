@@ -426,6 +426,58 @@ def test_a_server_that_was_killed_between_increments(server, holdfast, days):
     assert restored(server, holdfast, manifest) == dump(server, "market")
 
 
+def use_files(holdfast, directory):
+    """The server's own files as evidence."""
+    holdfast.config.write_text(holdfast.config.read_text() + f"data_directory = {directory}\n")
+
+
+def test_files_of_the_server_show_what_sums_cannot(server, holdfast, days):
+    only_real(server)
+    use_files(holdfast, server.root / "data")
+    base = increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, note) VALUES ({START + 5 * DAY + 3}, 'seen')",
+                     f"INSERT INTO market.t2 (ts, price) VALUES ({START + 9 * DAY + 2}, {2 + 9 / 4}) "
+                     f"({START + 9 * DAY + 77}, 1)",
+                     f"DELETE FROM market.t2 WHERE ts = {START + 9 * DAY + 77}")
+    assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent", "files"]
+    assert manifest["evidence"]["cannot_see"] == []
+    [fresh] = fresh_slices(holdfast, manifest, base)  # the other place was read, and is what it was
+    assert fresh["from"] <= START + 5 * DAY + 3 < fresh["to"]
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    # Two values of a column that were exchanged: every sum is what it was.
+    before = manifest
+    manifest = quick(server, holdfast, f"INSERT INTO market.t4 (ts, price) VALUES ({START + 4}, 5)",
+                     f"INSERT INTO market.t5 (ts, price) VALUES ({START + 5}, 4)")
+    assert [one["from"] <= START < one["to"] for one in fresh_slices(holdfast, manifest, before)] == [True]
+    # A column that was dropped and added again is empty, and no file tells it.
+    manifest = quick(server, holdfast, "ALTER STABLE market.ticks DROP COLUMN note",
+                     "ALTER STABLE market.ticks ADD COLUMN note VARCHAR(20)")
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
+def test_a_flush_is_no_write(server, holdfast, days):
+    """Each increment that looks at files has the server flush; the next one finds nothing written all the same."""
+    only_real(server)
+    use_files(holdfast, server.root / "data")
+    increment(holdfast, "--mode", "scan")
+    quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({START + 5 * DAY}, 99.5)")
+    for _ in range(20):
+        manifest = increment(holdfast, "--mode", "quick")
+        if manifest["evidence"]["used"] == ["versions"]:
+            break
+    assert manifest["evidence"]["used"] == ["versions"]
+
+
+def test_files_that_are_not_the_server_s(server, holdfast, days, tmp_path):
+    use_files(holdfast, tmp_path / "elsewhere")
+    increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({START + 5 * DAY}, 99.5)")
+    assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent"] and manifest["evidence"]["cannot_see"]
+    assert [text for text in manifest["warnings"] if text.startswith("data_directory: ") and "elsewhere" in text], \
+        manifest["warnings"]
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
 def vgroups(server):
     return sorted(row[0] for row in server.sql("SELECT vgroup_id FROM information_schema.ins_vgroups"))
 
