@@ -355,11 +355,11 @@ def test_auto_chooses(server, holdfast, days):
     assert manifest["evidence"]["used"] == ["scan"] and "over a day old" in manifest["evidence"]["reason"]
 
 
-def age(holdfast, manifest):
-    """Makes a backup say that what it stands upon was scanned long ago."""
+def rewrite(holdfast, manifest, old, new):
+    """Puts another moment into a backup's manifest, and its checksum into the list."""
     path, sums = holdfast.folder(manifest) / "manifest.json", holdfast.folder(manifest) / "SHA256SUMS"
     before = path.read_bytes()
-    after = before.replace(manifest["evidence"]["scanned"]["at"].encode(), b"2020-01-01T00:00:00.000000Z")
+    after = before.replace(old.encode(), new.encode())
     assert after != before
     listed = sums.read_bytes()
     old, new = (hashlib.sha256(data).hexdigest().encode() for data in (before, after))
@@ -367,6 +367,22 @@ def age(holdfast, manifest):
     for file, data in ((path, after), (sums, listed.replace(old, new))):
         file.chmod(0o600)
         file.write_bytes(data)
+
+
+def age(holdfast, manifest):
+    """Makes a backup say that what it stands upon was scanned long ago."""
+    rewrite(holdfast, manifest, manifest["evidence"]["scanned"]["at"], "2020-01-01T00:00:00.000000Z")
+
+
+def test_a_clock_that_went_back(server, holdfast, days):
+    """What the base says of its end is later than now: nothing that goes by clocks can be believed."""
+    holdfast.config.write_text(holdfast.config.read_text() + "scan_below = 0s\n")
+    base = increment(holdfast, "--mode", "scan")
+    rewrite(holdfast, base, f'"stop": "{base["stop"]}"', '"stop": "2099-01-01T00:00:00.000000Z"')
+    with Told(server):
+        server.sql(f"INSERT INTO market.t3 (ts, price) VALUES ({START}, 1)")
+    manifest = increment(holdfast, "--since", base["id"])
+    assert manifest["evidence"]["used"] == ["scan"] and manifest["evidence"]["reason"] == "the clock went back"
 
 
 def test_increments_go_on_while_a_full_runs(server, holdfast, days):
