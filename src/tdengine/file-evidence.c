@@ -15,7 +15,8 @@
 #include "tdengine/file-sets.h"
 
 /* Microseconds between two looks. */
-#define POLL 20000
+#define POLL        20000
+#define REPORT_POLL 100000
 
 typedef struct {
     TdClient *client;
@@ -150,6 +151,45 @@ static const TdDatabase *find_database(const GPtrArray *databases, const char *n
     return NULL;
 }
 
+static gboolean is_reported(const TdDatabase *committed, const TdDatabase *reported)
+{
+    if (committed->vgroups->len != reported->vgroups->len)
+        return FALSE;
+    for (guint i = 0; i < committed->vgroups->len; i++)
+        if (g_array_index(reported->vgroups, TdVgroup, i).applied <
+            g_array_index(committed->vgroups, TdVgroup, i).applied)
+            return FALSE;
+    return TRUE;
+}
+
+/* Files know a version before the server reports it. To the next increment it would seem that one that
+ * was noted here and is not reported yet had gone back. */
+static gboolean wait_for_reports(TdClient *client, const EngineBackup *request,
+                                 const GPtrArray *now, GError **error)
+{
+    const gint64 until = g_get_monotonic_time() + request->source->timeout;
+
+    for (guint i = 0; i < now->len;) {
+        const TdDatabase *committed = g_ptr_array_index(now, i);
+        TdDatabase *reported = look_again(client, request, committed->name, error);
+        gboolean done;
+
+        if (reported == NULL)
+            return FALSE;
+        done = is_reported(committed, reported);
+        td_database_free(reported);
+        if (done) {
+            i++;
+        } else if (g_get_monotonic_time() > until) {
+            error_set(error, ERROR_TIMEOUT, "the server does not report what was flushed");
+            return FALSE;
+        } else if (!pause_for(request, REPORT_POLL, error)) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 /* Whatever was written up to those versions was looked at; a flush, which moves a version too, is then
  * no write that the next increment would have to look for. */
 static void move_positions(const GPtrArray *now, GPtrArray *looked)
@@ -201,6 +241,8 @@ static gboolean read_databases(TdClient *client, const EngineBackup *request, co
         if (!read_database(client, request, before, database, places, error))
             return FALSE;
     }
+    if (!wait_for_reports(client, request, now, error))
+        return FALSE;
     move_positions(now, looked);
     return TRUE;
 }

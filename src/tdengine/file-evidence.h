@@ -16,7 +16,7 @@
 /* `base` and `looked` are arrays of TdDatabase: those of the base, and those of now, whose
  * positions become the versions that stand in files. *ret_dirty holds an
  * array of TdPlace by the name of each database of both. It is NULL, without an error, where files cannot
- * be used, and *ret_reason says why then; free it with g_free(). Names are not in it. Takes two seconds
+ * be used, and *ret_reason says why then; free it with g_free(). Names are not in it. Takes some three seconds
  * and a flush; not longer than the source's timeout for each vgroup. */
 gboolean td_file_evidence_read(TdClient *client, const EngineBackup *request, const GPtrArray *base,
                                GPtrArray *looked, GHashTable **ret_dirty, char **ret_reason,
