@@ -713,25 +713,12 @@ static gboolean read_base(Run *run, GError **error)
     return TRUE;
 }
 
-/* A gateway answers SHOW CREATE DATABASE from what it remembers, for seconds after an ALTER. */
-static gboolean forget_remembered(Run *run, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-
-    if (td_client_execute(run->client, "RESET QUERY CACHE", NULL, run->request->cancellable,
-                          &problem) ||
-        td_error_is_refusal(problem))
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
-}
-
 /* Positions before anything else; with a base they may say that there is nothing to do. */
 static gboolean look(Run *run, GError **error)
 {
     g_autoptr(GPtrArray) names = NULL;
 
-    return forget_remembered(run, error) &&
+    return td_capture_refresh(&run->capture, error) &&
            td_patterns_parse(run->request->tables, &run->patterns, error) &&
            td_choose_databases(run->client, run->request, &names, error) &&
            look_at_databases(run, names, error);

@@ -120,6 +120,18 @@ static gboolean read_create(const TdCapture *capture, TdDatabase *database, GErr
     return TRUE;
 }
 
+gboolean td_capture_refresh(const TdCapture *capture, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (td_client_execute(capture->client, "RESET QUERY CACHE", NULL, capture->cancellable,
+                          &problem) ||
+        td_error_is_refusal(problem))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
 gboolean td_capture_database(const TdCapture *capture, const char *name, TdDatabase **ret_database,
                              GError **error)
 {

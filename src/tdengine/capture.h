@@ -22,6 +22,10 @@ typedef struct {
 gboolean td_capture_names(TdClient *client, GPtrArray **ret_names, GCancellable *cancellable,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Before all else: a gateway answers SHOW CREATE DATABASE from what it remembers, for seconds after an
+ * ALTER, and is to ask the server again. */
+gboolean td_capture_refresh(const TdCapture *capture, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* One database: its options, vgroups and their applied versions. ERROR_NOT_FOUND. */
 gboolean td_capture_database(const TdCapture *capture, const char *name, TdDatabase **ret_database,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
