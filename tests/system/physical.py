@@ -212,3 +212,17 @@ class Revived:
         if (self.data / "postmaster.pid").exists():
             self.pg_ctl("stop", "-m", "immediate")
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def wake(process, workers):
+    """Goes on with what was stopped, to its end. runuser stops with what it runs, a moment later, and has to be woken too."""
+    while True:
+        for pid in (*workers, process.pid):
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+        try:
+            return process.communicate(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            pass

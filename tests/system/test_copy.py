@@ -12,7 +12,7 @@ import pytest
 
 import pgcluster
 import tdserver
-from physical import Site, archive_now, as_server_user, kill_children
+from physical import Site, archive_now, as_server_user, kill_children, wake
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 from test_physical_restore import SUM, fill, now
@@ -194,20 +194,6 @@ def used(repository):
     return {backup for path in leases(repository) for backup in json.loads(path.read_text())["uses"]}
 
 
-def wake(process, worker):
-    """To its end. runuser stops with what it runs, a moment later, and has to be woken too."""
-    while True:
-        for pid in (worker, process.pid):
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
-        try:
-            return process.communicate(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            pass
-
-
 def state_of(pid):
     """The letter of /proc; none where the process has ended and was waited for."""
     try:
@@ -239,7 +225,7 @@ def stopped_copy(site, name):
             worker = int((subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split() or [worker])[0])
         if stop(worker) and used(site.repository) and leases(copy.path):
             return copy, process, worker
-        wake(process, worker)
+        wake(process, [worker])
     raise AssertionError("no copy was seen while it ran")
 
 
@@ -261,7 +247,7 @@ def test_a_copy_keeps_deletions_away(site, history):
         copy.program("cleanup", "--config", str(config))
         assert objects(copy.path, "backups", "pool") == there
     finally:
-        wake(process, worker)
+        wake(process, [worker])
     assert process.returncode == 0
     assert objects(copy.path, "backups", "pool") == objects(site.repository, "backups", "pool")
     assert all(report["result"] == "good" for report in copy.verify())

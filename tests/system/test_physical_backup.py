@@ -14,7 +14,7 @@ import pytest
 
 from conftest import missing
 from pgcluster import wait_until
-from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, wait_for_copying
+from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, wait_for_copying, wake
 
 
 def both_ways(test):
@@ -252,9 +252,7 @@ def test_files_that_move_while_they_are_copied(server, site):
         file.write(b"more" * 5000)
     os.truncate(files["cut"], 2500)
     files["gone"].unlink()
-    for pid in copying:
-        os.kill(pid, signal.SIGCONT)
-    output = running.communicate(timeout=180)[0].decode()
+    output = wake(running, copying)[0].decode()
     assert running.returncode == 0, output
     backup = site.ok("show", site.backups()[0], "--json").json
     assert "gone" not in site.files(backup)
