@@ -29,7 +29,7 @@ static char *read_word(const char *path)
     return g_strstrip(text);
 }
 
-static gpointer read_identity(gpointer data)
+static LeaseIdentity *read_identity(void)
 {
     LeaseIdentity *identity = g_new0(LeaseIdentity, 1);
 
@@ -41,9 +41,11 @@ static gpointer read_identity(gpointer data)
 
 const LeaseIdentity *lease_identity(void)
 {
-    static GOnce once = G_ONCE_INIT;
+    static gsize identity;
 
-    return g_once(&once, read_identity, NULL);
+    if (g_once_init_enter(&identity))
+        g_once_init_leave(&identity, (gsize)read_identity());
+    return (const LeaseIdentity *)identity;
 }
 
 /* --- One lease -------------------------------------------------------------------------------- */
