@@ -129,13 +129,16 @@ def archive_now(site):
 
 
 def kill_children(process):
-    """The program itself, which may run below runuser."""
+    """The program itself, which may run below runuser. That one is held meanwhile: looked at just before it forks, it would be
+    killed alone, and the program would go on."""
+    os.kill(process.pid, signal.SIGSTOP)
     children = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()
     for child in children or [process.pid]:
         try:
             os.kill(int(child), signal.SIGKILL)
         except ProcessLookupError:
             pass
+    os.kill(process.pid, signal.SIGCONT)
 
 
 def wait_for_copying(value, running):
