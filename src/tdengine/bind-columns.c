@@ -21,7 +21,7 @@ void td_bind_column_init_null(TdBindColumn *column, const TdField *field)
     column->lengths = g_array_new(FALSE, FALSE, sizeof(guint32));
 }
 
-gboolean td_bind_column_init(TdBindColumn *column, const TdField *field, const ParquetColumn *file,
+gboolean td_bind_column_fits(const TdField *field, const ParquetColumn *file, gboolean *ret_ucs4,
                              GError **error)
 {
     ParquetColumn expected;
@@ -32,8 +32,19 @@ gboolean td_bind_column_init(TdBindColumn *column, const TdField *field, const P
                   parquet_type_name(file->type), td_type_name(field->type));
         return FALSE;
     }
+    *ret_ucs4 = field->type == TD_NCHAR && file->logical == PARQUET_PLAIN_VALUE;
+    return TRUE;
+}
+
+gboolean td_bind_column_init(TdBindColumn *column, const TdField *field, const ParquetColumn *file,
+                             GError **error)
+{
+    gboolean ucs4;
+
+    if (!td_bind_column_fits(field, file, &ucs4, error))
+        return FALSE;
     td_bind_column_init_null(column, field);
-    column->ucs4 = field->type == TD_NCHAR && file->logical == PARQUET_PLAIN_VALUE;
+    column->ucs4 = ucs4;
     return TRUE;
 }
 

@@ -29,6 +29,9 @@ typedef struct {
  * the field. */
 gboolean td_bind_column_init(TdBindColumn *column, const TdField *field, const ParquetColumn *file,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same without a column; *ret_ucs4 is what the member of that name is to be. */
+gboolean td_bind_column_fits(const TdField *field, const ParquetColumn *file, gboolean *ret_ucs4,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void td_bind_column_clear(TdBindColumn *column);
 /* Forgets the rows. */
 void td_bind_column_reset(TdBindColumn *column);

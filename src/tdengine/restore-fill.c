@@ -117,11 +117,13 @@ static gboolean write_slices(const Fill *fill, const TdRowTarget *target, guint3
     *ret_rows = 0;
     for (guint i = 0; i < slices->len; i++) {
         const TdSlice *slice = &g_array_index(slices, TdSlice, i);
+        g_autoptr(GArray) window = NULL;
         guint64 rows;
 
         if (slice->table != index || !td_restore_fills(fill->plan, slice))
             continue;
-        if (!td_restore_slice(fill->plan->client, target, slice, &rows, error))
+        window = td_window_new(slice);
+        if (!td_restore_window(fill->plan->client, target, window, &rows, error))
             return FALSE;
         *ret_rows += rows;
     }

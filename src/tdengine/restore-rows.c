@@ -8,8 +8,8 @@
 
 #include "base/time.h"
 #include "tdengine/ddl.h"
+#include "tdengine/slice-merge.h"
 
-#define READ_ROWS 8192
 /* One bind: measured, more gains nothing. */
 #define BIND_ROWS   16384u
 #define BIND_TABLES 200u
@@ -28,33 +28,71 @@ typedef struct {
     guint32 count;
 } Run;
 
+/* A slice that is read. */
+typedef struct {
+    TdObjectFile file;
+    GArray *columns; /* guint: of the file, those that are read; the time is the first */
+    gint *arrays;    /* of each of the table's columns among them, -1: the file does not have it */
+    gboolean *ucs4;  /* see TdBindColumn */
+    gint names;      /* the tables' names among them; -1 of a normal table */
+} Piece;
+
 typedef struct {
     TdClient *client;
     const TdRowTarget *target;
+    GPtrArray *pieces; /* Piece */
+    TdMerge *merge;
     TdInsert *insert;
     guint n_columns;
     TdBindColumn *columns;
-    gint *arrays;  /* of each column in a batch, -1: the file does not have it */
-    guint names;   /* of the tables' names */
     GArray *runs;  /* Run */
     guint32 noted; /* rows of the runs, gathered or about to be */
     guint64 written;
-    guint64 seen; /* rows of the slice */
+    guint64 seen, expected; /* rows of the window */
 
-    const char *name; /* of the table that the last row belonged to, borrowed from a batch */
-    gsize name_length;
+    const char *name; /* of the table that the last row belonged to, borrowed from the tags */
     guint32 id;
+    gint64 time;      /* of the last row */
     GArray *bindings; /* TdBinding, memory that is used again */
     GArray *tables;   /* TdInsertTable */
 } Writer;
 
+static void piece_free(gpointer data)
+{
+    Piece *piece = data;
+
+    td_object_file_clear(&piece->file);
+    g_array_unref(piece->columns);
+    g_free(piece->arrays);
+    g_free(piece->ucs4);
+    g_free(piece);
+}
+
+static void writer_init(Writer *writer, TdClient *client, const TdRowTarget *target)
+{
+    const GPtrArray *columns = target->table->columns;
+
+    *writer = (Writer){.client = client,
+                       .target = target,
+                       .pieces = g_ptr_array_new_with_free_func(piece_free),
+                       .merge = td_merge_new(),
+                       .n_columns = columns->len,
+                       .columns = g_new0(TdBindColumn, columns->len),
+                       .runs = g_array_new(FALSE, FALSE, sizeof(Run)),
+                       .bindings = g_array_new(FALSE, FALSE, sizeof(TdBinding)),
+                       .tables = g_array_new(FALSE, FALSE, sizeof(TdInsertTable))};
+    for (guint i = 0; i < columns->len; i++)
+        td_bind_column_init_null(&writer->columns[i], g_ptr_array_index(columns, i));
+}
+
 static void writer_clear(Writer *writer)
 {
+    td_merge_free(writer->merge);
     td_insert_free(writer->insert);
     for (guint i = 0; i < writer->n_columns; i++)
         td_bind_column_clear(&writer->columns[i]);
     g_free(writer->columns);
-    g_free(writer->arrays);
+    g_ptr_array_unref(writer->pieces);
     g_array_unref(writer->runs);
     g_array_unref(writer->bindings);
     g_array_unref(writer->tables);
@@ -206,25 +244,40 @@ static gboolean flush(Writer *writer, GError **error)
 
 /* --- gathering -------------------------------------------------------------------------------- */
 
-static gboolean find_table(Writer *writer, const ParquetArray *names, gsize row, GError **error)
+static gboolean find_table(Writer *writer, const TdMergeRows *rows, GError **error)
 {
-    const char *name = (const char *)names->bytes + names->offsets[row];
-    gsize length = names->offsets[row + 1] - names->offsets[row];
+    gsize length;
 
-    if (length == writer->name_length && writer->name != NULL &&
-        memcmp(name, writer->name, length) == 0)
+    if (writer->target->tags == NULL)
         return TRUE;
-    if (!td_names_find(writer->target->tags->names, name, length, &writer->id)) {
+    if (!td_names_find(writer->target->tags->names, rows->name, rows->name_length, &writer->id)) {
         error_set(error, ERROR_DAMAGED,
-                  "the backup has rows of table %.*s of %s.%s, but not its tags", (int)length, name,
-                  writer->target->table->database, writer->target->table->name);
+                  "the backup has rows of table %.*s of %s.%s, but not its tags",
+                  (int)rows->name_length, rows->name, writer->target->table->database,
+                  writer->target->table->name);
         return FALSE;
     }
-    writer->name = td_names_get(writer->target->tags->names, writer->id, &writer->name_length);
+    writer->name = td_names_get(writer->target->tags->names, writer->id, &length);
     return TRUE;
 }
 
-static void note_row(Writer *writer)
+/* A table is to come once in a bind, with rising times. */
+static gboolean may_follow(const Writer *writer, const TdMergeRows *rows)
+{
+    const gint64 *times = rows->arrays[0].values;
+    int order;
+
+    if (writer->runs->len == 0)
+        return TRUE;
+    if (writer->name == NULL)
+        return times[rows->from] > writer->time;
+    order = strncmp(writer->name, rows->name, rows->name_length);
+    if (order == 0 && writer->name[rows->name_length] == '\0')
+        return times[rows->from] > writer->time;
+    return order < 0;
+}
+
+static void note_row(Writer *writer, gint64 time)
 {
     Run *last =
         writer->runs->len > 0 ? &g_array_index(writer->runs, Run, writer->runs->len - 1) : NULL;
@@ -236,17 +289,23 @@ static void note_row(Writer *writer)
 
         g_array_append_val(writer->runs, run);
     }
+    writer->time = time;
     writer->noted++;
 }
 
-static gboolean gather(Writer *writer, const ParquetBatch *batch, gsize from, gsize to,
+static gboolean gather(Writer *writer, const TdMergeRows *rows, gsize from, gsize to,
                        GError **error)
 {
+    const Piece *piece = g_ptr_array_index(writer->pieces, rows->source);
+
     for (guint i = 0; i < writer->n_columns && to > from; i++) {
-        if (writer->arrays[i] < 0) {
-            td_bind_column_add_nulls(&writer->columns[i], to - from);
-        } else if (!td_bind_column_add(&writer->columns[i], &batch->arrays[writer->arrays[i]], from,
-                                       to - from, error)) {
+        TdBindColumn *column = &writer->columns[i];
+
+        column->ucs4 = piece->ucs4[i];
+        if (piece->arrays[i] < 0) {
+            td_bind_column_add_nulls(column, to - from);
+        } else if (!td_bind_column_add(column, &rows->arrays[piece->arrays[i]], from, to - from,
+                                       error)) {
             g_prefix_error(error, "%s.%s: ", writer->target->table->database,
                            writer->target->table->name);
             return FALSE;
@@ -270,106 +329,140 @@ static gboolean is_wanted(const Writer *writer, gint64 time)
 }
 
 /* Rows are gathered by stretches, all that are wanted one behind the other. */
-static gboolean take_batch(Writer *writer, const ParquetBatch *batch, GError **error)
+static gboolean take_rows(Writer *writer, const TdMergeRows *rows, GError **error)
 {
-    const gint64 *times = batch->arrays[0].values;
-    gsize start = 0;
+    const gint64 *times = rows->arrays[0].values;
+    gsize start = rows->from;
 
-    writer->seen += batch->rows;
-    for (gsize row = 0; row < batch->rows; row++) {
-        if (writer->target->tags != NULL &&
-            !find_table(writer, &batch->arrays[writer->names], row, error))
-            return FALSE;
+    writer->seen += rows->to - rows->from;
+    if ((!may_follow(writer, rows) && !flush(writer, error)) || !find_table(writer, rows, error))
+        return FALSE;
+    for (gsize row = rows->from; row < rows->to; row++) {
         if (!is_wanted(writer, times[row])) {
-            if (!gather(writer, batch, start, row, error))
+            if (!gather(writer, rows, start, row, error))
                 return FALSE;
             start = row + 1;
             continue;
         }
-        note_row(writer);
+        note_row(writer, times[row]);
         if (!is_full(writer))
             continue;
-        if (!gather(writer, batch, start, row + 1, error) || !flush(writer, error))
+        if (!gather(writer, rows, start, row + 1, error) || !flush(writer, error))
             return FALSE;
         start = row + 1;
     }
-    if (!gather(writer, batch, start, batch->rows, error))
+    if (!gather(writer, rows, start, rows->to, error))
         return FALSE;
     return gathered_bytes(writer) < BIND_BYTES || flush(writer, error);
 }
 
-/* --- slices ----------------------------------------------------------------------------------- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
-/* Where the table's columns are in the file; the time is the first of what is read. */
-static gboolean choose_columns(Writer *writer, const TdObjectFile *file, GArray *columns,
-                               GError **error)
+/* Where the table's columns are in the file. */
+static gboolean choose_columns(const TdTable *table, Piece *piece, GError **error)
 {
-    const TdTable *table = writer->target->table;
+    const TdObjectFile *file = &piece->file;
 
-    writer->columns = g_new0(TdBindColumn, table->columns->len);
-    writer->arrays = g_new0(gint, table->columns->len);
+    piece->arrays = g_new0(gint, table->columns->len);
+    piece->ucs4 = g_new0(gboolean, table->columns->len);
     for (guint i = 0; i < table->columns->len; i++) {
         const TdField *field = g_ptr_array_index(table->columns, i);
         gint at = td_file_column_find_field(file->columns, field, FALSE);
         guint column = (guint)at;
 
-        writer->arrays[i] = at >= 0 ? (gint)columns->len : -1;
-        writer->n_columns++;
+        piece->arrays[i] = at >= 0 ? (gint)piece->columns->len : -1;
         if (at < 0 && (i == 0 || field->key)) {
             error_set(error, ERROR_FORMAT, "%s has no column %s of table %s.%s", file->path,
                       field->name, table->database, table->name);
             return FALSE;
         }
-        if (at < 0) {
-            td_bind_column_init_null(&writer->columns[i], field);
+        if (at < 0)
             continue;
-        }
-        if (!td_bind_column_init(&writer->columns[i], field, td_object_file_column(file, at),
-                                 error))
+        if (!td_bind_column_fits(field, td_object_file_column(file, at), &piece->ucs4[i], error))
             return FALSE;
-        g_array_append_val(columns, column);
+        g_array_append_val(piece->columns, column);
     }
     return TRUE;
 }
 
-static gboolean choose_names(Writer *writer, const TdObjectFile *file, GArray *columns,
-                             GError **error)
+static gboolean choose_names(Piece *piece, GError **error)
 {
+    const TdObjectFile *file = &piece->file;
     gint at = td_file_column_find(file->columns, "tbname", NULL);
     guint column = (guint)at;
 
-    if (writer->target->tags == NULL)
-        return TRUE;
     if (at < 0 || td_object_file_column(file, at)->type != PARQUET_BYTE_ARRAY) {
         error_set(error, ERROR_FORMAT, "%s does not name the tables of its rows", file->path);
         return FALSE;
     }
-    writer->names = columns->len;
-    g_array_append_val(columns, column);
+    piece->names = (gint)piece->columns->len;
+    g_array_append_val(piece->columns, column);
     return TRUE;
 }
 
-static gboolean copy_rows(Writer *writer, const TdObjectFile *file, const GArray *columns,
-                          GError **error)
+static gboolean open_slice(Writer *writer, const TdSlice *slice, GError **error)
 {
-    g_autoptr(ParquetScan) scan =
-        parquet_scan_new(file->reader, (const guint *)(gpointer)columns->data, columns->len, NULL,
-                         error);
-    ParquetBatch batch;
-    guint group = 0;
+    const TdRowTarget *target = writer->target;
+    Piece *piece = g_new0(Piece, 1);
 
-    if (scan == NULL)
-        return FALSE;
+    piece->columns = g_array_new(FALSE, FALSE, sizeof(guint));
+    piece->names = -1;
+    g_ptr_array_add(writer->pieces, piece);
+    return td_object_file_open(&piece->file, target->backup, &slice->data, error) &&
+           choose_columns(target->table, piece, error) &&
+           (target->tags == NULL || choose_names(piece, error));
+}
+
+static gboolean add_part(Writer *writer, const TdWindowPart *part, GError **error)
+{
+    const guint last = writer->pieces->len - 1;
+    const Piece *piece = g_ptr_array_index(writer->pieces, last);
+    const GArray *columns = piece->columns;
+    g_autoptr(GArray) rows = NULL;
+    ParquetScan *scan;
+
+    if (part->group == TD_EVERY_GROUP) {
+        writer->expected += part->slice->rows;
+    } else {
+        const ParquetMetadata *metadata = parquet_reader_metadata(piece->file.reader);
+        ParquetRows group = {.group = part->group};
+
+        group.count = (guint64)parquet_metadata_group(metadata, part->group)->rows;
+        writer->expected += group.count;
+        rows = g_array_new(FALSE, FALSE, sizeof(ParquetRows));
+        g_array_append_val(rows, group);
+    }
+    scan = parquet_scan_new(piece->file.reader, (const guint *)(gpointer)columns->data,
+                            columns->len, rows, error);
+    return scan != NULL && td_merge_add(writer->merge, scan, piece->names, last, error);
+}
+
+static gboolean open_window(Writer *writer, const GArray *window, GError **error)
+{
+    const TdSlice *slice = NULL;
+
+    for (guint i = 0; i < window->len; i++) {
+        const TdWindowPart *part = &g_array_index(window, TdWindowPart, i);
+
+        if (part->slice != slice && !open_slice(writer, part->slice, error))
+            return FALSE;
+        slice = part->slice;
+        if (!add_part(writer, part, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean copy_rows(Writer *writer, GError **error)
+{
     for (;;) {
-        if (!parquet_scan_next(scan, READ_ROWS, &batch, error))
+        TdMergeRows rows;
+
+        if (!td_merge_next(writer->merge, &rows, error))
             return FALSE;
-        if (batch.rows == 0)
+        if (rows.from == rows.to)
             return flush(writer, error);
-        /* A table comes once in a row group, and is to come once in a bind. */
-        if (batch.group != group && !flush(writer, error))
-            return FALSE;
-        group = batch.group;
-        if (!take_batch(writer, &batch, error))
+        if (!take_rows(writer, &rows, error))
             return FALSE;
         if (g_cancellable_is_cancelled(writer->target->cancellable)) {
             error_set(error, ERROR_CANCELLED, "cancelled");
@@ -378,30 +471,23 @@ static gboolean copy_rows(Writer *writer, const TdObjectFile *file, const GArray
     }
 }
 
-gboolean td_restore_slice(TdClient *client, const TdRowTarget *target, const TdSlice *slice,
-                          guint64 *ret_rows, GError **error)
+gboolean td_restore_window(TdClient *client, const TdRowTarget *target, const GArray *window,
+                           guint64 *ret_rows, GError **error)
 {
-    g_auto(Writer) writer = {.client = client,
-                             .target = target,
-                             .runs = g_array_new(FALSE, FALSE, sizeof(Run)),
-                             .bindings = g_array_new(FALSE, FALSE, sizeof(TdBinding)),
-                             .tables = g_array_new(FALSE, FALSE, sizeof(TdInsertTable))};
-    g_auto(TdObjectFile) file = {0};
-    g_autoptr(GArray) columns = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_auto(Writer) writer = {0};
     g_autofree char *sql = td_restore_insert_sql(target->table);
 
-    if (!td_object_file_open(&file, target->backup, &slice->data, error) ||
-        !choose_columns(&writer, &file, columns, error) ||
-        !choose_names(&writer, &file, columns, error))
+    writer_init(&writer, client, target);
+    if (!open_window(&writer, window, error))
         return FALSE;
     writer.insert = td_insert_prepare(client, sql, target->tags != NULL ? target->tags->n_tags : 0,
                                       writer.n_columns, target->cancellable, error);
-    if (writer.insert == NULL || !copy_rows(&writer, &file, columns, error))
+    if (writer.insert == NULL || !copy_rows(&writer, error))
         return FALSE;
-    if (writer.seen != slice->rows) {
+    if (writer.seen != writer.expected) {
         error_set(error, ERROR_DAMAGED,
-                  "a slice of %s.%s has %" G_GUINT64_FORMAT " rows instead of %" G_GUINT64_FORMAT,
-                  target->table->database, target->table->name, writer.seen, slice->rows);
+                  "slices of %s.%s have %" G_GUINT64_FORMAT " rows instead of %" G_GUINT64_FORMAT,
+                  target->table->database, target->table->name, writer.seen, writer.expected);
         return FALSE;
     }
     *ret_rows = writer.written;

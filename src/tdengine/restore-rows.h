@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing the rows of slices into a server: read from Parquet, bound to many tables at a time,
+ * Writing the rows of windows into a server: read from Parquet, bound to many tables at a time,
  * executed. A bind that failed because the server went away is written again: rows of the same time
  * replace each other, so that this changes nothing.
  *
- * Threads: a call uses one connection and runs in one thread; several slices of one target can be
- * written at the same time.
+ * Threads: a call uses one connection and runs in one thread; several windows of one target can
+ * be written at the same time.
  */
 #ifndef HOLDFAST_TDENGINE_RESTORE_ROWS_H
 #define HOLDFAST_TDENGINE_RESTORE_ROWS_H
 
 #include "base/progress.h"
-#include "tdengine/restore-tags.h"
+#include "tdengine/restore-windows.h"
 
 /* Where the rows of one table go. */
 typedef struct {
@@ -24,10 +24,10 @@ typedef struct {
     GCancellable *cancellable;
 } TdRowTarget;
 
-/* Writes the rows of a slice into tables of the database that the client uses. *ret_rows is how
- * many were written. ERROR_DAMAGED where the slice does not hold the rows that the details name. */
-gboolean td_restore_slice(TdClient *client, const TdRowTarget *target, const TdSlice *slice,
-                          guint64 *ret_rows, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Writes the rows of a window into tables of the database that the client uses. *ret_rows is how
+ * many were written. ERROR_DAMAGED where a slice does not hold the rows that the details name. */
+gboolean td_restore_window(TdClient *client, const TdRowTarget *target, const GArray *window,
+                           guint64 *ret_rows, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* "INSERT INTO ? [USING … TAGS(…)] VALUES(…)" with all columns. Free with g_free(). */
 char *td_restore_insert_sql(const TdTable *table);

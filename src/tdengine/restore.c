@@ -22,6 +22,10 @@
 #define CODE_DATABASE_EXISTS 0x0381
 #define CREATE_TRIES         3
 
+/* What windows of rows take in memory, about: all workers together, and one at least. */
+#define WINDOWS_BYTES    (256u * 1024 * 1024)
+#define WINDOW_BYTES_MIN (8u * 1024 * 1024)
+
 typedef struct {
     TdRestorePlan *plan;
     EngineResult *result;
@@ -292,57 +296,85 @@ static gboolean make_table(Restoring *restoring, const TdTablePlan *table, GErro
 /* --- rows ------------------------------------------------------------------------------------- */
 
 typedef struct {
-    Restoring *restoring;
     TdRowTarget target;
-    const TdSlice *slice;
-} SliceTask;
+    GArray *window; /* of TdWindowPart */
+} WindowTask;
 
-static gboolean write_slice(gpointer data, gpointer user_data, GCancellable *cancellable,
-                            GError **error)
+static void window_task_free(gpointer data)
+{
+    WindowTask *task = data;
+
+    g_array_unref(task->window);
+    g_free(task);
+}
+
+static gboolean write_window(gpointer data, gpointer user_data, GCancellable *cancellable,
+                             GError **error)
 {
     Restoring *restoring = user_data;
-    SliceTask *task = data;
+    WindowTask *task = data;
     g_autoptr(TdClient) client = take_client(restoring, cancellable, error);
     guint64 rows;
 
     if (client == NULL)
         return FALSE;
     task->target.cancellable = cancellable;
-    if (!td_restore_slice(client, &task->target, task->slice, &rows, error))
+    if (!td_restore_window(client, &task->target, task->window, &rows, error))
         return FALSE;
     g_async_queue_push(restoring->clients, g_steal_pointer(&client));
     return TRUE;
 }
 
-static void push_slices(Restoring *restoring, TdTablePlan *table, TdTagSet *set, Workers *workers)
+/* The slices of a table of which something is to be restored. */
+static GPtrArray *slices_to_write(const TdRestorePlan *plan, const TdTablePlan *table)
+{
+    GPtrArray *slices = g_ptr_array_new();
+
+    for (guint i = 0; i < plan->details->slices->len; i++) {
+        TdSlice *slice = &g_array_index(plan->details->slices, TdSlice, i);
+
+        if (slice->table == table->index && td_restore_share(plan, table, slice) != TD_SHARE_NONE)
+            g_ptr_array_add(slices, slice);
+    }
+    return slices;
+}
+
+static guint count_jobs(const Restoring *restoring)
+{
+    return MAX(restoring->plan->request->jobs, 1);
+}
+
+static gboolean push_rows(Restoring *restoring, TdTablePlan *table, TdTagSet *set, Workers *workers,
+                          GError **error)
 {
     const TdRestorePlan *plan = restoring->plan;
+    g_autoptr(GPtrArray) slices = slices_to_write(plan, table);
+    g_autoptr(GPtrArray) windows =
+        td_restore_windows(plan->request->backup, set, slices, count_jobs(restoring),
+                           MAX(WINDOWS_BYTES / count_jobs(restoring), WINDOW_BYTES_MIN), error);
     TdRowTarget target = {.backup = plan->request->backup,
                           .table = table->table,
                           .tags = set,
                           .written = &table->written,
                           .progress = plan->request->progress};
 
+    if (windows == NULL)
+        return FALSE;
     td_restore_range(plan, table, &target.from, &target.to);
-    for (guint i = 0; i < plan->details->slices->len; i++) {
-        const TdSlice *slice = &g_array_index(plan->details->slices, TdSlice, i);
-        SliceTask *task;
+    for (guint i = 0; i < windows->len; i++) {
+        WindowTask *task = g_new0(WindowTask, 1);
 
-        if (slice->table != table->index || td_restore_share(plan, table, slice) == TD_SHARE_NONE)
-            continue;
-        task = g_new0(SliceTask, 1);
-        *task = (SliceTask){.restoring = restoring, .target = target, .slice = slice};
+        *task = (WindowTask){target, g_array_ref(g_ptr_array_index(windows, i))};
         if (!workers_push(workers, task))
-            return;
+            break; /* what failed is told by workers_wait() */
     }
+    return TRUE;
 }
 
 static Workers *new_workers(Restoring *restoring)
 {
-    const EngineRestore *request = restoring->plan->request;
-
-    return workers_new(MAX(request->jobs, 1), 64, write_slice, restoring, g_free,
-                       request->cancellable);
+    return workers_new(count_jobs(restoring), 64, write_window, restoring, window_task_free,
+                       restoring->plan->request->cancellable);
 }
 
 static gboolean check_table(Restoring *restoring, const TdTablePlan *table, const TdTagSet *set,
@@ -367,8 +399,8 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
 static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError **error)
 {
     const TdRestorePlan *plan = restoring->plan;
-    g_autoptr(Workers) workers = new_workers(restoring);
     g_autoptr(TdTagSet) own = NULL;
+    g_autoptr(Workers) workers = new_workers(restoring); /* goes first: it uses the tags */
     TdTagSet *set = table->tags;
     guint64 made = 0;
 
@@ -381,8 +413,7 @@ static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError *
         !td_restore_children_first(plan->client, table->database->target, set,
                                    plan->request->cancellable, error))
         return FALSE;
-    push_slices(restoring, table, set, workers);
-    if (!workers_wait(workers, error) ||
+    if (!push_rows(restoring, table, set, workers, error) || !workers_wait(workers, error) ||
         !td_restore_children(plan->client, table->database->target,
                              table->database->source->precision, set, &made,
                              plan->request->cancellable, error))
@@ -402,9 +433,9 @@ static gboolean restore_normal(Restoring *restoring, const TdDatabasePlan *datab
 
         if (table->database != database || table->table->kind != TD_TABLE_NORMAL)
             continue;
-        if (!make_table(restoring, table, error))
+        if (!make_table(restoring, table, error) ||
+            !push_rows(restoring, table, NULL, workers, error))
             return FALSE;
-        push_slices(restoring, table, NULL, workers);
     }
     if (!workers_wait(workers, error))
         return FALSE;
