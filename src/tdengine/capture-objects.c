@@ -12,6 +12,8 @@
 #include "tdengine/topic.h"
 
 #define ANSWER_LIMIT 1000000
+/* Of an index, in bytes, as a statement can give it. */
+#define INDEX_NAME_MAX 64
 /* The server cuts statements in its lists at so many characters. */
 #define STATEMENT_LIMIT 2048
 
@@ -49,16 +51,23 @@ static TdObject *function_of(const json_t *row)
     return object;
 }
 
-/* The first tag is indexed by the server itself, under its own name. */
+/* The first tag is indexed by the server itself, under a name that it makes of tag and table and cuts
+ * where it becomes too long; it is longer than any that a statement can give then. */
+static gboolean is_automatic(const char *index, const char *tag, const char *table)
+{
+    g_autofree char *name = g_strdup_printf("%s_%s", tag, table);
+
+    return strcmp(index, name) == 0 || strlen(index) > INDEX_NAME_MAX;
+}
+
 static TdObject *index_of(const json_t *row)
 {
     const char *tag = td_row_text(row, "column_name"), *name = td_row_text(row, "index_name");
     const char *table = td_row_text(row, "table_name"), *database = td_row_text(row, "db_name");
-    g_autofree char *automatic = g_strdup_printf("%s_%s", tag, table);
     g_autoptr(GString) sql = NULL;
     TdObject *object;
 
-    if (tag == NULL || name == NULL || table == NULL || strcmp(name, automatic) == 0)
+    if (tag == NULL || name == NULL || table == NULL || is_automatic(name, tag, table))
         return NULL;
     object = object_new(TD_OBJECT_INDEX, database, name, row);
     sql = g_string_new("CREATE INDEX ");

@@ -15,7 +15,9 @@ import pytest
 import pgcluster
 import tdblock
 import tdserver
+from test_standin import Talk, without_null_bytes
 
+UNITS = (("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 MARKER = "holdfast_restore_in_progress"
 
 
@@ -67,6 +69,13 @@ def ticks(server, database):
             sorted(server.sql(f"SELECT * FROM `{database}`.plain"), key=str))
 
 
+def raw(server, sql):
+    """The blocks of an answer as the server sends them: nothing of Holdfast's has a hand in it."""
+    talk = Talk(server.url)
+    talk.must("conn", user="root", password="taosdata")
+    return [without_null_bytes(block) for block in talk.blocks(sql)[1]]
+
+
 def restore(holdfast, manifest, *arguments, status=0):
     done = holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--json", *arguments,
                         status=status)
@@ -106,29 +115,32 @@ def test_every_type_and_precision(server, holdfast):
     decimal = lambda value, width: value.to_bytes(width, "little", signed=True)
     f4 = [struct.pack("<I", bits) for bits in (0x7fc00001, 0x7f800000, 0xff800000, 0x80000000, 1)]
     f8 = [struct.pack("<Q", bits) for bits in (0x7ff8000000000abc, 0x7ff0000000000000, 0xfff0000000000000, 1 << 63, 1)]
-    for precision, unit in (("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+    f4 += [None, struct.pack("<I", 0x7f7fffff)]
+    f8 += [None, struct.pack("<Q", 0x7fefffffffffffff)]
+    for precision, unit in UNITS:
         name = f"all_{precision}"
         server.sql(f"CREATE DATABASE {name} VGROUPS 1 BUFFER 8 PRECISION '{precision}' KEEP 36500d")
         declared = ", ".join(f"{field} {kind}" for field, kind in columns)
         server.sql(f"CREATE TABLE {name}.plain ({declared})")
         server.sql(f"CREATE STABLE {name}.st ({declared}) TAGS (tf FLOAT, td DOUBLE, tn NCHAR(20), tx VARBINARY(8))")
         server.sql(f"CREATE TABLE {name}.`child` USING {name}.st TAGS (0.1, 1e300, '中😀', '\\x00ff')")
-        times = [-5 * 365 * 86400 * unit + 1, -1, 0, 1700000000 * unit + 7, 1700000001 * unit]
-        data = [tdblock.column("TIMESTAMP", times), tdblock.column("BOOL", [0, 1, None, 1, 0])]
+        times = [-5 * 365 * 86400 * unit + 1, -1, 0, 1700000000 * unit + 7, 1700000001 * unit, 1700000002 * unit,
+                 1700000003 * unit]
+        data = [tdblock.column("TIMESTAMP", times), tdblock.column("BOOL", [0, 1, None, 1, 0, None, 0])]
         for kind, bits, signed in (("TINYINT", 8, 1), ("SMALLINT", 16, 1), ("INT", 32, 1), ("BIGINT", 64, 1),
                                    ("TINYINT UNSIGNED", 8, 0), ("SMALLINT UNSIGNED", 16, 0),
                                    ("INT UNSIGNED", 32, 0), ("BIGINT UNSIGNED", 64, 0)):
             least, most = (-2**(bits - 1), 2**(bits - 1) - 1) if signed else (0, 2**bits - 1)
-            data.append(tdblock.column(kind, [least, most, None, 0, 1]))
+            data.append(tdblock.column(kind, [least, most, None, 0, 1, None, most - 1]))
         data += [tdblock.column("FLOAT", f4), tdblock.column("DOUBLE", f8),
-                 tdblock.column("TIMESTAMP", [-2**63 + 1, 2**63 - 1, None, 0, -1]),
-                 tdblock.column("VARCHAR", [b"", b"a\0b", None, b"\xff\xfe", "é😀".encode()], 20),
-                 tdblock.column("NCHAR", [b"", ucs4("a\0b"), None, ucs4("中文😀"), ucs4("x'\"\\`")], 10),
-                 tdblock.column("VARBINARY", [b"", b"\0\0", None, b"\xff" * 20, b"'"], 20),
+                 tdblock.column("TIMESTAMP", [-2**63 + 1, 2**63 - 1, None, 0, -1, None, 1]),
+                 tdblock.column("VARCHAR", [b"", b"a\0b", None, b"\xff\xfe", "é😀".encode(), None, b"x" * 20], 20),
+                 tdblock.column("NCHAR", [b"", ucs4("a\0b"), None, ucs4("中文😀"), ucs4("x'\"\\`"), None, ucs4("😀" * 10)], 10),
+                 tdblock.column("VARBINARY", [b"", b"\0\0", None, b"\xff" * 20, b"'", None, b"\0"], 20),
                  tdblock.column("DECIMAL", [decimal(v, 8) if v is not None else None for v in
-                                            (-10**18 + 1, 10**18 - 1, None, 0, -1)], precision=18, scale=4),
+                                            (-10**18 + 1, 10**18 - 1, None, 0, -1, None, 1)], precision=18, scale=4),
                  tdblock.column("DECIMAL", [decimal(v, 16) if v is not None else None for v in
-                                            (-10**38 + 1, 10**38 - 1, None, 0, -1)], precision=38, scale=10)]
+                                            (-10**38 + 1, 10**38 - 1, None, 0, -1, None, 1)], precision=38, scale=10)]
         wire = tdblock.Socket(server.url, name)
         for table in ("plain", "child"):
             wire.write(table, data, len(times))
@@ -138,6 +150,9 @@ def test_every_type_and_precision(server, holdfast):
     restore(holdfast, manifest, "--to-database", ",".join(f"{a}={b}" for a, b in names.items()), "--deep")
     for name, copy in names.items():
         same_backups(holdfast, holdfast.backup("--databases", name), holdfast.backup("--databases", copy))
+        for sql in ("SELECT * FROM `%s`.plain ORDER BY ts", "SELECT * FROM `%s`.st ORDER BY ts",
+                    "SELECT TAGS tbname, tf, td, tn, tx FROM `%s`.st"):
+            assert raw(server, sql % copy) == raw(server, sql % name)
 
 
 def test_hostile_names_keys_and_tables_without_rows(server, holdfast):
@@ -161,16 +176,41 @@ def test_hostile_names_keys_and_tables_without_rows(server, holdfast):
     assert options("Other Näme") == options("Ma rkét")
 
 
-def test_json_tags_blobs_and_encodings(server, holdfast):
-    server.sql("CREATE DATABASE d VGROUPS 1 BUFFER 8 KEEP 36500d")
+@pytest.mark.parametrize("units", UNITS, ids=lambda units: units[0])
+def test_json_tags_blobs_and_encodings(server, holdfast, units):
+    precision, unit = units
+    second = 1700000000 * unit
+    server.sql(f"CREATE DATABASE d VGROUPS 1 BUFFER 8 PRECISION '{precision}' KEEP 36500d")
     server.sql("CREATE STABLE d.j (ts TIMESTAMP ENCODE 'delta-i' COMPRESS 'zstd' LEVEL 'high', b BLOB, g GEOMETRY(60)) TAGS (j JSON)")
-    server.sql("INSERT INTO d.j1 USING d.j TAGS ('{\"k\":\"中\\\\n\",\"n\":1.5}') VALUES (1700000000000, 'abc', 'POINT(1 -2.5)')"
-               "(1700000000001, NULL, NULL)(1700000000002, '', 'POINT(1e300 0)')")
+    server.sql("INSERT INTO d.j1 USING d.j TAGS ('{\"k\":\"中\\\\n\",\"n\":1.5}') VALUES "
+               f"({second}, 'abc', 'POINT(1 -2.5)')({second + 1}, NULL, NULL)({second + 2}, '', 'POINT(1e300 0)')"
+               f"({-1000000000 * unit}, '\\\\x00', 'POINT EMPTY')({-1}, '{'x' * 60000}', NULL)")
     server.sql("CREATE TABLE d.j2 USING d.j TAGS ('{\"a\":null}')")
     server.sql("CREATE TABLE d.j3 USING d.j TAGS (NULL)")
     manifest = holdfast.backup()
     restore(holdfast, manifest, "--to-database", "e", "--deep")
     same_backups(holdfast, manifest, holdfast.backup("--databases", "e"))
+    assert server.sql("DESCRIBE e.j") == server.sql("DESCRIBE d.j")
+    for sql in ("SELECT * FROM %s.j1 ORDER BY ts", "SELECT TAGS tbname, j FROM %s.j"):
+        assert raw(server, sql % "e") == raw(server, sql % "d")
+
+
+def test_names_as_long_as_can_be(server, holdfast):
+    """The server cuts the name of the index that it makes of the first tag by itself."""
+    database, table, child, tag = "d" * 64, "s" * 192, "中" * 63 + "``cc", "g" * 64
+    server.sql(f"CREATE DATABASE {database} VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql(f"CREATE STABLE {database}.`{table}` (ts TIMESTAMP, {'c' * 64} INT) TAGS ({tag} INT, other INT)")
+    server.sql(f"CREATE STABLE {database}.st (ts TIMESTAMP, v INT) TAGS (a INT, other INT)")
+    server.sql(f"CREATE INDEX {'i' * 64} ON {database}.st (other)")
+    server.sql(f"INSERT INTO {database}.`{child}` USING {database}.`{table}` TAGS (1, 2) VALUES (1700000000000, 1)")
+    server.sql(f"CREATE TABLE {database}.`{'e' * 192}` USING {database}.`{table}` TAGS (3, 4)")
+    server.sql(f"CREATE TABLE {database}.{'n' * 192} (ts TIMESTAMP, v INT)")
+    manifest = holdfast.backup()
+    restore(holdfast, manifest, "--to-database", "e" * 64, "--deep")
+    same_backups(holdfast, manifest, holdfast.backup("--databases", "e" * 64))
+    names = [row[0] for row in server.sql("SELECT index_name FROM information_schema.ins_indexes "
+                                          f"WHERE db_name = '{'e' * 64}'")]
+    assert "i" * 64 in names and len(names) == 3
 
 
 def test_refused_and_replaced(server, holdfast, market):
