@@ -124,6 +124,11 @@ const char *td_client_transport(const TdClient *client)
     return client->driver->name;
 }
 
+guint td_client_timeout(const TdClient *client)
+{
+    return client->options.timeout;
+}
+
 const char *td_client_transport_note(const TdClient *client)
 {
     return client->note;

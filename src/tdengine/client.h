@@ -44,6 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdClient, td_client_free)
 
 const char *td_client_server_version(const TdClient *client); /* "3.3.7.5" */
 const char *td_client_transport(const TdClient *client);      /* "websocket" or "native" */
+/* Seconds that a server may be away. */
+guint td_client_timeout(const TdClient *client);
 /* Why WebSocket is used though a library was asked for; NULL where it is not so. */
 const char *td_client_transport_note(const TdClient *client);
 

@@ -17,9 +17,7 @@
 
 /* A gateway that knew a database which was dropped and made again needs its cache emptied. */
 #define CODE_VNODE_CLOSED 0x0503
-/* How long an outage is waited out, beside the client's own patience. */
-#define OUTAGE (30 * TIME_SECOND)
-#define PAUSE  (TIME_SECOND / 2)
+#define PAUSE             (TIME_SECOND / 2)
 
 /* Rows of one table among those that are gathered. */
 typedef struct {
@@ -137,7 +135,8 @@ static gboolean may_try_again(TdClient *client, const GError *problem, gint64 *s
 
     if (*since == 0)
         *since = now;
-    if (now - *since > OUTAGE || g_cancellable_is_cancelled(cancellable))
+    if (now - *since > (gint64)td_client_timeout(client) * TIME_SECOND ||
+        g_cancellable_is_cancelled(cancellable))
         return FALSE;
     if (td_error_code(problem) == CODE_VNODE_CLOSED)
         return td_client_execute(client, "RESET QUERY CACHE", NULL, cancellable, &ignored);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WebSocket conversation at /ws: text requests and binary ones, as a real gateway answers them."""
 import json
+import os
 import struct
 import time
 
@@ -163,11 +164,13 @@ class Conversation:
             del self.results[result]
             self.raw_reply(number, result, self.server.trouble.get("error_code", 24), "Conn is broken")
             return
+        self.end_when_due("end_after_blocks")
         block = next(self.results[result].blocks, None)
         if block is None:
             del self.results[result]
         else:
             self.sent_blocks += 1
+            self.server.trouble.count("end_after_blocks")
         cut = block is not None and self.server.trouble.due("cut_after_blocks", self.sent_blocks - 1)
         self.raw_reply(number, result, block=block, cut=cut)
 
@@ -203,7 +206,13 @@ class Conversation:
                        fields_count=len(fields or ()))
         self.with_statement(action, number, args.get("stmt_id", 0), run)
 
+    def end_when_due(self, name):
+        if self.server.trouble.due(name, self.server.trouble.counted(name)):
+            os._exit(0)
+
     def do_stmt2_exec(self, action, number, args):
+        self.end_when_due("end_after_writes")
+        self.server.trouble.count("end_after_writes")
         def run(statement):
             self.reply(action, number, stmt_id=args["stmt_id"], affected=statement.execute())
         self.with_statement(action, number, args.get("stmt_id", 0), run)

@@ -4,6 +4,8 @@ import threading
 
 KNOWN = {
     "cut_after_blocks": "the connection ends in the middle of a reply, after so many blocks of it",
+    "end_after_blocks": "the server ends, when so many blocks were sent",
+    "end_after_writes": "the server ends at a prepared write, when so many were executed",
     "error_after_blocks": "a fetch is answered with an error, after so many blocks of the connection",
     "error_code": "the code of that error (24 where none is told)",
     "delay": "seconds that pass before every reply",
@@ -21,6 +23,7 @@ class Trouble:
     def __init__(self, settings=None):
         self.lock = threading.Lock()
         self.settings = {}
+        self.counts = {}
         self.set(settings or {})
 
     def set(self, settings):
@@ -29,9 +32,18 @@ class Trouble:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(KNOWN)}")
         with self.lock:
             self.settings = dict(settings)
+            self.counts = {}
 
     def get(self, name, fallback=None):
         return self.settings.get(name, fallback)
+
+    def count(self, name):
+        """One more, of all connections, since the trouble was set."""
+        with self.lock:
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def counted(self, name):
+        return self.counts.get(name, 0)
 
     def due(self, name, blocks):
         """Whether this is to happen now, with so many blocks sent; it is counted."""

@@ -71,6 +71,30 @@ def test_rows_that_are_refused(server, holdfast):
     restore(holdfast, manifest, "--to-database", "copy", "--deep")
 
 
+def ends(server, tmp_path, timeout, **settings):
+    """A server that ends at a point, and does not come back within the source's timeout."""
+    holdfast = tdserver.Holdfast(tmp_path, server, pgcluster.PROGRAM, f"timeout = {timeout}\n")
+    manifest = holdfast.backup()
+    server.trouble(**settings)
+    return holdfast, manifest
+
+
+@pytest.mark.parametrize("blocks", (0, 1, 3))
+def test_a_server_that_ends_during_a_backup(server, tmp_path, blocks):
+    holdfast, manifest = ends(server, tmp_path, "1s", end_after_blocks=blocks)
+    assert server.url.rpartition("/")[2].encode() in holdfast.run("backup", "tdengine", "full", status=5).stderr
+    assert server.process.wait(60) == 0
+    assert [one["id"] for one in json.loads(holdfast.run("list", "backups", "--json").stdout)] == [manifest["id"]]
+    holdfast.run("verify", "--all")
+
+
+@pytest.mark.parametrize("writes", (0, 1))
+def test_a_server_that_ends_during_a_restore(server, tmp_path, writes):
+    holdfast, manifest = ends(server, tmp_path, "1s", end_after_writes=writes)
+    restore(holdfast, manifest, "--to-database", "copy", status=5)
+    assert server.process.wait(60) == 0
+
+
 def test_a_drill_that_loses_rows(server, holdfast):
     holdfast.backup()
     server.trouble(lose_rows=True)
