@@ -108,21 +108,21 @@ static void add_window(GPtrArray *windows, GArray *groups)
 static void cut(GPtrArray *windows, GArray *groups, guint jobs, guint64 bytes)
 {
     g_autoptr(GArray) window = g_array_new(FALSE, FALSE, sizeof(Group));
-    guint64 total = 0, rounds, used = 0;
+    guint64 total = 0, done = 0, count, next = 1;
 
     for (guint i = 0; i < groups->len; i++)
         total += g_array_index(groups, Group, i).bytes;
-    rounds = total / (bytes * jobs) + 1;
+    count = (total / (bytes * jobs) + 1) * jobs;
     g_array_sort(groups, compare_places);
     for (guint i = 0; i < groups->len; i++) {
         const Group *group = &g_array_index(groups, Group, i);
 
-        if (used >= total / (rounds * jobs)) {
-            add_window(windows, window);
-            used = 0;
-        }
-        used += group->bytes;
         g_array_append_val(window, *group);
+        done += group->bytes;
+        if (done * count < total * next)
+            continue;
+        add_window(windows, window);
+        next = done * count / total + 1;
     }
     add_window(windows, window);
     g_array_set_size(groups, 0);
