@@ -130,7 +130,16 @@ done
 export PGHOST="$work/server" PGPORT=5499 PGUSER=postgres
 export PAGER=cat PSQL_PAGER=cat # nothing waits for a key
 export HOLDFAST_CONFIG="$work/holdfast.conf"
-export PATH="$root/build:$bin:$PATH"
+programs=$root/build
+# Root's home is closed to the account of the server, which runs the program, too.
+as_owner test -x "$programs/holdfast" || {
+    programs=$work/programs
+    mkdir -m 755 "$programs"
+    cp "$root/build/holdfast" "$root/build/holdfast-program" "$programs"
+    chmod 755 "$programs"/*
+    chmod 711 "$work"
+}
+export PATH="$programs:$bin:$PATH"
 
 tell "A PostgreSQL cluster, only for this demo" \
     "It lives in $work/server, listens on a unix socket there, and goes away with the demo." \
@@ -246,7 +255,7 @@ END
 )
 [ "$(id -u)" -ne 0 ] || chown -R "$owner" "$physical"
 run_as_owner 'holdfast init'
-push="$root/build/holdfast wal push %p --config $physical/holdfast.conf"
+push="$programs/holdfast wal push %p --config $physical/holdfast.conf"
 run "psql -X -c \"alter system set archive_mode = on\" -c \"alter system set archive_command = '$push'\""
 run_as_owner "pg_ctl -D $work/server/data -l $work/server/log -w -s restart"
 run_as_owner 'holdfast backup postgresql full'
@@ -292,8 +301,9 @@ run "LC_ALL=C comm -13 $work/orders.5499 $work/orders.5498 >$work/back"
 run "LC_ALL=C sort $work/deleted | diff - $work/back && echo \"$(wc -l <"$work/deleted") orders were deleted, the same \$(wc -l <$work/back) are back\""
 
 tell "15. Who restored what" \
-    "Every restore, dry or not, leaves a record in the repository."
+    "Every restore, dry or not, leaves a record in its repository: those of the logical backup, then the other."
 run 'holdfast list recoveries'
+run_as_owner 'holdfast list recoveries'
 
 . demo/tdengine.sh
 

@@ -50,7 +50,8 @@ static void print_directory(Output *output, const RestoreReport *report)
 static void print_done(Output *output, const RestoreReport *report, const RestoreRequest *request)
 {
     g_autofree char *took = duration_format(report->elapsed);
-    g_autofree char *tables = count_format(json_get_uint(report->summary, "tables", 0));
+    guint64 count = json_get_uint(report->summary, "tables", 0);
+    g_autofree char *tables = count_format(count);
     g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
 
     if (request->dry_run)
@@ -59,9 +60,9 @@ static void print_done(Output *output, const RestoreReport *report, const Restor
         print_directory(output, report);
     else
         output_line(output,
-                    "restored %s tables with %s rows in %s; counted and compared with the "
+                    "restored %s table%s with %s rows in %s; counted and compared with the "
                     "backup",
-                    tables, rows, took);
+                    tables, count == 1 ? "" : "s", rows, took);
 }
 
 /* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */

@@ -27,8 +27,9 @@ static char *describe_level(const VerifyReport *report)
         g_string_append_printf(text, ", %s: %s", words, number);
     }
     if (report->present > 0)
-        g_string_append_printf(text, "; %" G_GUINT64_FORMAT " further objects only looked for",
-                               report->present);
+        g_string_append_printf(text,
+                               "; %" G_GUINT64_FORMAT " other%s not read, only seen to be there",
+                               report->present, report->present == 1 ? "" : "s");
     return g_string_free(text, FALSE);
 }
 

@@ -353,16 +353,17 @@ static void describe(PgPhysicalPlan *plan)
     engine_plan_step(&plan->base, "backup %s of %s%s%s", backup_id(request->backup), when,
                      request->reason != NULL ? ": " : "",
                      request->reason != NULL ? request->reason : "");
-    engine_plan_step(&plan->base, "write %u files, %s, from %u packs to %s",
-                     plan->physical->files->len, bytes, packs, plan->place->directory);
+    engine_plan_step(&plan->base, "write %u files, %s, from %u pack%s to %s",
+                     plan->physical->files->len, bytes, packs, packs == 1 ? "" : "s",
+                     plan->place->directory);
     if (plan->place->user != NULL)
         engine_plan_step(&plan->base, "give them to %s", plan->place->user);
-    engine_plan_step(&plan->base, "copy %" G_GUINT64_FORMAT " WAL segments into pg_wal",
-                     plan->segments);
+    engine_plan_step(&plan->base, "copy %" G_GUINT64_FORMAT " WAL segment%s into pg_wal",
+                     plan->segments, plan->segments == 1 ? "" : "s");
     engine_plan_step(&plan->base,
-                     "recover to %s on timeline %" G_GUINT32_FORMAT " (%u WAL segments), then %s",
+                     "recover to %s on timeline %" G_GUINT32_FORMAT " (%u WAL segment%s), then %s",
                      target, plan->route != NULL ? plan->route->timeline : plan->physical->timeline,
-                     replay, pg_recovery_action(request->recovery));
+                     replay, replay == 1 ? "" : "s", pg_recovery_action(request->recovery));
     plan->base.bytes = plan->bytes + (plan->segments + replay) * plan->physical->segment_size;
     json_object_set_new(summary, "backup", json_text(backup_id(request->backup)));
     json_object_set_new(summary, "reason", json_text(request->reason));
