@@ -198,16 +198,16 @@ static void check_service(Findings *findings, const Config *config)
     g_autoptr(GError) problem = NULL;
     g_autoptr(Auth) auth = auth_new(config_state_directory(config), &problem);
     g_autofree char *text = NULL;
-    guint entries;
+    guint entries, notifies;
 
     if (auth == NULL || !service_check_config(config, &command_services, auth_has_tokens(auth),
                                               &entries, &problem)) {
         note_error(findings, "service", problem);
         return;
     }
-    text = g_strdup_printf("%u %s in the schedule, %u to tell", entries,
-                           entries == 1 ? "entry" : "entries",
-                           g_strv_length((char **)config_notifies(config)));
+    notifies = g_strv_length((char **)config_notifies(config));
+    text = g_strdup_printf("%u %s in the schedule for these sources, %u [notify]", entries,
+                           entries == 1 ? "entry" : "entries", notifies);
     note(FACT_OK, "service", text, NULL, findings);
 }
 

@@ -51,10 +51,12 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
     output_json(output, report_json(report, done));
     if (done) {
         output_line(output, "restored in %s, looked at in %s", took, looked);
-        output_line(output, "%" G_GSIZE_FORMAT " tables counted%s%s%s%s", json_array_size(tables),
+        output_line(output, "%" G_GSIZE_FORMAT " table%s counted%s%s%s%s", json_array_size(tables),
+                    json_array_size(tables) == 1 ? "" : "s",
                     amcheck != NULL ? ", pg_amcheck: " : "", amcheck != NULL ? amcheck : "",
                     prints != NULL ? ", fingerprints: " : "", prints != NULL ? prints : "");
-        output_line(output, "everything is removed; the report: holdfast report BACKUP");
+        output_line(output, "everything is removed; the report: holdfast report %s",
+                    report->backup);
     }
     for (guint i = 0; i < report->warnings->len; i++)
         output_warning(output, "%s", (const char *)report->warnings->pdata[i]);

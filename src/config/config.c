@@ -347,6 +347,20 @@ static gboolean check_secret_files(const Config *config, GError **error)
     return TRUE;
 }
 
+/* Who may not read the system's configuration is told of it: it was most likely meant. */
+static void hint_at_missing(GError **error)
+{
+    if (access(CONFIG_SYSTEM_PATH, R_OK) != 0 && errno == EACCES)
+        error_add_hint(error,
+                       "%s is closed to this user: run holdfast as the account of the backups "
+                       "(sudo -u postgres holdfast), or make a configuration of your own: "
+                       "holdfast init --repository DIRECTORY",
+                       CONFIG_SYSTEM_PATH);
+    else
+        error_add_hint(error, "run holdfast init --repository DIRECTORY, or name another file "
+                              "with --config");
+}
+
 Config *config_load(const char *path, GError **error)
 {
     g_autoptr(Config) config = NULL;
@@ -357,8 +371,7 @@ Config *config_load(const char *path, GError **error)
     if (!file_check_private(path, FALSE, &problem)) {
         if (error_is(problem, ERROR_NOT_FOUND)) {
             error_set(error, ERROR_CONFIG, "there is no configuration %s", path);
-            error_add_hint(error, "run holdfast init --repository DIRECTORY, or name another file "
-                                  "with --config");
+            hint_at_missing(error);
             return NULL;
         }
         g_propagate_error(error, g_steal_pointer(&problem));

@@ -77,7 +77,7 @@ char *config_template(const char *repository_path, const char *compression, cons
         {"repository", "key", key},
         {"source", "engine", "postgresql"},
         {"source", "conninfo", "host=/var/run/postgresql user=postgres dbname=postgres"},
-        {"source", "method", "logical"},
+        {"source", "method", "physical"},
         {"schedule", "command", "backup postgresql full"},
         {"schedule", "cron", "0 3 * * *"},
         {"notify", "type", "command"},

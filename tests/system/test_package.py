@@ -90,6 +90,7 @@ def test_beside_postgresql_its_account_does_the_work(tmp_path):
     assert "adduser --quiet postgres holdfast" in said
     assert "chown postgres:holdfast /var/lib/holdfast" in said
     assert "User=postgres\n" in scripts.dropin().read_text()
+    assert "\nd /run/holdfast 2770 postgres holdfast -\n" in (tmp_path / "etc/tmpfiles.d/holdfast.conf").read_text()
     assert (tmp_path / "etc/holdfast").stat().st_mode & 0o7777 == 0o2750
 
 
@@ -125,5 +126,6 @@ def test_purging_leaves_nothing_but_backups(tmp_path):
     scripts.run("postrm", "purge")
     assert not (tmp_path / "etc/holdfast").exists()
     assert not scripts.dropin().parent.exists()
+    assert not (tmp_path / "etc/tmpfiles.d/holdfast.conf").exists()
     assert [path.name for path in state.iterdir()] == ["repository"]
     assert (state / "repository/backups/b/SHA256SUMS").exists()

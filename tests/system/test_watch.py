@@ -419,7 +419,7 @@ def test_check_looks_at_the_service(watched, tmp_path):
         assert facts.status == status, facts
         return {fact["subject"]: fact for fact in facts.json}["service"]
 
-    assert told(0)["text"] == "0 entries in the schedule, 0 to tell"
+    assert told(0)["text"] == "0 entries in the schedule for these sources, 0 [notify]"
     for bad, said in [
             (good + "[notify n]\ntype = webhook\n", "needs a url"),
             (good + "[notify n]\ntype = webhook\nurl = https://x\ncommand = x\n", 'the key "command"'),
@@ -439,7 +439,7 @@ def test_check_looks_at_the_service(watched, tmp_path):
         good.replace(f"listen = unix:{watched.socket}", "listen = 0.0.0.0:0"))
     assert "reached by other hosts" in told(1)["text"]
     watched.holdfast.config.write_text(good + "[notify n]\ntype = command\ncommand = true\n")
-    assert told(0)["text"] == "0 entries in the schedule, 1 to tell"
+    assert told(0)["text"] == "0 entries in the schedule for these sources, 1 [notify]"
 
 
 # --- e-mail -------------------------------------------------------------------------------------------------------
