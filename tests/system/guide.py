@@ -147,12 +147,16 @@ class Sandbox:
         self.servers, self.cluster = servers, servers["postgresql"]
         self.directory = self.cluster.root / re.sub(r"\W", "", name(page))[:12]
         self.config = self.directory / "etc" / "holdfast.conf"
-        for folder in ("etc", "srv", "mnt", "root", "state", "run"):
+        for folder in ("etc", "srv", "mnt", "root", "state", "run", "bin"):
             (self.directory / folder).mkdir(parents=True)
+        # Here one account is everybody.
+        sudo = self.directory / "bin" / "sudo"
+        sudo.write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")
+        sudo.chmod(0o755)
         self.environment = {
             **self.cluster.environment, "HOLDFAST_CONFIG": str(self.config), "HOME": str(self.directory / "root"),
             "XDG_STATE_HOME": str(self.directory / "state"), "XDG_RUNTIME_DIR": str(self.directory / "run"), "TZ": "UTC",
-            "PATH": f"{PROGRAM.parent}:{self.cluster.bin}:{os.environ['PATH']}"}
+            "PATH": f"{self.directory}/bin:{PROGRAM.parent}:{self.cluster.bin}:{os.environ['PATH']}"}
         self.address = f"127.0.0.1:{free_port()}"
         self.cluster.set("archive_command", "true")
         for other in self.cluster.databases():
