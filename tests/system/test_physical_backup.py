@@ -14,7 +14,7 @@ import pytest
 
 from conftest import missing
 from pgcluster import wait_until
-from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, wait_for_copying, wake
+from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, kill_children, wait_for_copying, wake
 
 
 def both_ways(test):
@@ -532,10 +532,7 @@ def test_killed_and_run_again(server, site, closing, access):
         # So slow that it is not done, however late the signal comes.
         running = site.start("backup", "postgresql", "full", "--rate", "2M", "--access", access)
         time.sleep(delay)
-        # runuser passes no SIGKILL on: the program itself is its child.
-        for pid in subprocess.run(["pgrep", "-f", f"backup postgresql .*{site.config}$"], stdout=subprocess.PIPE,
-                                  check=False).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        kill_children(running)
         running.wait()
         assert site.backups() == []
     expected = server.value("postgres", SUM)
