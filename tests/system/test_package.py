@@ -90,7 +90,7 @@ def test_beside_postgresql_its_account_does_the_work(tmp_path):
     assert "adduser --quiet postgres holdfast" in said
     assert "chown postgres:holdfast /var/lib/holdfast" in said
     assert "User=postgres\n" in scripts.dropin().read_text()
-    assert "\nd /run/holdfast 2770 postgres holdfast -\n" in (tmp_path / "etc/tmpfiles.d/holdfast.conf").read_text()
+    assert f"\nd {tmp_path}/run/holdfast 2770 postgres holdfast -\n" in (tmp_path / "etc/tmpfiles.d/holdfast.conf").read_text()
     assert (tmp_path / "etc/holdfast").stat().st_mode & 0o7777 == 0o2750
 
 
