@@ -33,6 +33,7 @@ static void print_directory(Output *output, const RestoreReport *report)
     const json_t *summary = report->summary;
     const char *directory = json_get_string(summary, "directory", "");
     const char *state = json_get_string(summary, "state", NULL);
+    const char *config_file = json_get_string(summary, "config_file", NULL);
     g_autofree char *took = duration_format(report->elapsed);
     g_autofree char *bytes = size_format(json_get_uint(summary, "bytes", 0));
 
@@ -42,6 +43,11 @@ static void print_directory(Output *output, const RestoreReport *report)
     else
         output_line(output, "start PostgreSQL there: it recovers to %s, then: %s",
                     json_get_string(summary, "target", ""), json_get_string(summary, "action", ""));
+    if (config_file != NULL)
+        output_line(output,
+                    "its configuration is not in there, so name it at the start: -c config_file=%s "
+                    "-c data_directory=%s",
+                    config_file, directory);
     if (strcmp(json_get_string(summary, "action", ""), "pause") == 0)
         output_line(output, "paused it can be read; go on with SELECT pg_wal_replay_resume(), or "
                             "set another target and start it again");

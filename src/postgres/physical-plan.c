@@ -273,6 +273,33 @@ static void settle_target(PgPhysicalPlan *plan)
                      plan->target_value);
 }
 
+/* A server that recovered beside the one that runs, and was let go on there, makes a newer timeline
+ * in the archive, which is "the latest" to PostgreSQL. Nobody should lose the other by that. */
+static void warn_of_left_timelines(PgPhysicalPlan *plan)
+{
+    const GArray *ranges = plan->inventory->ranges;
+
+    for (guint i = 0; i + 1 < plan->route->legs->len; i++) {
+        const PgLeg *leg = &g_array_index(plan->route->legs, PgLeg, i);
+        g_autofree char *end = pg_lsn_format(leg->end);
+        gboolean beyond = FALSE;
+
+        for (guint j = 0; j < ranges->len; j++) {
+            const WalRange *range = &g_array_index(ranges, WalRange, j);
+
+            beyond |= range->timeline == leg->timeline &&
+                      (range->last + 1) * plan->physical->segment_size > leg->end;
+        }
+        if (beyond)
+            engine_plan_warn(&plan->base,
+                             "timeline %" G_GUINT32_FORMAT
+                             " was archived beyond %s, where timeline "
+                             "%" G_GUINT32_FORMAT " leaves it: what was committed there is no part "
+                             "of this recovery; --target-timeline %" G_GUINT32_FORMAT " follows it",
+                             leg->timeline, end, (leg + 1)->timeline, leg->timeline);
+    }
+}
+
 static gboolean reach_target(PgPhysicalPlan *plan, GError **error)
 {
     const EngineRestore *request = plan->request;
@@ -287,6 +314,8 @@ static gboolean reach_target(PgPhysicalPlan *plan, GError **error)
                          running_server(plan), request->cancellable, error))
         return FALSE;
     settle_target(plan);
+    if (request->recovery->to == RECOVER_LATEST && request->recovery->timeline == NULL)
+        warn_of_left_timelines(plan);
     if (request->recovery->to == RECOVER_LATEST && plan->route->gap) {
         g_autofree char *first =
             wal_segment_format(plan->route->missing.timeline, plan->route->missing.first,
@@ -340,6 +369,33 @@ static json_t *places_json(const PgPlace *place)
     return places;
 }
 
+static const char *find_setting(const PgPhysical *physical, const char *name)
+{
+    gsize length = strlen(name);
+
+    for (guint i = 0; i < physical->settings->len; i++) {
+        const char *pair = g_ptr_array_index(physical->settings, i);
+
+        if (strncmp(pair, name, length) == 0 && pair[length] == '\t')
+            return pair + length + 1;
+    }
+    return NULL;
+}
+
+/* Debian keeps a server's configuration outside of its data directory, so that the backup does not
+ * have it. A server that starts in another directory has to be told of it; NULL: it need not be. */
+static const char *configuration_elsewhere(const PgPhysicalPlan *plan)
+{
+    const char *data = find_setting(plan->physical, "data_directory");
+    const char *file = find_setting(plan->physical, "config_file");
+
+    if (plan->request->place->directory == NULL || data == NULL || file == NULL ||
+        strcmp(data, plan->place->directory) == 0 ||
+        (g_str_has_prefix(file, data) && file[strlen(data)] == '/'))
+        return NULL;
+    return file;
+}
+
 static void describe(PgPhysicalPlan *plan)
 {
     const EngineRestore *request = plan->request;
@@ -371,6 +427,7 @@ static void describe(PgPhysicalPlan *plan)
     json_object_set_new(summary, "action", json_text(pg_recovery_action(request->recovery)));
     json_object_set_new(summary, "directory", json_text(plan->place->directory));
     json_object_set_new(summary, "places", places_json(plan->place));
+    json_object_set_new(summary, "config_file", json_text(configuration_elsewhere(plan)));
     json_object_set_new(summary, "files", json_integer(plan->physical->files->len));
     json_object_set_new(summary, "bytes", json_integer((json_int_t)plan->bytes));
     json_object_set_new(summary, "packs", json_integer(packs));

@@ -105,8 +105,11 @@ static gboolean write_settings(const PgPhysicalPlan *plan, EngineResult *result,
     g_autofree char *command =
         own_state ? g_strdup(NO_ARCHIVE)
                   : pg_recovery_command(request->place->wal_get, plan->archive.source, standby);
+    /* A timeline by its number needs its history file, which an archive that began later does not
+     * have; the backup's own needs none. */
+    gboolean same = own_state || plan->route->timeline == plan->physical->timeline;
     PgRecovery recovery = {.target = &plan->target,
-                           .timeline = own_state ? 0 : plan->route->timeline,
+                           .timeline = same ? 0 : plan->route->timeline,
                            .standby = standby,
                            .restore_command = command,
                            .ends_with_backup =

@@ -158,11 +158,17 @@ static void hint_window(const PgRoute *route, const PgPhysical *physical, const 
     g_autofree char *from_lsn = pg_lsn_format(physical->stop);
     g_autofree char *to = time_format(MAX(scan->last_commit, physical->stop_time));
     g_autofree char *to_lsn = pg_lsn_format(MAX(scan->last_end, physical->stop));
+    g_autofree char *older = NULL;
 
+    if (route->legs->len > 1)
+        older = g_strdup_printf("; --target-timeline %" G_GUINT32_FORMAT
+                                " goes along the older timeline",
+                                g_array_index(route->legs, PgLeg, route->legs->len - 2).timeline);
     error_add_hint(error,
                    "from this backup any moment from %s (%s) to %s (%s) on timeline "
-                   "%" G_GUINT32_FORMAT " can be reached; `holdfast list backups` shows the others",
-                   from, from_lsn, to, to_lsn, route->timeline);
+                   "%" G_GUINT32_FORMAT " can be reached; `holdfast list backups` shows the "
+                   "others%s",
+                   from, from_lsn, to, to_lsn, route->timeline, older != NULL ? older : "");
 }
 
 static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *target,

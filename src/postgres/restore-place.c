@@ -146,6 +146,43 @@ static gboolean check_identity(const char *directory, guint64 system_identifier,
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
+/* The nearest directory above `path` that is there; NULL, and errno, where that cannot be told. */
+static char *nearest_above(const char *path, struct stat *ret_info)
+{
+    g_autofree char *at = g_path_get_dirname(path);
+
+    while (stat(at, ret_info) != 0) {
+        char *above;
+
+        if (errno != ENOENT || strcmp(at, "/") == 0 || strcmp(at, ".") == 0)
+            return NULL;
+        above = g_path_get_dirname(at);
+        g_free(at);
+        at = above;
+    }
+    return g_steal_pointer(&at);
+}
+
+/* Whether a directory that is not there could be made. */
+static gboolean check_can_make(const char *directory, GError **error)
+{
+    struct stat info;
+    g_autofree char *above = nearest_above(directory, &info);
+    const struct passwd *account;
+
+    if (above != NULL && access(above, W_OK | X_OK) == 0)
+        return TRUE;
+    if (above == NULL || errno != EACCES) {
+        error_set_errno(error, errno, "cannot make %s", directory);
+        return FALSE;
+    }
+    error_set(error, ERROR_PERMISSION, "cannot make %s: permission denied in %s", directory, above);
+    account = getpwuid(geteuid());
+    error_add_hint(error, "let root make it: install -d -o %s %s",
+                   account != NULL ? account->pw_name : "ACCOUNT", directory);
+    return FALSE;
+}
+
 /* *ret_empty: it is not there, or nothing is in it. */
 static gboolean look_at(const char *directory, gboolean *ret_empty, GError **error)
 {
@@ -154,7 +191,7 @@ static gboolean look_at(const char *directory, gboolean *ret_empty, GError **err
     if (stat(directory, &info) != 0) {
         *ret_empty = errno == ENOENT;
         if (errno == ENOENT)
-            return TRUE;
+            return check_can_make(directory, error);
         error_set_errno(error, errno, "cannot look at %s", directory);
         return FALSE;
     }
@@ -221,19 +258,12 @@ gboolean pg_place_check_link(const PgPlace *place, const char *link, const char 
 /* Of the directory, or of the nearest one above that is there. */
 static gboolean owner_of(const char *directory, struct stat *ret_info)
 {
-    g_autofree char *at = g_strdup(directory);
+    g_autofree char *above = NULL;
 
-    while (stat(at, ret_info) != 0) {
-        char *above = g_path_get_dirname(at);
-
-        if (errno != ENOENT || strcmp(above, at) == 0) {
-            g_free(above);
-            return FALSE;
-        }
-        g_free(at);
-        at = above;
-    }
-    return TRUE;
+    if (stat(directory, ret_info) == 0)
+        return TRUE;
+    above = errno == ENOENT ? nearest_above(directory, ret_info) : NULL;
+    return above != NULL;
 }
 
 gboolean pg_place_find_owner(PgPlace *place, GError **error)

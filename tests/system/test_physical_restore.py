@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pwd
 import re
 import shlex
 import shutil
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from physical import SUM, archive_now, as_server_user, fill, kill_children
+from physical import SUM, Site, archive_now, as_server_user, fill, kill_children
 from pgcluster import PROGRAM, Result, wait_until
 from restored import Restored
 
@@ -292,9 +293,35 @@ def test_timelines(server, site, closing):
     # A promotion takes a number that nobody has had.
     assert ancestor.value("SELECT pg_walfile_name(pg_current_wal_lsn())")[:8] == "00000003"
     latest = closing(Restored(site))
-    latest.pitr("--target-latest")
+    result = latest.pitr("--target-latest")
+    assert "--target-timeline 1 follows it" in result.err
     latest.promoted()
     assert latest.value(ids) == "1001 1004 1005"
+
+
+def test_an_archive_that_began_after_a_promotion(server, closing):
+    """It has no history file of the server's timeline. And the server is as Debian has them, its configuration elsewhere."""
+    server.stop("fast")
+    (server.data / "standby.signal").touch()
+    elsewhere = server.root / "elsewhere.conf"
+    shutil.copy(server.data / "postgresql.conf", elsewhere)
+    elsewhere.chmod(0o644)
+    server.settings.append(f"config_file={elsewhere}")
+    server.start()
+    server.psql("SELECT pg_promote()")
+    server.set("archive_command", "true")
+    assert wait_until((server.data / "pg_wal/archive_status/00000002.history.done").exists)
+    site = Site(server)
+    restored = closing(Restored(site))
+    fill(server, 100)
+    site.backup()
+    server.psql("DELETE FROM trades WHERE id < 10")
+    archive_now(site)
+    assert not list(site.repository.glob("wal/*/*/*/00000002.history*"))
+    result = restored.pitr("--target-latest")
+    assert f"-c config_file={elsewhere} -c data_directory={restored.data}" in result.out
+    restored.verify().promoted()
+    assert restored.value("SELECT count(*) FROM trades") == "91"
 
 
 # --- over what is there ----------------------------------------------------------------------------------------------
@@ -322,6 +349,14 @@ def test_delta(server, site, restored):
     assert restored.value(SUM) == expected
     assert restored.value("SELECT count(*) FROM pg_class WHERE relname = 'extra'") == "0"
     restored.amcheck()
+
+
+def test_a_place_that_cannot_be_made_is_told_by_the_plan(server, site, restored):
+    backup = site.backup()
+    restored.data = pathlib.Path("/holdfast-is-not-let-in/data")
+    result = restored.full(backup, "--dry-run", status=1)
+    assert f"cannot make {restored.data}: permission denied in /\n" in result.err
+    assert f"install -d -o {pwd.getpwuid(restored.site.directory.stat().st_uid).pw_name} {restored.data}" in result.err
 
 
 def test_foreign_directories(server, site, restored):
