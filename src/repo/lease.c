@@ -11,10 +11,12 @@
  * the one before the last, so that some object of the lease stands unchanged through every listing
  * that is shorter than a renewal's period.
  *
- * Two that see each other must not both give up for ever: the one with the larger id withdraws at
- * once, the one with the smaller waits a moment for that. An established holder never withdraws, so
- * who waits in vain withdraws too. Ids begin with the time, so that against an established holder
- * it is nearly always the newcomer that gives up, without waiting.
+ * Two that see each other must not both give up for ever: the one with the larger id withdraws
+ * first, the one with the smaller waits a moment for that. An established holder never withdraws,
+ * so who waits in vain withdraws too. Ids begin with the time, so that against an established
+ * holder it is nearly always the newcomer that gives up, after a few looks: the run file of a
+ * holder that was killed stays locked for as long as a child that it was just starting has not yet
+ * closed what it inherited.
  *
  * A lease that looked dead to others must not come back to life (the machine was suspended, the
  * network was down): others may have deleted by then. When two successive objects are further
@@ -39,6 +41,8 @@
 #define RETRY_PERIOD  (10 * TIME_SECOND)
 #define WAIT_LIMIT    (2 * TIME_SECOND)
 #define WAIT_STEP     (50 * 1000)
+/* Looks at an older holder before it is believed. */
+#define HOLDER_LOOKS 4
 
 struct Lease {
     Repository *repository;
@@ -277,14 +281,14 @@ static gboolean contend(Lease *lease, const char *exclusive, GError **error)
     gint64 deadline = time_monotonic() + WAIT_LIMIT;
     g_autoptr(GError) busy = NULL;
 
-    for (;;) {
+    for (guint looks = 1;; looks++) {
         Contend result;
 
         if (!look_at_others(lease, exclusive, &result, &busy, error))
             return FALSE;
         if (result == CONTEND_WON)
             return TRUE;
-        if (result == CONTEND_LOST || time_monotonic() >= deadline)
+        if (result == CONTEND_LOST ? looks >= HOLDER_LOOKS : time_monotonic() >= deadline)
             break;
         g_usleep(WAIT_STEP);
     }

@@ -4,7 +4,9 @@
  */
 #include "../stores.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/lock.h"
@@ -18,8 +20,18 @@
 /* How far the tests' clock is ahead of the real one. */
 static _Atomic gint64 clock_offset;
 
+/* A lock that ends when the clock has been asked so often. */
+static _Atomic int lingering_fd = -1;
+static _Atomic int lingering_calls;
+
 static gint64 test_clock(gpointer data)
 {
+    int fd = atomic_load(&lingering_fd);
+
+    if (fd >= 0 && atomic_fetch_sub(&lingering_calls, 1) == 1) {
+        close(fd);
+        atomic_store(&lingering_fd, -1);
+    }
     return g_get_real_time() + atomic_load(&clock_offset);
 }
 
@@ -274,19 +286,20 @@ static void test_gap(StoreFixture *fixture, gconstpointer data)
 }
 
 /* Puts a lease of our own making; each value may be changed. */
-static void put_lease(Store *store, const char *host, const char *machine, const char *boot,
-                      const char *run_file)
+static void put_lease(Store *store, const char *id, const char *host, const char *machine,
+                      const char *boot, const char *run_file)
 {
     g_autoptr(json_t) document =
         json_pack("{s:i, s:s, s:s, s:n, s:n, s:s, s:n, s:[], s:s, s:s, s:s, s:s, s:s}",
-                  "format_version", 1, "id", "l1", "operation", "backup", "source", "type",
+                  "format_version", 1, "id", id, "operation", "backup", "source", "type",
                   "exclusive", KEY, "backup", "uses", "started", "2026-11-22T02:00:00Z", "host",
                   host, "machine_id", machine, "boot_id", boot, "run_file", run_file);
     g_autofree char *text = json_write(document, TRUE);
+    g_autofree char *name = g_strdup_printf("leases/%s.000000", id);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(store_delete(store, "leases/l1.000000", &error));
-    put_text(store, "leases/l1.000000", text);
+    g_assert_true(store_delete(store, name, &error));
+    put_text(store, name, text);
 }
 
 static void write_file(const char *path, const char *text)
@@ -305,7 +318,7 @@ static void test_dead_holders(StoreFixture *fixture, gconstpointer data)
     g_autoptr(RunFile) held = NULL;
 
     /* Missing proves nothing. */
-    put_lease(fixture->store, self->host, self->machine_id, self->boot_id, path);
+    put_lease(fixture->store, "l1", self->host, self->machine_id, self->boot_id, path);
     g_assert_true(only_lease_lives(repository));
     /* There, of this lease, held by nobody: dead. */
     write_file(path, "l1");
@@ -320,19 +333,45 @@ static void test_dead_holders(StoreFixture *fixture, gconstpointer data)
     run_file_release(g_steal_pointer(&held));
     /* Another kernel's locks say nothing here. */
     write_file(path, "l1");
-    put_lease(fixture->store, "elsewhere", "m", "b", path);
+    put_lease(fixture->store, "l1", "elsewhere", "m", "b", path);
     g_assert_true(only_lease_lives(repository));
-    put_lease(fixture->store, self->host, self->machine_id, "", path);
+    put_lease(fixture->store, "l1", self->host, self->machine_id, "", path);
     g_assert_true(only_lease_lives(repository));
-    put_lease(fixture->store, self->host, "", "b", path);
+    put_lease(fixture->store, "l1", self->host, "", "b", path);
     g_assert_true(only_lease_lives(repository));
-    put_lease(fixture->store, "elsewhere", self->machine_id, "b", path);
+    put_lease(fixture->store, "l1", "elsewhere", self->machine_id, "b", path);
     g_assert_true(only_lease_lives(repository));
     if (self->machine_id[0] != '\0' && self->boot_id[0] != '\0') {
         /* This machine has booted since. */
-        put_lease(fixture->store, self->host, self->machine_id, "b", path);
+        put_lease(fixture->store, "l1", self->host, self->machine_id, "b", path);
         g_assert_false(only_lease_lives(repository));
     }
+}
+
+/* The holder was killed while it started a child, which closes the run file a moment later. */
+static void test_lingering_lock(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    const LeaseIdentity *self = lease_identity();
+    g_autofree char *path = fixture_path(fixture, "l1.run");
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Lease) lease = NULL;
+    int fd;
+
+    write_file(path, "0");
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(fcntl(fd, F_OFD_SETLK, &lock), ==, 0);
+    /* An id that is older than any newcomer's. */
+    put_lease(fixture->store, "0", self->host, self->machine_id, self->boot_id, path);
+    g_assert_true(only_lease_lives(repository));
+    /* The newcomer asks for its id, for the date of its object and with each look. */
+    atomic_store(&lingering_calls, 4);
+    atomic_store(&lingering_fd, fd);
+    lease = take(repository, fixture, KEY, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(lease);
+    g_assert_cmpint(atomic_load(&lingering_fd), ==, -1);
 }
 
 /* What cannot be read might hold any key, for ten minutes. */
@@ -419,6 +458,7 @@ int main(int argc, char **argv)
     add_store_test("/repo/lease/contest", STORE_MEMORY, test_contest);
     add_store_test("/repo/lease/renewal", STORE_MEMORY, test_renewal);
     add_store_test("/repo/lease/dead-holders", STORE_MEMORY, test_dead_holders);
+    add_memory("/repo/lease/lingering-lock", test_lingering_lock);
     add_memory("/repo/lease/expiry", test_expiry);
     add_memory("/repo/lease/gap", test_gap);
     add_memory("/repo/lease/unreadable", test_unreadable);
