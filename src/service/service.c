@@ -425,15 +425,11 @@ static gboolean start_http(Service *service, GError **error)
     return service->http != NULL;
 }
 
-static gboolean open_all(Service *service, GError **error)
+/* From here on others see that it is there, and may ask it to end. */
+static gboolean become_the_service(Service *service, GError **error)
 {
-    g_autofree char *path = NULL;
+    g_autofree char *path = service_file(service->config, service->repository, "run");
 
-    service->repository = operation_open_repository(service->config, error);
-    if (service->repository == NULL ||
-        !directory_make(config_state_directory(service->config), 0700, error))
-        return FALSE;
-    path = service_file(service->config, service->repository, "run");
     service->stop_file = service_file(service->config, service->repository, "stop");
     service->run = run_file_acquire(path, "{}", error);
     if (service->run == NULL) {
@@ -441,6 +437,14 @@ static gboolean open_all(Service *service, GError **error)
             error_add_hint(error, "a service runs already: holdfast scheduler status");
         return FALSE;
     }
+    (void)g_unlink(service->stop_file); /* meant for one before */
+    return TRUE;
+}
+
+static gboolean open_all(Service *service, GError **error)
+{
+    if (!become_the_service(service, error))
+        return FALSE;
     service->catalog =
         catalog_open(service->repository, config_state_directory(service->config), error);
     if (service->catalog == NULL)
@@ -464,36 +468,47 @@ static void tell_running(Service *service)
               schedule_count(service->schedule), listen);
 }
 
+/* Until it is asked to end. */
+static void serve(Service *service)
+{
+    guint tick = g_timeout_add_seconds(1, on_tick, service), running = 0;
+
+    service->since = time_format(time_now() / TIME_SECOND * TIME_SECOND);
+    jobs_watch(service->jobs, log_job, NULL);
+    tell_running(service);
+    systemd_notify("READY=1");
+    (void)on_tick(service);
+    g_main_loop_run(service->loop);
+    systemd_notify("STOPPING=1");
+    g_source_remove(tick);
+    if (jobs_count_running(service->jobs, &running, NULL) && running > 0)
+        log_write(LOG_INFO, "the service ends; %u jobs go on by themselves", running);
+    else
+        log_write(LOG_INFO, "the service ends");
+}
+
 gboolean service_run(Config *config, const ServiceCommands *commands, GError **error)
 {
     g_auto(Service) service = {.config = config, .commands = commands};
-    guint sources[4];
-    guint running = 0;
+    guint signals[3];
+    gboolean opened;
 
     /* Threads are many and do little: what one of them frees the next one shall use. */
     (void)mallopt(M_ARENA_MAX, 1);
     /* A client that goes away is no reason to end. */
     signal(SIGPIPE, SIG_IGN);
-    if (!open_all(&service, error))
+    service.repository = operation_open_repository(config, error);
+    if (service.repository == NULL || !directory_make(config_state_directory(config), 0700, error))
         return FALSE;
-    (void)g_unlink(service.stop_file); /* meant for one before */
-    service.since = time_format(time_now() / TIME_SECOND * TIME_SECOND);
+    /* Before anybody sees that it is there: a signal that comes while it opens is heeded behind that. */
     service.loop = g_main_loop_new(NULL, FALSE);
-    jobs_watch(service.jobs, log_job, NULL);
-    sources[0] = g_unix_signal_add(SIGTERM, on_end, &service);
-    sources[1] = g_unix_signal_add(SIGINT, on_end, &service);
-    sources[2] = g_unix_signal_add(SIGHUP, on_reload, &service);
-    sources[3] = g_timeout_add_seconds(1, on_tick, &service);
-    tell_running(&service);
-    systemd_notify("READY=1");
-    (void)on_tick(&service);
-    g_main_loop_run(service.loop);
-    systemd_notify("STOPPING=1");
-    for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
-        g_source_remove(sources[i]);
-    if (jobs_count_running(service.jobs, &running, NULL) && running > 0)
-        log_write(LOG_INFO, "the service ends; %u jobs go on by themselves", running);
-    else
-        log_write(LOG_INFO, "the service ends");
-    return TRUE;
+    signals[0] = g_unix_signal_add(SIGTERM, on_end, &service);
+    signals[1] = g_unix_signal_add(SIGINT, on_end, &service);
+    signals[2] = g_unix_signal_add(SIGHUP, on_reload, &service);
+    opened = open_all(&service, error);
+    if (opened)
+        serve(&service);
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+        g_source_remove(signals[i]);
+    return opened;
 }

@@ -86,7 +86,7 @@ def schedule(holdfast, name, command, cron="* * * * *", **keys):
 def make_due(holdfast, days=0):
     """As if every schedule had run for the last time two minutes (and days) ago: the next tick makes up for it."""
     (path,) = (holdfast.directory / "state").glob("catalog-*.sqlite")
-    connection = sqlite3.connect(path, timeout=10)
+    connection = sqlite3.connect(path, timeout=60)
     with connection:
         connection.execute("UPDATE schedule SET last_due = last_due - ?",
                            ((days * 86400 + 120) * 1000000,))
@@ -144,6 +144,17 @@ def test_one_service_for_a_catalog(service):
     service.holdfast.fails(4, "serve")
     assert service.terminate() == 0
     assert not service.status()["service"]
+
+
+def test_ended_as_soon_as_it_is_there(service):
+    state = service.holdfast.directory / "state"
+    for _ in range(5):
+        process = subprocess.Popen(service.holdfast.command("serve"), stdin=subprocess.DEVNULL)
+        while process.poll() is None and not list(state.glob("service-*.run")):
+            pass
+        process.terminate()
+        assert process.wait(timeout=90) == 0
+        assert not list(state.glob("service-*.run"))
 
 
 def test_killed_service_finds_its_job(service, cluster, database):
@@ -235,7 +246,7 @@ def test_locked_catalog(service, cluster, database):
     schedule(holdfast, "often", "backup postgresql full")
     prepare(service)
     (path,) = (holdfast.directory / "state").glob("catalog-*.sqlite")
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     service.start()
     assert jobs(holdfast) == []
