@@ -128,14 +128,20 @@ def archive_now(site):
     assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}"))), segment
 
 
+def children(process):
+    """What runuser runs; nothing where the process is the program itself, whose own children are its business."""
+    if os.geteuid() != 0:
+        return []
+    return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()]
+
+
 def kill_children(process):
-    """The program itself, which may run below runuser. That one is held meanwhile: looked at just before it forks, it would be
-    killed alone, and the program would go on."""
+    """The program itself, which runs below runuser where the tests are root's. That one is held meanwhile: looked at just before it
+    forks, it would be killed alone, and the program would go on."""
     os.kill(process.pid, signal.SIGSTOP)
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()
-    for child in children or [process.pid]:
+    for pid in children(process) or [process.pid]:
         try:
-            os.kill(int(child), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     os.kill(process.pid, signal.SIGCONT)

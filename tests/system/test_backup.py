@@ -60,7 +60,7 @@ def assert_nothing_half_done(holdfast, known):
         holdfast.ok("verify", "--all")
 
 
-def wait_for_session(cluster, pattern, seconds=20):
+def wait_for_session(cluster, pattern, seconds=60):
     """Waits until a session of a backup does what the pattern says."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -12,7 +12,7 @@ import pytest
 
 import pgcluster
 import tdserver
-from physical import Site, archive_now, as_server_user, kill_children, wake
+from physical import Site, archive_now, as_server_user, children, kill_children, wake
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 from test_physical_restore import SUM, fill, now
@@ -222,7 +222,7 @@ def stopped_copy(site, name):
         while process.poll() is None and not (leases(site.repository) and leases(copy.path)):
             pass
         if process.poll() is None:
-            worker = int((subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split() or [worker])[0])
+            worker = (children(process) or [worker])[0]
         if stop(worker) and used(site.repository) and leases(copy.path):
             return copy, process, worker
         wake(process, [worker])

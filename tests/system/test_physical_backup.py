@@ -542,7 +542,7 @@ def test_killed_and_run_again(server, site, closing, access):
 def interrupt_when_noted(site, how):
     """Starts a full and ends it when it has noted a first durable pack. Says which run it was."""
     known = {path.name for path in (site.repository / "backups").glob("*")}
-    running = site.start("backup", "postgresql", "full", "--jobs", "1", "--rate", "40M")
+    running = site.start("backup", "postgresql", "full", "--jobs", "1", "--rate", "20M")
     noted = []
 
     def has_noted():
@@ -550,9 +550,10 @@ def interrupt_when_noted(site, how):
                     if path.parent.parent.name not in known]
         return noted or running.poll() is not None
     assert wait_until(has_noted) and noted, running.communicate()[0]
-    for pid in subprocess.run(["pgrep", "-f", f"backup postgresql .*{site.config}$"], stdout=subprocess.PIPE,
-                              check=False).stdout.split():
-        os.kill(int(pid), how)
+    if how == signal.SIGKILL:
+        kill_children(running)
+    else:
+        running.send_signal(how)
     running.communicate(timeout=60)
     assert running.returncode != 0 and site.backups() == []
     return noted[0].parent.parent.name
@@ -630,8 +631,8 @@ def test_cancelled(server, site, access):
     running.communicate(timeout=60)
     assert running.returncode != 0 and site.backups() == []
     # The server is in no backup any more.
-    assert server.value("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%backup_start%' "
-                                    "AND pid <> pg_backend_pid()") == 0
+    assert wait_until(lambda: server.value("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                                                       "'%backup_start%' AND pid <> pg_backend_pid()") == 0)
 
 
 def test_rate_and_a_server_that_ends_idle_sessions(server, site):
