@@ -207,6 +207,29 @@ def test_random_workload(server, holdfast, days):
         assert restored(server, holdfast, manifest) == state
 
 
+def test_small_tables_of_many_slices(server, holdfast):
+    """What a small table has in many slices is written together: composite keys, names that begin alike, tables that are in
+    some slices only, tables and a stretch of time that were chosen."""
+    server.sql("CREATE DATABASE market VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 1d")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, k INT COMPOSITE KEY, note VARCHAR(20)) TAGS (symbol NCHAR(10))")
+    wait_for_leaders(server)
+    holdfast.backup()  # makes the plan: every day is a slice
+    for number, name in enumerate(("a", "ab", "abc", "b", "ba")):
+        rows = " ".join(f"({START + day * DAY}, {key}, {'NULL' if key else repr(name + str(day))})"
+                        for day in range(number, 30, number + 1) for key in range(3))
+        server.sql(f"INSERT INTO market.{name} USING market.ticks TAGS ('号{name}') VALUES {rows}")
+    manifest = increment(holdfast, "--mode", "scan")
+    assert len(holdfast.slices(manifest)) >= 30
+    read = lambda database, which="": sorted(server.sql(f"SELECT tbname, ts, k, note FROM {database}.ticks {which}"), key=str)
+    holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--to-database", "copy", "--deep")
+    assert read("copy") == read("market")
+    holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--to-database", "part", "--tables", "ab",
+                 "--tables", "ba", "--start", "2023-11-20T00:00:00Z", "--end", "2023-11-30T00:00:00Z")
+    chosen = read("market", "WHERE tbname IN ('ab', 'ba') AND ts >= '2023-11-20T00:00:00Z' "
+                  "AND ts < '2023-11-30T00:00:00Z'")
+    assert chosen != [] and read("part") == chosen
+
+
 def test_random_workload_quick(server, holdfast, days):
     """Each of its changes moves a count, a sum or a uid."""
     run_workload(server, holdfast, "quick", 8, 4)
