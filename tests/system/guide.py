@@ -116,13 +116,39 @@ class Market:
         self.server.remove()
 
 
+class DebianCluster(PhysicalCluster):
+    """Its configuration lies outside of its data directory, as Debian has it, and everything is said there: a server that is put in
+    the place of the data directory starts with the same words."""
+
+    def __init__(self):
+        super().__init__()
+        self.stop("fast")
+        self.etc = self.root / "etc"
+        self.etc.mkdir()
+        for file in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf"):
+            shutil.move(self.data / file, self.etc / file)
+        # In its files, so that the servers that are restored from it do not wait for the disk either.
+        said = [*self.settings, f"data_directory={self.data}", f"hba_file={self.etc}/pg_hba.conf",
+                f"ident_file={self.etc}/pg_ident.conf", f"external_pid_file={self.root}/pid"]
+        with open(self.etc / "postgresql.conf", "a", encoding="utf-8") as conf:
+            conf.writelines("{} = '{}'\n".format(*setting.split("=", 1)) for setting in said)
+        self.settings = [f"config_file={self.etc}/postgresql.conf"]
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "postgres", str(self.etc), str(self.root)], check=True)
+        self.start()
+
+    def systemctl(self):
+        """The program of that name, as far as the guide asks it."""
+        control = f'"{self.bin}/pg_ctl" -D "{self.data}" -w'
+        return ('#!/bin/sh\n[ "$2" = postgresql ] || exit 2\ncase "$1" in stop | restart) ' + control + ' -m fast stop ;; esac\n'
+                f'case "$1" in start | restart) ' + control + f' -o "-c {self.settings[0]}" -l "{self.root}/log" start ;; esac\n')
+
+
 class Servers(dict):
     """"postgresql", and "tdengine" once a page has asked for it."""
 
     def __init__(self):
-        super().__init__(postgresql=PhysicalCluster())
-        # In its files, so that the servers that are restored from it do not wait for the disk either.
-        self["postgresql"].set("fsync", "off")
+        super().__init__(postgresql=DebianCluster())
 
     def remove(self):
         for server in self.values():
@@ -147,14 +173,16 @@ class Sandbox:
         self.servers, self.cluster = servers, servers["postgresql"]
         self.directory = self.cluster.root / re.sub(r"\W", "", name(page))[:12]
         self.config = self.directory / "etc" / "holdfast.conf"
-        for folder in ("etc", "srv", "mnt", "root", "state", "run", "bin"):
+        for folder in ("etc", "srv", "mnt", "home", "state", "run", "bin"):
             (self.directory / folder).mkdir(parents=True)
         # Here one account is everybody.
-        sudo = self.directory / "bin" / "sudo"
-        sudo.write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")
-        sudo.chmod(0o755)
+        for tool, text in (("sudo", '#!/bin/sh\nexec "$@"\n'), ("systemctl", self.cluster.systemctl())):
+            path = self.directory / "bin" / tool
+            path.write_text(text, encoding="utf-8")
+            path.chmod(0o755)
+        self.home = self.directory / "home"
         self.environment = {
-            **self.cluster.environment, "HOLDFAST_CONFIG": str(self.config), "HOME": str(self.directory / "root"),
+            **self.cluster.environment, "HOLDFAST_CONFIG": str(self.config), "HOME": str(self.home),
             "XDG_STATE_HOME": str(self.directory / "state"), "XDG_RUNTIME_DIR": str(self.directory / "run"), "TZ": "UTC",
             "PATH": f"{self.directory}/bin:{PROGRAM.parent}:{self.cluster.bin}:{os.environ['PATH']}"}
         self.address = f"127.0.0.1:{free_port()}"
@@ -162,8 +190,10 @@ class Sandbox:
         for other in self.cluster.databases():
             if other != "postgres":
                 self.cluster.drop(other)
-        self.cluster.create("shop")
-        self.cluster.psql(SHOP, "shop")
+        # Else the page makes it.
+        if start_of(page) is not None:
+            self.cluster.create("shop")
+            self.cluster.psql(SHOP, "shop")
 
     def place(self, text):
         """The guide's places in the sandbox."""
@@ -177,7 +207,10 @@ class Sandbox:
             text = text.replace("ws://localhost:6041", self.servers["tdengine"].server.url.replace("http", "ws"))
         text = text.replace("127.0.0.1:8714", self.address).replace("/run/holdfast", str(self.directory / "run"))
         text = text.replace("/etc/holdfast", str(self.config.parent)).replace("/var/run/postgresql", str(self.cluster.root))
-        text = re.sub(r"(?<![\w.-])/(srv|mnt|root)/", rf"{self.directory}/\1/", text)
+        text = text.replace("/var/lib/postgresql/15/main", str(self.cluster.data)).replace("/etc/postgresql/15/main", str(self.cluster.etc))
+        text = text.replace("/var/lib/postgresql/", f"{self.home}/").replace("/usr/lib/postgresql/15/bin", str(self.cluster.bin))
+        text = text.replace("install -d -o postgres", "install -d")
+        text = re.sub(r"(?<![\w.-])/(srv|mnt)/", rf"{self.directory}/\1/", text)
         return text.replace("'holdfast wal push %p", f"'{PROGRAM} wal push %p --config {self.config}")
 
     def run(self, script):
@@ -185,11 +218,13 @@ class Sandbox:
             subprocess.run(["chown", "-R", "postgres:postgres", str(self.directory)], check=True)
         words = ["env", "-i", *[f"{key}={value}" for key, value in self.environment.items()], "bash", "-eu", "-o", "pipefail"]
         done = subprocess.run(as_server_user(words), input=script.encode(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=120, cwd="/")
+                              stderr=subprocess.STDOUT, timeout=120, cwd=self.home)
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def ok(self, script):
         status, output = self.run(script)
+        for log in self.directory.glob("srv/pg/log") if status != 0 else ():
+            output += log.read_text(encoding="utf-8")
         assert status == 0, f"exit {status}\n{script}\n{output}"
 
     def configure(self, text):
@@ -231,7 +266,8 @@ class Sandbox:
         for pid in self.directory.glob("srv/**/postmaster.pid"):
             self.run(f"pg_ctl -D {pid.parent} -m immediate stop\n")
         self.cluster.set("archive_command", "true")
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.cluster.data.with_suffix(".old")):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def run_page(self, page):
         """All of its commands; the VARIABLES live on over lines of the configuration."""
