@@ -120,7 +120,6 @@ static void drop_topic(const Check *check, const char *subject, const char *topi
     g_autoptr(GError) error = NULL;
 
     if (!td_own_topic_drop(check->client, topic, check->request->cancellable, &error)) {
-        error_add_hint(&error, "an increment may be reading it, or was killed a few minutes ago");
         fact_error(check, subject, error);
         return;
     }

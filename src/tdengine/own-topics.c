@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/topic.h"
@@ -14,6 +15,12 @@
 #define LIST_LIMIT  100000u
 #define NAME_PART   64u /* bytes of each name that a topic's name shows; it may have 192 */
 #define HASH_DIGITS 8
+
+/* "Topic subscribed cannot be dropped": it has a reader, or had one that was killed, for half a
+ * minute. */
+#define CODE_SUBSCRIBED 0x03eb
+#define READER_LIMIT    TIME_MINUTE
+#define PAUSE           (TIME_SECOND / 2)
 
 /* --- Names ------------------------------------------------------------------------------------ */
 
@@ -145,8 +152,23 @@ gboolean td_own_topic_drop(TdClient *client, const char *topic, GCancellable *ca
                            GError **error)
 {
     g_autoptr(GString) sql = g_string_new("DROP TOPIC IF EXISTS ");
+    const gint64 deadline = time_monotonic() + READER_LIMIT;
+    GError *problem = NULL;
 
     td_append_name(sql, topic);
-    return td_own_topic_tidy(client, topic, cancellable, error) &&
-           td_client_execute(client, sql->str, NULL, cancellable, error);
+    for (;;) {
+        if (!td_own_topic_tidy(client, topic, cancellable, error))
+            return FALSE;
+        if (td_client_execute(client, sql->str, NULL, cancellable, &problem))
+            return TRUE;
+        if (td_error_code(problem) != CODE_SUBSCRIBED || time_monotonic() >= deadline ||
+            g_cancellable_is_cancelled(cancellable))
+            break;
+        g_clear_error(&problem);
+        g_usleep(PAUSE);
+    }
+    if (td_error_code(problem) == CODE_SUBSCRIBED)
+        error_add_hint(&problem, "an increment reads by it: run this again when that has ended");
+    g_propagate_prefixed_error(error, problem, "cannot drop topic %s: ", topic);
+    return FALSE;
 }

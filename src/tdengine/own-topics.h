@@ -20,8 +20,8 @@ char *td_own_topic_name(const char *source, const char *database);
 gboolean td_own_topics_keep(const TdCapture *capture, const char *source, GPtrArray *databases,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Drops a topic of ours with the groups of readers that were killed. A reader that is still there,
- * or went a moment ago, keeps the server from it: ERROR_SERVER. */
+/* Drops a topic of ours with the groups of readers that were killed. A reader that is still there keeps
+ * the server from it, and one that was killed for half a minute: waits up to a minute, then ERROR_SERVER. */
 gboolean td_own_topic_drop(TdClient *client, const char *topic, GCancellable *cancellable,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

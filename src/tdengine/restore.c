@@ -10,6 +10,7 @@
 #include "base/workers.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
+#include "tdengine/own-topics.h"
 #include "tdengine/restore-check.h"
 #include "tdengine/restore-children.h"
 #include "tdengine/restore-database.h"
@@ -146,8 +147,8 @@ static gboolean make_database(Restoring *restoring, const TdDatabasePlan *databa
     const char *const names[] = {database->target, NULL};
 
     for (guint i = 0; i < database->topics->len; i++)
-        if (!execute_named(restoring, error, "DROP TOPIC ", g_ptr_array_index(database->topics, i),
-                           NULL, ""))
+        if (!td_own_topic_drop(restoring->plan->client, g_ptr_array_index(database->topics, i),
+                               restoring->plan->request->cancellable, error))
             return FALSE;
     if (database->drop &&
         !execute_named(restoring, error, "DROP DATABASE IF EXISTS ", database->target, NULL, ""))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quick increments that read the server's log of changes through a topic: what only the log shows, a log with a gap, a
 topic that was lost, and topics as a source's owner meets them."""
+import subprocess
 import time
 
 import pytest
 
 import pgcluster
 import tdserver
-from test_standin import trouble
+from test_standin import Talk, trouble
 from test_tdengine_incremental import DAY, START, Told, dump, fill, increment, restored, wait_for_leaders
 
 PATIENCE = 240  # seconds: the server drops its log when it comes to it
@@ -155,3 +156,23 @@ def test_check_lists_topics_and_drops_them(server, holdfast):
     assert "dropped; the next backup makes it again" in holdfast.run("check", "market", "--drop-topics").stdout.decode()
     assert topics(server) == []
     server.sql("DROP DATABASE market")
+
+
+def test_a_restore_waits_for_a_reader_that_is_gone(server, holdfast):
+    """The server keeps a topic for half a minute behind a reader that was killed."""
+    full = make(server, holdfast)
+    [topic] = topics(server)
+    reader = Talk(server.url, "/rest/tmq")
+    reader.must("subscribe", user="root", password="taosdata", group_id="holdfast_gone", client_id="c", topics=[topic],
+                offset_reset="earliest", auto_commit="false")
+    with pytest.raises(tdserver.SqlError) as refused:
+        server.sql(f"DROP TOPIC {topic}")
+    assert refused.value.code == 1003
+    restore = subprocess.Popen([holdfast.program, "restore", "tdengine", "full", "--backup-id", full["id"], "--replace",
+                                "--config", str(holdfast.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(2)
+    reader.socket.close()
+    reader.file.close()
+    said = restore.communicate(timeout=240)[0].decode()
+    assert restore.returncode == 0, said
+    assert topics(server) == []
