@@ -22,6 +22,12 @@
 /* What a worker takes at a time, at least. */
 #define CLAIM_SIZE ((guint64)4 << 20)
 
+/* Writing back is begun after so many bytes of a file, so that the disk has something to do while
+ * extents are decompressed, and the sync at the end little. What is smaller is left to the kernel: one
+ * by one small files would cost the disk more than all of them together. */
+#define WRITE_BACK_STEP ((guint64)8 << 20)
+#define WRITE_BACK_MIN  ((guint64)1 << 20)
+
 /* A run of extents of one file. */
 typedef struct {
     const PgFile *file;
@@ -218,11 +224,22 @@ static gboolean restore_extent(Worker *worker, const Piece *piece, const PoolExt
     return write_at(fd, worker->plain, length, offset, piece->file->path, error);
 }
 
+/* Begins to write the stretch back where it is large enough. Returns where the next one begins.
+ * Whether the bytes are safe is what the sync at the end tells. */
+static guint64 push(int fd, guint64 from, guint64 to, guint64 least)
+{
+    if (to - from < least)
+        return from;
+    (void)sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
+    return to;
+}
+
 static gboolean restore_extents(Worker *worker, const Piece *piece, int fd, GError **error)
 {
     const PgFilesRestore *restore = worker->shared->restore;
     const PoolFile *content = &piece->file->content;
     g_autoptr(GArray) extents = pool_file_extents(restore->physical->reader, content, error);
+    guint64 pushed;
 
     if (extents == NULL)
         return FALSE;
@@ -230,6 +247,7 @@ static gboolean restore_extents(Worker *worker, const Piece *piece, int fd, GErr
         error_set(error, ERROR_DAMAGED, "the backup has too few extents of it");
         return FALSE;
     }
+    pushed = (guint64)piece->first * content->extent_size;
     for (guint32 i = piece->first; i < piece->first + piece->count; i++) {
         const PoolExtent *extent = &g_array_index(extents, PoolExtent, i);
         guint64 offset = (guint64)i * content->extent_size;
@@ -242,6 +260,8 @@ static gboolean restore_extents(Worker *worker, const Piece *piece, int fd, GErr
         if (!restore_extent(worker, piece, extent, fd, offset, length, error))
             return FALSE;
         progress_add(restore->progress, length, 0);
+        pushed = push(fd, pushed, offset + length,
+                      i + 1 < piece->first + piece->count ? WRITE_BACK_STEP : WRITE_BACK_MIN);
     }
     return TRUE;
 }
