@@ -84,6 +84,14 @@ static GArray *read_legs(const WalArchive *archive, guint32 timeline, GError **e
     return legs;
 }
 
+static void hint_own(const PgPhysical *physical, GError **error)
+{
+    error_add_hint(error,
+                   "--target-timeline %" G_GUINT32_FORMAT " follows the timeline of the backup; "
+                   "--backup-id takes another one (holdfast list backups)",
+                   physical->timeline);
+}
+
 /* Leaves the legs from the backup's own on. */
 static gboolean begin_at_backup(GArray *legs, const PgPhysical *physical, guint32 timeline,
                                 GError **error)
@@ -104,13 +112,14 @@ static gboolean begin_at_backup(GArray *legs, const PgPhysical *physical, guint3
                   "timeline %" G_GUINT32_FORMAT " was left for timeline %" G_GUINT32_FORMAT
                   " at %s, before the backup ended",
                   physical->timeline, timeline, left);
+        hint_own(physical, error);
         return FALSE;
     }
     error_set(error, ERROR_REFUSED,
               "timeline %" G_GUINT32_FORMAT " does not come from timeline %" G_GUINT32_FORMAT
               ", which the backup is of",
               timeline, physical->timeline);
-    error_add_hint(error, "name another with --target-timeline");
+    hint_own(physical, error);
     return FALSE;
 }
 

@@ -297,6 +297,16 @@ def test_timelines(server, site, closing):
     assert "--target-timeline 1 follows it" in result.err
     latest.promoted()
     assert latest.value(ids) == "1001 1004 1005"
+    # The old server goes on beside the others: a backup of it is not on the way to the latest.
+    latest.stop()
+    server.start()
+    site.backup()
+    aside = closing(Restored(site))
+    assert "hint: --target-timeline 1 follows the timeline of the backup" in aside.pitr(
+        "--target-time", now(server), status=1).err
+    aside.pitr("--target-latest", "--target-timeline", "1")
+    aside.promoted()
+    assert aside.value(ids) == "1001 1002 1003"
 
 
 def test_an_archive_that_began_after_a_promotion(server, closing):
