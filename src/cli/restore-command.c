@@ -53,11 +53,23 @@ static void print_directory(Output *output, const RestoreReport *report)
                             "set another target and start it again");
 }
 
+/* "2 tables", and of TDengine "2 tables and 10,000 child tables", as the backup counted those. */
+static char *describe_tables(const json_t *summary)
+{
+    guint64 count = json_get_uint(summary, "tables", 0);
+    guint64 child_count = json_get_uint(summary, "child_tables", 0);
+    g_autofree char *tables = count_format(count), *children = count_format(child_count);
+
+    if (child_count == 0)
+        return g_strdup_printf("%s table%s", tables, count == 1 ? "" : "s");
+    return g_strdup_printf("%s table%s and %s child table%s", tables, count == 1 ? "" : "s",
+                           children, child_count == 1 ? "" : "s");
+}
+
 static void print_done(Output *output, const RestoreReport *report, const RestoreRequest *request)
 {
     g_autofree char *took = duration_format(report->elapsed);
-    guint64 count = json_get_uint(report->summary, "tables", 0);
-    g_autofree char *tables = count_format(count);
+    g_autofree char *tables = describe_tables(report->summary);
     g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
 
     if (request->dry_run)
@@ -65,10 +77,8 @@ static void print_done(Output *output, const RestoreReport *report, const Restor
     else if (request->place.directory != NULL)
         print_directory(output, report);
     else
-        output_line(output,
-                    "restored %s table%s with %s rows in %s; counted and compared with the "
-                    "backup",
-                    tables, count == 1 ? "" : "s", rows, took);
+        output_line(output, "restored %s with %s rows in %s; counted and compared with the backup",
+                    tables, rows, took);
 }
 
 /* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */
