@@ -3,9 +3,14 @@
  * Names and headers of WAL, pg_control, history files and the metadata of archived files: what they
  * read, and that they distrust it.
  */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "postgres/control.h"
 #include "postgres/wal-frame.h"
 #include "postgres/wal-history.h"
@@ -276,6 +281,53 @@ static void test_control_wrong(void)
     g_assert_false(pg_control_parse(file, 100, &control, NULL));
 }
 
+typedef struct {
+    const char *path, *good; /* pg_control, and what takes its place */
+    guint8 *torn;
+} Torn;
+
+/* Nobody can open the pipe for writing before it is open for reading, so that what takes its place
+ * cannot come too early; and nothing comes out of it before that, so that it cannot come too late. */
+static gpointer serve_torn(gpointer data)
+{
+    const Torn *torn = data;
+    FILE_AUTO_FD pipe = open(torn->path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(pipe, >=, 0);
+    g_assert_no_errno(rename(torn->good, torn->path));
+    g_assert_true(file_write_all(pipe, torn->torn, PG_CONTROL_FILE_SIZE, torn->path, NULL));
+    return NULL;
+}
+
+/* The first half as the server writes it now, the second as it was. */
+static void test_control_torn(void)
+{
+    g_autofree char *directory = g_dir_make_tmp("holdfast-test-XXXXXX", NULL);
+    g_autofree char *folder = g_build_filename(directory, "global", NULL);
+    g_autofree char *path = g_build_filename(folder, "pg_control", NULL);
+    g_autofree char *good = g_build_filename(directory, "good", NULL);
+    g_autofree guint8 *file = g_malloc(PG_CONTROL_FILE_SIZE);
+    g_autofree guint8 *half = g_malloc(PG_CONTROL_FILE_SIZE);
+    g_autoptr(GBytes) bytes = NULL;
+    Torn torn = {path, good, half};
+    PgControl control;
+    GThread *server;
+
+    make_control(file, 1300, 202209061, 288);
+    memcpy(half, file, PG_CONTROL_FILE_SIZE);
+    put64(half + 32, 0x2000060);
+    g_assert_no_errno(g_mkdir(folder, 0700));
+    g_assert_no_errno(mkfifo(path, 0600));
+    g_assert_true(g_file_set_contents(good, (const char *)file, PG_CONTROL_FILE_SIZE, NULL));
+    server = g_thread_new("server", serve_torn, &torn);
+    g_assert_true(pg_control_read(directory, &control, &bytes, NULL));
+    g_thread_join(server);
+    g_assert_cmpuint(control.checkpoint, ==, 0x3000060);
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), file,
+                    PG_CONTROL_FILE_SIZE);
+    g_assert_true(directory_remove(directory, NULL));
+}
+
 /* --- metadata and history --------------------------------------------------------------------- */
 
 static void test_frame(void)
@@ -337,6 +389,7 @@ int main(int argc, char **argv)
     g_test_add_func("/wal/scan-pages", test_scan_pages);
     g_test_add_func("/wal/control", test_control);
     g_test_add_func("/wal/control-wrong", test_control_wrong);
+    g_test_add_func("/wal/control-torn", test_control_torn);
     g_test_add_func("/wal/frame", test_frame);
     g_test_add_func("/wal/history", test_history);
     return g_test_run();
