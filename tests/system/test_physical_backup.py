@@ -211,6 +211,21 @@ def test_times_cannot_hide_a_change(server, site, closing, arguments):
     assert closing(Revived(site, increment)).value(SUM) == expected
 
 
+def test_a_clock_that_was_set_back(server, site):
+    """The clock of the boot runs ahead in a name space of its own: seen from there, the time of day was set back."""
+    ahead = ["unshare", "--time", "--fork", "--boottime", "3600"]
+    if os.geteuid() != 0 or subprocess.run([*ahead, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("a name space for time needs root, and a kernel that has it")
+    fill(server)
+    site.backup()
+    words = site.command("backup", "postgresql", "incremental", "--verbose")
+    reason = "every file is read: the clock was set back since the base"
+    for prefix, expected in (([], False), (ahead, True)):
+        done = subprocess.run([*prefix, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", timeout=180)
+        assert done.returncode == 0, done.stderr
+        assert (reason in done.stderr) == expected, done.stderr
+
+
 def test_changes_within_the_second_of_the_backup(server, site, closing):
     fill(server, 2000)
     server.psql("CHECKPOINT")
