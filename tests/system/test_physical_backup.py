@@ -82,6 +82,17 @@ def test_a_chain_lives_without_its_middle(server, site, closing):
 # --- what is in it -----------------------------------------------------------------------------------------------
 
 
+@both_ways
+def test_the_checkpoint_is_a_fast_one(server, site, access):
+    """Spread out, it would take minutes; the server logs what it was asked for ("fast" since PostgreSQL 18)."""
+    fill(server)
+    server.set("log_checkpoints", "on")
+    log = server.root / "log"
+    before = len(log.read_text())
+    site.backup("full", "--access", access)
+    assert re.search("checkpoint starting: (immediate|fast) force wait", log.read_text()[before:])
+
+
 def test_what_is_left_out(server, site):
     fill(server, 100)
     server.psql("CREATE UNLOGGED TABLE forgetful (id int)")
