@@ -4,9 +4,8 @@
  */
 #include "tdengine/restore-rows.h"
 
-#include <string.h>
-
 #include "base/time.h"
+#include "parquet/statistics.h"
 #include "tdengine/ddl.h"
 #include "tdengine/slice-merge.h"
 
@@ -49,6 +48,7 @@ typedef struct {
     guint64 seen, expected; /* rows of the window */
 
     const char *name; /* of the table that the last row belonged to, borrowed from the tags */
+    gsize name_length;
     guint32 id;
     gint64 time;      /* of the last row */
     GArray *bindings; /* TdBinding, memory that is used again */
@@ -245,8 +245,6 @@ static gboolean flush(Writer *writer, GError **error)
 
 static gboolean find_table(Writer *writer, const TdMergeRows *rows, GError **error)
 {
-    gsize length;
-
     if (writer->target->tags == NULL)
         return TRUE;
     if (!td_names_find(writer->target->tags->names, rows->name, rows->name_length, &writer->id)) {
@@ -256,7 +254,7 @@ static gboolean find_table(Writer *writer, const TdMergeRows *rows, GError **err
                   writer->target->table->name);
         return FALSE;
     }
-    writer->name = td_names_get(writer->target->tags->names, writer->id, &length);
+    writer->name = td_names_get(writer->target->tags->names, writer->id, &writer->name_length);
     return TRUE;
 }
 
@@ -264,16 +262,14 @@ static gboolean find_table(Writer *writer, const TdMergeRows *rows, GError **err
 static gboolean may_follow(const Writer *writer, const TdMergeRows *rows)
 {
     const gint64 *times = rows->arrays[0].values;
-    int order;
+    gint order = 0;
 
     if (writer->runs->len == 0)
         return TRUE;
-    if (writer->name == NULL)
-        return times[rows->from] > writer->time;
-    order = strncmp(writer->name, rows->name, rows->name_length);
-    if (order == 0 && writer->name[rows->name_length] == '\0')
-        return times[rows->from] > writer->time;
-    return order < 0;
+    if (writer->name != NULL)
+        order = order_compare(ORDER_BYTES, (const guint8 *)writer->name, writer->name_length,
+                              (const guint8 *)rows->name, rows->name_length);
+    return order != 0 ? order < 0 : times[rows->from] > writer->time;
 }
 
 static void note_row(Writer *writer, gint64 time)

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "parquet/statistics.h"
+
 #define READ_ROWS 8192
 
 /* A scan, and the rows of one table at which it stands. */
@@ -88,14 +90,10 @@ static gboolean advance(Run *run, GError **error)
 
 static gboolean is_before(const Run *one, const Run *other)
 {
-    const gsize length = MIN(one->name_length, other->name_length);
-    const int order = length > 0 ? memcmp(one->name, other->name, length) : 0;
+    const gint order = order_compare(ORDER_BYTES, (const guint8 *)one->name, one->name_length,
+                                     (const guint8 *)other->name, other->name_length);
 
-    if (order != 0)
-        return order < 0;
-    if (one->name_length != other->name_length)
-        return one->name_length < other->name_length;
-    return one->order < other->order;
+    return order != 0 ? order < 0 : one->order < other->order;
 }
 
 static Run *run_at(const TdMerge *merge, guint at)
