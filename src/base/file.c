@@ -352,6 +352,18 @@ gboolean file_check_private(const char *path, gboolean owner_only, GError **erro
     return TRUE;
 }
 
+gboolean file_climb(char **path)
+{
+    char *above;
+
+    if (strcmp(*path, "/") == 0 || strcmp(*path, ".") == 0)
+        return FALSE;
+    above = g_path_get_dirname(*path);
+    g_free(*path);
+    *path = above;
+    return TRUE;
+}
+
 gboolean file_free_space(const char *path, guint64 *ret_bytes, GError **error)
 {
     guint64 total;
@@ -365,17 +377,12 @@ gboolean file_space(const char *path, guint64 *ret_free, guint64 *ret_total, GEr
     struct statvfs info;
 
     while (statvfs(place, &info) != 0) {
-        char *parent;
-
         if (errno == EINTR)
             continue;
-        if (errno != ENOENT || strcmp(place, "/") == 0 || strcmp(place, ".") == 0) {
+        if (errno != ENOENT || !file_climb(&place)) {
             error_set_errno(error, errno, "cannot ask for the free space of %s", path);
             return FALSE;
         }
-        parent = g_path_get_dirname(place);
-        g_free(place);
-        place = parent;
     }
     *ret_free = (guint64)info.f_bavail * info.f_frsize;
     *ret_total = (guint64)(info.f_blocks - info.f_bfree + info.f_bavail) * info.f_frsize;

@@ -62,6 +62,9 @@ gboolean directory_remove(const char *path, GError **error) G_GNUC_WARN_UNUSED_R
 gboolean file_check_private(const char *path, gboolean owner_only,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Goes from a path to the directory above it. FALSE where there is none: "/" or ".". */
+gboolean file_climb(char **path);
+
 /* Bytes that an unprivileged writer can still put on the file system that holds path (or its
  * nearest parent that is). */
 gboolean file_free_space(const char *path, guint64 *ret_bytes,

@@ -146,20 +146,15 @@ static gboolean check_identity(const char *directory, guint64 system_identifier,
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-/* The nearest directory above `path` that is there; NULL, and errno, where that cannot be told. */
-static char *nearest_above(const char *path, struct stat *ret_info)
+/* The path, or the nearest directory above it that is there; NULL, and errno, where that cannot be
+ * told. */
+static char *find_nearest(const char *path, struct stat *ret_info)
 {
-    g_autofree char *at = g_path_get_dirname(path);
+    g_autofree char *at = g_strdup(path);
 
-    while (stat(at, ret_info) != 0) {
-        char *above;
-
-        if (errno != ENOENT || strcmp(at, "/") == 0 || strcmp(at, ".") == 0)
+    while (stat(at, ret_info) != 0)
+        if (errno != ENOENT || !file_climb(&at))
             return NULL;
-        above = g_path_get_dirname(at);
-        g_free(at);
-        at = above;
-    }
     return g_steal_pointer(&at);
 }
 
@@ -167,7 +162,7 @@ static char *nearest_above(const char *path, struct stat *ret_info)
 static gboolean check_can_make(const char *directory, GError **error)
 {
     struct stat info;
-    g_autofree char *above = nearest_above(directory, &info);
+    g_autofree char *above = find_nearest(directory, &info);
     const struct passwd *account;
 
     if (above != NULL && access(above, W_OK | X_OK) == 0)
@@ -255,26 +250,16 @@ gboolean pg_place_check_link(const PgPlace *place, const char *link, const char 
 
 /* --- the owner -------------------------------------------------------------------------------- */
 
-/* Of the directory, or of the nearest one above that is there. */
-static gboolean owner_of(const char *directory, struct stat *ret_info)
-{
-    g_autofree char *above = NULL;
-
-    if (stat(directory, ret_info) == 0)
-        return TRUE;
-    above = errno == ENOENT ? nearest_above(directory, ret_info) : NULL;
-    return above != NULL;
-}
-
 gboolean pg_place_find_owner(PgPlace *place, GError **error)
 {
+    g_autofree char *nearest = NULL;
     const struct passwd *account;
     struct stat info;
 
     if (geteuid() != 0)
         return TRUE;
-    account = owner_of(place->directory, &info) && info.st_uid != 0 ? getpwuid(info.st_uid)
-                                                                    : getpwnam(DEFAULT_USER);
+    nearest = find_nearest(place->directory, &info);
+    account = nearest != NULL && info.st_uid != 0 ? getpwuid(info.st_uid) : getpwnam(DEFAULT_USER);
     if (account == NULL) {
         error_set(error, ERROR_PERMISSION,
                   "%s would belong to root, and PostgreSQL does not run as root", place->directory);
