@@ -277,20 +277,12 @@ static void settle_target(PgPhysicalPlan *plan)
  * in the archive, which is "the latest" to PostgreSQL. Nobody should lose the other by that. */
 static void warn_of_left_timelines(PgPhysicalPlan *plan)
 {
-    const GArray *ranges = plan->inventory->ranges;
-
     for (guint i = 0; i + 1 < plan->route->legs->len; i++) {
         const PgLeg *leg = &g_array_index(plan->route->legs, PgLeg, i);
+        const WalRange *range = wal_inventory_outer_range(plan->inventory, leg->timeline, TRUE);
         g_autofree char *end = pg_lsn_format(leg->end);
-        gboolean beyond = FALSE;
 
-        for (guint j = 0; j < ranges->len; j++) {
-            const WalRange *range = &g_array_index(ranges, WalRange, j);
-
-            beyond |= range->timeline == leg->timeline &&
-                      (range->last + 1) * plan->physical->segment_size > leg->end;
-        }
-        if (beyond)
+        if (range != NULL && (range->last + 1) * plan->physical->segment_size > leg->end)
             engine_plan_warn(&plan->base,
                              "timeline %" G_GUINT32_FORMAT
                              " was archived beyond %s, where timeline "

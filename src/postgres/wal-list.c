@@ -213,6 +213,20 @@ const WalRange *wal_inventory_range(const WalInventory *inventory, guint32 timel
     return NULL;
 }
 
+const WalRange *wal_inventory_outer_range(const WalInventory *inventory, guint32 timeline,
+                                          gboolean last)
+{
+    const WalRange *found = NULL;
+
+    for (guint i = 0; i < inventory->ranges->len; i++) {
+        const WalRange *range = &g_array_index(inventory->ranges, WalRange, i);
+
+        if (range->timeline == timeline && (last || found == NULL))
+            found = range;
+    }
+    return found;
+}
+
 guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, guint64 number)
 {
     WalName name;

@@ -45,6 +45,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WalInventory, wal_inventory_free)
  * inventory. */
 const WalRange *wal_inventory_range(const WalInventory *inventory, guint32 timeline,
                                     guint64 number);
+/* The last range of a timeline, or its first; NULL where it has none. Belongs to the inventory. */
+const WalRange *wal_inventory_outer_range(const WalInventory *inventory, guint32 timeline,
+                                          gboolean last);
 /* How much of a segment that is not there as a whole was streamed, in bytes; 0: nothing. */
 guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, guint64 number);
 

@@ -60,33 +60,19 @@ static const WalAncestor *parent_of(const WalLineage *lineage)
                : NULL;
 }
 
-/* The first and the last range of a timeline; NULL where it has none. */
-static const WalRange *outer_range(const WalInventory *inventory, guint32 timeline, gboolean last)
-{
-    const WalRange *found = NULL;
-
-    for (guint i = 0; i < inventory->ranges->len; i++) {
-        const WalRange *range = &g_array_index(inventory->ranges, WalRange, i);
-
-        if (range->timeline == timeline && (last || found == NULL))
-            found = range;
-    }
-    return found;
-}
-
 void wal_inventory_add_switches(WalInventory *inventory, const GPtrArray *lineages)
 {
     for (guint i = 0; i < lineages->len; i++) {
         const WalLineage *lineage = lineages->pdata[i];
         const WalAncestor *parent = parent_of(lineage);
-        const WalRange *own = outer_range(inventory, lineage->timeline, FALSE);
+        const WalRange *own = wal_inventory_outer_range(inventory, lineage->timeline, FALSE);
         const WalRange *before;
         guint64 number;
 
         if (parent == NULL || own == NULL)
             continue;
         number = parent->end / inventory->segment_size;
-        before = outer_range(inventory, parent->timeline, TRUE);
+        before = wal_inventory_outer_range(inventory, parent->timeline, TRUE);
         /* The segment of the switch belongs to the new timeline: what the old one has of it is a
          * part. */
         if (before != NULL && before->last + 1 < number) {
@@ -268,10 +254,11 @@ static gboolean add_backup(Search *search, const WalBackup *backup, GError **err
         window = add_window(search, backup);
         window->to_timeline = timeline;
         window->to_lsn = end;
-        if (from == 0)
-            from = outer_range(inventory, timeline, FALSE) != NULL
-                       ? outer_range(inventory, timeline, FALSE)->first * inventory->segment_size
-                       : end - 1;
+        if (from == 0) {
+            const WalRange *range = wal_inventory_outer_range(inventory, timeline, FALSE);
+
+            from = range != NULL ? range->first * inventory->segment_size : end - 1;
+        }
         if (!wal_last_commit(&archive, timeline, MIN(from, end - 1), end, &last, error)) {
             g_ptr_array_remove(search->windows, window);
             return FALSE;
