@@ -134,7 +134,7 @@ class DebianCluster(PhysicalCluster):
             conf.writelines("{} = '{}'\n".format(*setting.split("=", 1)) for setting in said)
         self.settings = [f"config_file={self.etc}/postgresql.conf"]
         if os.geteuid() == 0:
-            subprocess.run(["chown", "-R", "postgres", str(self.etc), str(self.root)], check=True)
+            subprocess.run(["chown", "-R", "postgres", str(self.root)], check=True)
         self.start()
 
     def systemctl(self):

@@ -128,22 +128,21 @@ def archive_now(site):
     assert wait_until(lambda: list(site.repository.glob(f"wal/*/*/*/*/{segment}"))), segment
 
 
-def children(process):
-    """What runuser runs; nothing where the process is the program itself, whose own children are its business."""
+def program_of(process):
+    """The program's own id: it runs below runuser where the tests are root's, unless that has not forked yet."""
     if os.geteuid() != 0:
-        return []
-    return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split()]
+        return process.pid
+    return int((subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE).stdout.split() or [process.pid])[0])
 
 
-def kill_children(process):
-    """The program itself, which runs below runuser where the tests are root's. That one is held meanwhile: looked at just before it
-    forks, it would be killed alone, and the program would go on."""
+def kill_program(process):
+    """The program itself. runuser is held meanwhile: looked at just before it forks, it would be killed alone, and the program would
+    go on."""
     os.kill(process.pid, signal.SIGSTOP)
-    for pid in children(process) or [process.pid]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    try:
+        os.kill(program_of(process), signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     os.kill(process.pid, signal.SIGCONT)
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from physical import SUM, Site, archive_now, kill_children
+from physical import SUM, Site, archive_now, kill_program
 from restored import Restored
 
 
@@ -177,7 +177,7 @@ def test_killed_at_any_point(server):
         subprocess.run(["cp", "-a", str(saved), str(site.repository)], check=True)
         running = site.start("cleanup", "--yes")
         time.sleep(random.uniform(0, took))
-        kill_children(running)
+        kill_program(running)
         running.wait()
         running.stdout.close()
         for backup in site.backups():

@@ -12,7 +12,7 @@ import pytest
 
 import pgcluster
 import tdserver
-from physical import Site, archive_now, as_server_user, children, kill_children, wake
+from physical import Site, archive_now, as_server_user, kill_program, program_of, wake
 from pgcluster import PROGRAM, wait_until
 from restored import Restored
 from test_physical_restore import SUM, fill, now
@@ -142,7 +142,7 @@ def test_killed_and_run_again(site, history):
     copy = Second(site)
     process = site.start("copy", "--all", "--to", str(copy.path))
     wait_until(lambda: process.poll() is not None or list((copy.path / "pool").rglob("*")))
-    kill_children(process)
+    kill_program(process)
     process.communicate()
     for backup in copy.backups():
         assert subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=copy.path / "backups" / backup).returncode == 0
@@ -222,7 +222,7 @@ def stopped_copy(site, name):
         while process.poll() is None and not (leases(site.repository) and leases(copy.path)):
             pass
         if process.poll() is None:
-            worker = (children(process) or [worker])[0]
+            worker = program_of(process)
         if stop(worker) and used(site.repository) and leases(copy.path):
             return copy, process, worker
         wake(process, [worker])

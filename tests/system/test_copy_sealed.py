@@ -13,7 +13,7 @@ import pgcluster
 import tdserver
 import unseal
 from conftest import missing
-from physical import PhysicalCluster, Site, archive_now, kill_children
+from physical import PhysicalCluster, Site, archive_now, kill_program
 from pgcluster import wait_until
 from restored import Restored
 from test_copy import KEY, Second, flip, objects
@@ -140,7 +140,7 @@ def test_killed_two_at_once_and_damage(server):
     first, second, _, _ = history(server, site)
     process = site.start("copy", "--all", "--to", str(copy.path), *copy.form)
     wait_until(lambda: process.poll() is not None or pool(copy.path), 60)
-    kill_children(process)
+    kill_program(process)
     process.communicate()
     for backup in copy.backups():
         subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=copy.path / "backups" / backup, check=True)

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import missing
 from pgcluster import wait_until
-from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, kill_children, wait_for_copying, wake
+from physical import SUM, PhysicalCluster, Revived, Site, archive_now, fill, kill_program, wait_for_copying, wake
 
 
 def both_ways(test):
@@ -558,7 +558,7 @@ def test_killed_and_run_again(server, site, closing, access):
         # So slow that it is not done, however late the signal comes.
         running = site.start("backup", "postgresql", "full", "--rate", "2M", "--access", access)
         time.sleep(delay)
-        kill_children(running)
+        kill_program(running)
         running.wait()
         assert site.backups() == []
     expected = server.value("postgres", SUM)
@@ -577,7 +577,7 @@ def interrupt_when_noted(site, how):
         return noted or running.poll() is not None
     assert wait_until(has_noted) and noted, running.communicate()[0]
     if how == signal.SIGKILL:
-        kill_children(running)
+        kill_program(running)
     else:
         running.send_signal(how)
     running.communicate(timeout=60)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from physical import SUM, Site, archive_now, as_server_user, fill, kill_children
+from physical import SUM, Site, archive_now, as_server_user, fill, kill_program
 from pgcluster import PROGRAM, Result, wait_until
 from restored import Restored
 
@@ -455,7 +455,7 @@ def test_killed_and_run_again(server, site, restored, delta):
                              "--target-directory", str(restored.data))
         time.sleep(0.03 * step)
         if process.poll() is None:
-            kill_children(process)
+            kill_program(process)
             killed += 1
             control = (restored.data / "global" / "pg_control").exists()
             marker = (restored.data / "holdfast.restore").exists()
@@ -495,7 +495,7 @@ def test_killed_with_a_private_server(server, site, restored, way):
         return pid_files or process.poll() is not None
     assert wait_until(started) and pid_files, process.communicate()[0]
     postmaster = int(pid_files[0].read_text().split()[0])
-    kill_children(process)
+    kill_program(process)
     process.wait()
     process.stdout.close()
     # Nobody else ends it.

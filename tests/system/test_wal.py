@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WAL archive, with real servers: archive_command, restore_command, streaming, and what goes wrong with them."""
+import contextlib
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -13,6 +13,7 @@ import pytest
 import pgcluster
 from pgcluster import wait_until
 from conftest import missing
+from physical import program_of
 
 SEGMENT = 16 << 20
 
@@ -369,14 +370,9 @@ class Receiver:
         assert wait_until(lambda: "streaming from" in (self.server.root / "receive.log").read_text())
 
     def stop(self):
-        # The program itself, not runuser in front of it, which hands its status on.
-        for path in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (path / "cmdline").read_bytes().decode().split("\0")
-                if "receive" in words and str(self.server.config) in words and "runuser" not in words[0]:
-                    os.kill(int(path.name), signal.SIGTERM)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+        # Not runuser in front of it, which hands its status on.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program_of(self.process), signal.SIGTERM)
         return self.process.wait(timeout=90)
 
 
