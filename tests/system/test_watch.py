@@ -353,7 +353,7 @@ def test_failure_is_told_once(watched, closing, tmp_path):
     watched.start()
     job = one_job(holdfast, "failed")
     assert wait_until(lambda: len(works.messages) == 2, 60)
-    assert wait_until(told.exists, 60)
+    assert wait_until(lambda: told.exists() and told.read_text().endswith("\n"), 60)
     assert wait_until(lambda: len(hangs.messages) == 1, 60)
     for headers, body in works.messages:
         check_signature(headers, body)
