@@ -323,29 +323,33 @@ static void check_dropped(const Check *check)
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
-static void check_slot(const Check *check, const PGresult *rows, int row, gboolean unlimited)
+static void check_slot(const Check *check, const PGresult *rows, int row)
 {
     const char *name = pg_text(rows, row, 0), *status = pg_text(rows, row, 1);
-    gboolean active = pg_bool(rows, row, 2);
+    const char *limit = pg_text(rows, row, 4);
+    gboolean active = pg_bool(rows, row, 2), unlimited = strcmp(limit, "-1") == 0;
     guint64 kept = pg_uint(rows, row, 3);
     g_autofree char *size = size_format(kept);
     g_autofree char *subject = g_strdup_printf("slot %s", name);
 
     if (g_strcmp0(status, "lost") == 0)
         pg_fact(&check->facts, FACT_FAILED, subject, "drop the slot; who used it has to start anew",
-                "has lost WAL that it needed (wal_status lost)");
+                "has lost WAL that it needed (wal_status lost, max_slot_wal_keep_size %s)", limit);
     else if (g_strcmp0(status, "unreserved") == 0)
         pg_fact(&check->facts, FACT_WARNING, subject,
                 "raise max_slot_wal_keep_size, or see why it lags",
-                "is about to lose WAL (wal_status unreserved, %s kept)", size);
+                "is about to lose WAL (wal_status unreserved, %s kept, max_slot_wal_keep_size %s)",
+                size, limit);
     else if (!active && unlimited)
         pg_fact(&check->facts, FACT_WARNING, subject,
                 "drop it if nobody needs it, and set max_slot_wal_keep_size",
                 "nobody uses it, and it keeps %s of WAL without a limit: it will fill the disk",
                 size);
     else
-        pg_fact(&check->facts, FACT_OK, subject, NULL, "wal_status %s, %s, %s kept",
-                status != NULL ? status : "unknown", active ? "active" : "not active", size);
+        pg_fact(&check->facts, FACT_OK, subject, NULL,
+                "wal_status %s, %s, %s kept, max_slot_wal_keep_size %s",
+                status != NULL ? status : "unknown", active ? "active" : "not active", size,
+                unlimited ? "without a limit" : limit);
 }
 
 static void check_slots(Check *check)
@@ -358,7 +362,7 @@ static void check_slots(Check *check)
         "greatest(coalesce(pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery() "
         "THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, "
         "restart_lsn), 0), 0)::bigint, "
-        "pg_catalog.current_setting('max_slot_wal_keep_size') = '-1' "
+        "pg_catalog.current_setting('max_slot_wal_keep_size') "
         "FROM pg_catalog.pg_replication_slots ORDER BY slot_name",
         0, NULL, &problem);
 
@@ -367,7 +371,7 @@ static void check_slots(Check *check)
         return;
     }
     for (int row = 0; row < PQntuples(rows); row++) {
-        check_slot(check, rows, row, pg_bool(rows, row, 4));
+        check_slot(check, rows, row);
         if (strcmp(pg_text(rows, row, 0), own) == 0)
             check->receiving = pg_bool(rows, row, 2);
     }

@@ -353,11 +353,30 @@ def test_check_proves_archiving_and_says_what_to_write(make):
     result = server.holdfast("check", "main", "--json", timeout=200)
     facts = {fact["subject"]: fact["state"] for fact in json.loads(result.stdout)}
     assert facts["WAL archive"] == "ok" and result.returncode == 0, result.stdout
-    # Slots keep WAL, and may fill the disk with it.
+
+
+def test_check_tells_what_slots_keep(make):
+    """They fill the disk without a limit, and lose what they need with one."""
+    server = make(1, archive=False)
+
+    def told():
+        facts = json.loads(server.holdfast("check", "main", "--json", timeout=200).stdout)
+        (slot,) = [fact for fact in facts if fact["subject"] == "slot forgotten"]
+        return slot["state"], slot["text"]
+
     server.sql("postgres", "SELECT pg_create_physical_replication_slot('forgotten', true)")
-    result = server.holdfast("check", "main", "--json", timeout=200)
-    (slot,) = [fact for fact in json.loads(result.stdout) if "forgotten" in fact["subject"]]
-    assert slot["state"] == "warning" and "fill the disk" in slot["text"], slot
+    state, text = told()
+    assert state == "warning" and "fill the disk" in text
+    server.sql("postgres", "ALTER SYSTEM SET max_slot_wal_keep_size = '3MB'")
+    server.sql("postgres", "SELECT pg_reload_conf()")
+    state, text = told()
+    assert state == "ok" and "wal_status reserved" in text and "max_slot_wal_keep_size 3MB" in text
+    server.fill(6)
+    state, text = told()
+    assert state == "warning" and "wal_status unreserved" in text and "3MB" in text
+    server.sql("postgres", "CHECKPOINT")
+    state, text = told()
+    assert state == "failed" and "wal_status lost" in text and "3MB" in text
 
 
 class Receiver:
