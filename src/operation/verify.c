@@ -188,57 +188,95 @@ static void remember(Check *check, const char *path, guint64 bytes)
     g_mutex_unlock(&seen->mutex);
 }
 
-/* One object. Damage is a finding, not a failure: the others are looked at all the same. */
-static gboolean check_object(gpointer task, gpointer data, GCancellable *cancellable,
-                             GError **error)
+/* What an object came to. Damage is a finding, not a failure: the others are looked at all the
+ * same. Takes the problem over. */
+static gboolean end_object(Check *check, const BackupCheck *object, gboolean chosen,
+                           GCancellable *cancellable, GError **error)
 {
-    const char *path = task;
-    Check *check = data;
-    g_autoptr(GError) problem = NULL;
-    gboolean chosen = is_chosen(path, check), inside = FALSE, good;
-    guint64 bytes = 0;
+    g_autoptr(GError) problem = object->problem;
+    gboolean good = problem == NULL, inside = FALSE;
 
-    if (was_seen(check, path, &bytes)) {
-        progress_add(check->request->progress, bytes, 0);
-        note_count("read_before", 1, check);
-        return TRUE;
-    }
-    if (chosen)
-        good = backup_check_object(check->backup, path, &bytes, cancellable, &problem);
-    else
-        good = look_for(check, path, &problem);
-    progress_add(check->request->progress, bytes, 0);
+    progress_add(check->request->progress, object->bytes, 0);
     if (good && chosen && check->engine != NULL)
-        good = check->engine->check_object(&check->proof, path, &inside, cancellable, &problem);
+        good = check->engine->check_object(&check->proof, object->path, &inside, cancellable,
+                                           &problem);
     g_mutex_lock(&check->mutex);
     check->report->objects += chosen;
     check->report->present += !chosen;
     check->report->inside += good && inside;
-    check->report->bytes += bytes;
+    check->report->bytes += object->bytes;
     g_mutex_unlock(&check->mutex);
     if (good && chosen)
-        remember(check, path, bytes);
+        remember(check, object->path, object->bytes);
     if (good)
         return TRUE;
     if (engine_is_damage(problem)) {
-        note_damage(path, problem, check);
+        note_damage(object->path, problem, check);
         return TRUE;
     }
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
 }
 
+/* A worker's task: two objects to be hashed in step, or one that only has to be there. */
+typedef struct {
+    const char *paths[2]; /* of SHA256SUMS; the second may be NULL */
+    gboolean hashed;
+} Task;
+
+static gboolean check_task(gpointer data, gpointer shared, GCancellable *cancellable,
+                           GError **error)
+{
+    const Task *task = data;
+    Check *check = shared;
+    BackupCheck objects[2] = {{.path = task->paths[0]}, {.path = task->paths[1]}};
+    gboolean first, second;
+
+    if (task->hashed)
+        backup_check_pair(check->backup, objects, cancellable);
+    else
+        (void)look_for(check, objects[0].path, &objects[0].problem);
+    first = end_object(check, &objects[0], task->hashed, cancellable, error);
+    second = objects[1].path == NULL ||
+             end_object(check, &objects[1], task->hashed, cancellable, first ? error : NULL);
+    return first && second;
+}
+
+/* FALSE where the work has ended early. */
+static gboolean push_task(Workers *workers, Task *task)
+{
+    gboolean going = task->paths[0] == NULL || workers_push(workers, g_memdup2(task, sizeof *task));
+
+    *task = (Task){.hashed = task->hashed};
+    return going;
+}
+
 /* Everything that SHA256SUMS lists: the commit says what the backup needs. */
 static gboolean check_objects(Check *check, GError **error)
 {
     const Checksums *checksums = backup_checksums(check->backup);
-    g_autoptr(Workers) workers = workers_new(verify_jobs(check->request->jobs), 0, check_object,
-                                             check, NULL, check->request->cancellable);
+    g_autoptr(Workers) workers = workers_new(verify_jobs(check->request->jobs), 0, check_task,
+                                             check, g_free, check->request->cancellable);
+    Task pair = {.hashed = TRUE};
+    gboolean going = TRUE;
 
-    for (guint i = 0; i < checksums_count(checksums); i++) {
-        if (!workers_push(workers, checksums_entry(checksums, i)->path))
-            break;
+    for (guint i = 0; going && i < checksums_count(checksums); i++) {
+        const char *path = checksums_entry(checksums, i)->path;
+        Task alone = {.paths = {path}};
+        guint64 bytes;
+
+        if (was_seen(check, path, &bytes)) {
+            progress_add(check->request->progress, bytes, 0);
+            note_count("read_before", 1, check);
+        } else if (!is_chosen(path, check)) {
+            going = push_task(workers, &alone);
+        } else {
+            pair.paths[pair.paths[0] != NULL] = path;
+            going = pair.paths[1] == NULL || push_task(workers, &pair);
+        }
     }
+    if (going)
+        (void)push_task(workers, &pair);
     return workers_wait(workers, error);
 }
 

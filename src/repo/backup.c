@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/suggest.h"
+#include "codec/hash-pair.h"
 #include "repo/backup-id.h"
 #include "repo/stored.h"
 
 #define SHARED_PREFIX "../../"
+#define PAIR_PIECE    (512 * 1024) /* read at a time of each of two objects */
 
 struct Backup {
     gatomicrefcount references;
@@ -368,13 +370,12 @@ static gboolean check_size(const Backup *backup, const ManifestObject *object, g
 }
 
 /* Holds what went by against what was recorded. */
-static gboolean check_end(Reading *reading, const ChecksumEntry *entry, GError **error)
+static gboolean check_end(Reading *reading, const ChecksumEntry *entry,
+                          const guint8 digest[SHA256_SIZE], GError **error)
 {
     const char *id = reading->backup->id;
     const ManifestObject *object = reading->object;
-    guint8 digest[SHA256_SIZE];
 
-    sha256_finish(reading->hash, digest);
     if (object != NULL && !check_size(reading->backup, object, reading->size, error))
         return FALSE;
     if (memcmp(digest, entry->digest, SHA256_SIZE) != 0) {
@@ -410,6 +411,7 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
     g_autofree char *name = NULL;
     g_autoptr(Sha256) hash = sha256_new();
     GError *local_error = NULL;
+    guint8 digest[SHA256_SIZE];
     g_auto(Reading) reading = {
         .backup = backup, .path = path, .hash = hash, .sink = sink, .data = data};
 
@@ -429,7 +431,8 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
             take_as_damage(error, local_error, backup->id, path);
         return FALSE;
     }
-    if (!check_end(&reading, entry, error))
+    sha256_finish(hash, digest);
+    if (!check_end(&reading, entry, digest, error))
         return FALSE;
     if (ret_bytes != NULL)
         *ret_bytes = reading.size;
@@ -477,6 +480,85 @@ gboolean backup_check_object(Backup *backup, const char *path, guint64 *ret_byte
                              GCancellable *cancellable, GError **error)
 {
     return read_through(backup, path, NULL, NULL, ret_bytes, cancellable, error);
+}
+
+/* One of two objects that are read in step. */
+typedef struct {
+    BackupCheck *check;
+    Reading reading; /* of which nothing needs to be cleared: there is no sink */
+    const ChecksumEntry *entry;
+    char *name;
+    guint8 *buffer;
+    gsize got;
+    gboolean open; /* there may be more */
+} Half;
+
+static void half_begin(Half *half, Backup *backup, BackupCheck *check)
+{
+    *half = (Half){.check = check, .reading = {.backup = backup, .path = check->path}};
+    check->bytes = 0;
+    check->problem = NULL;
+    if (check->path == NULL)
+        return;
+    half->entry = checksums_find(backup->checksums, check->path);
+    if (half->entry == NULL) {
+        error_set(&check->problem, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id,
+                  check->path);
+        return;
+    }
+    half->reading.object = manifest_find_object(backup->manifest, check->path);
+    half->name = stored_name(backup, check->path);
+    half->buffer = g_malloc(PAIR_PIECE);
+    half->open = TRUE;
+}
+
+/* The next piece; at the end, and where it cannot be read, the half is closed. */
+static void half_read(Half *half, GCancellable *cancellable)
+{
+    Backup *backup = half->reading.backup;
+    GError *problem = NULL;
+
+    half->got = 0;
+    if (!half->open)
+        return;
+    if (g_cancellable_is_cancelled(cancellable))
+        error_set(&problem, ERROR_CANCELLED, "reading %s was cancelled", half->name);
+    else if (!store_read(repository_store(backup->repository), half->name, half->reading.size,
+                         half->buffer, PAIR_PIECE, &half->got, &problem))
+        half->got = 0;
+    if (problem != NULL)
+        take_as_damage(&half->check->problem, problem, backup->id, half->check->path);
+    half->reading.size += half->got;
+    half->check->bytes = half->reading.size;
+    half->open = half->got == PAIR_PIECE;
+}
+
+static void half_end(Half *half, Sha256Pair *hashes, guint stream)
+{
+    guint8 digest[SHA256_SIZE];
+
+    sha256_pair_finish(hashes, stream, digest);
+    if (half->entry != NULL && half->check->problem == NULL)
+        (void)check_end(&half->reading, half->entry, digest, &half->check->problem);
+    g_free(half->name);
+    g_free(half->buffer);
+}
+
+void backup_check_pair(Backup *backup, BackupCheck pair[2], GCancellable *cancellable)
+{
+    g_autoptr(Sha256Pair) hashes = sha256_pair_new();
+    Half halves[2];
+
+    for (guint i = 0; i < 2; i++)
+        half_begin(&halves[i], backup, &pair[i]);
+    while (halves[0].open || halves[1].open) {
+        half_read(&halves[0], cancellable);
+        half_read(&halves[1], cancellable);
+        sha256_pair_update(hashes, (const void *[]){halves[0].buffer, halves[1].buffer},
+                           (gsize[]){halves[0].got, halves[1].got});
+    }
+    for (guint i = 0; i < 2; i++)
+        half_end(&halves[i], hashes, i);
 }
 
 gboolean backup_check_presence(Backup *backup, const char *path, GError **error)

@@ -59,6 +59,17 @@ GBytes *backup_get_object(Backup *backup, const char *path, gsize limit,
 gboolean backup_check_object(Backup *backup, const char *path, guint64 *ret_bytes,
                              GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What backup_check_pair() is to check, and what it found. */
+typedef struct {
+    const char *path; /* NULL: nothing */
+    guint64 bytes;    /* read of it */
+    GError *problem;  /* NULL: it is as it was written. The caller's to free. */
+} BackupCheck;
+
+/* backup_check_object() for two objects, which are read and hashed in step: that takes little
+ * longer than one of them. What is wrong with one does not touch the other; a cancel ends both. */
+void backup_check_pair(Backup *backup, BackupCheck pair[2], GCancellable *cancellable);
+
 /* Presence and size of an object that the manifest lists: without reading it, so that a flipped bit
  * is not seen. ERROR_DAMAGED as above. */
 gboolean backup_check_presence(Backup *backup, const char *path,

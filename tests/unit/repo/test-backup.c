@@ -331,6 +331,28 @@ static void swap(Store *store, const char *name, const guint8 *bytes, gsize leng
     g_assert_no_error(error);
 }
 
+/* Two in step find what each would find alone, in either place. */
+static void check_in_step(Backup *backup, const char *path, const char *other)
+{
+    const char *const paths[][2] = {{path, other}, {other, path}, {path, NULL}, {NULL, path}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+        BackupCheck pair[2] = {{.path = paths[i][0]}, {.path = paths[i][1]}};
+
+        backup_check_pair(backup, pair, NULL);
+        for (guint j = 0; j < G_N_ELEMENTS(pair); j++) {
+            g_autoptr(GError) found = pair[j].problem, expected = NULL;
+            guint64 bytes = 0;
+
+            if (pair[j].path != NULL &&
+                backup_check_object(backup, pair[j].path, &bytes, NULL, &expected))
+                g_assert_cmpuint(pair[j].bytes, ==, bytes);
+            g_assert_cmpstr(found != NULL ? found->message : NULL, ==,
+                            expected != NULL ? expected->message : NULL);
+        }
+    }
+}
+
 /* Opens the backup and checks all its objects. */
 static gboolean verify(Repository *repository, GError **error)
 {
@@ -343,6 +365,7 @@ static gboolean verify(Repository *repository, GError **error)
         g_autoptr(GBytes) bytes = NULL;
         g_autoptr(GError) read_error = NULL;
 
+        check_in_step(backup, path, checksums_entry(backup_checksums(backup), 0)->path);
         if (backup_check_object(backup, path, NULL, NULL, error))
             continue;
         /* What does not verify cannot be read either. */
@@ -461,6 +484,7 @@ static void test_sink_error(StoreFixture *fixture, gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     g_autoptr(Backup) backup = NULL;
+    BackupCheck pair[2] = {{.path = "data/trades.dump.zst"}, {.path = "data/nothing"}};
 
     g_assert_true(write_backup(repository, fixture, ID, &error));
     backup = backup_open(repository, ID, &error);
@@ -471,6 +495,12 @@ static void test_sink_error(StoreFixture *fixture, gconstpointer data)
     g_cancellable_cancel(cancellable);
     g_assert_false(backup_check_object(backup, "data/trades.dump.zst", NULL, cancellable, &error));
     g_assert_true(error_is(error, ERROR_CANCELLED));
+    g_clear_error(&error);
+    backup_check_pair(backup, pair, cancellable);
+    g_assert_true(error_is(pair[0].problem, ERROR_CANCELLED));
+    g_assert_true(error_is(pair[1].problem, ERROR_NOT_FOUND));
+    g_clear_error(&pair[0].problem);
+    g_clear_error(&pair[1].problem);
 }
 
 static gboolean read_all(Repository *repository, GError **error)
