@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "repo/backup.h"
+#include "repo/document.h"
 #include "repo/record.h"
 
 #define FORMAT_VERSION 1
@@ -66,7 +67,7 @@ static gboolean add_records(OperationContext *context, const char *id, const cha
         if (strcmp(json_get_string(record, "backup", ""), id) != 0)
             continue;
         copy = json_deep_copy(record);
-        json_object_set_new(copy, "record_checksum", json_string(record_checksum_state(record)));
+        json_object_set_new(copy, "record_checksum", json_string(document_checksum_state(record)));
         json_array_append_new(array, copy);
         if (!record_open(context->repository, copy, error))
             return FALSE;
@@ -132,6 +133,6 @@ json_t *operation_report(OperationContext *context, const char *backup_id, GErro
         !add_records(context, id, "drill", "drills", document, error))
         return NULL;
     conclude(context, id, document);
-    record_add_checksum(document);
+    document_add_checksum(document);
     return g_steal_pointer(&document);
 }

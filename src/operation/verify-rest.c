@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verify of what is neither in a backup nor in an archive: records, key slots, leases, tombstones,
- * and backups that have lost their SHA256SUMS, which no list shows any more.
+ * Verify of what is neither in a backup nor in an archive: repository.json, records, keys, leases,
+ * tombstones, and backups that have lost their SHA256SUMS, which no list shows any more.
  */
 #include "operation/verify-private.h"
 
@@ -11,10 +11,13 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "repo/checksums.h"
+#include "repo/document.h"
 #include "repo/lease.h"
 #include "repo/lost.h"
 #include "repo/record.h"
 #include "repo/tombstone.h"
+
+#define DOCUMENT_LIMIT (64 * 1024)
 
 /* Names of objects of these kinds tell of no table: they may stand in a record as they are. Takes
  * `owner`. */
@@ -68,6 +71,38 @@ static gboolean settle(VerifyReport *report, const char *object, const char *own
     }
     add_damage(report, object, problem->message, g_strdup(owner));
     g_error_free(problem);
+    return TRUE;
+}
+
+static gboolean check_document(Store *store, const char *name, const char *owner,
+                               VerifyReport *report, GError **error)
+{
+    GError *problem = NULL;
+    g_autoptr(json_t) document = document_get_checked(store, name, DOCUMENT_LIMIT, &problem);
+
+    /* A key slot may have been removed since it was listed. */
+    if (document != NULL || error_is(problem, ERROR_NOT_FOUND)) {
+        g_clear_error(&problem);
+        return TRUE;
+    }
+    return settle(report, name, owner, problem, error);
+}
+
+/* The repository's own, and its keys. */
+static gboolean check_documents(Store *store, VerifyReport *report, GError **error)
+{
+    g_autoptr(GPtrArray) keys = NULL;
+
+    report->objects++;
+    if (!check_document(store, "repository.json", "the repository", report, error) ||
+        !store_list_parts(store, "keys/", &keys, error))
+        return FALSE;
+    for (guint i = 0; i < keys->len; i++) {
+        g_autofree char *name = g_strconcat("keys/", (const char *)keys->pdata[i], NULL);
+
+        if (!check_document(store, name, "the keys of the repository", report, error))
+            return FALSE;
+    }
     return TRUE;
 }
 
@@ -147,11 +182,10 @@ gboolean operation_verify_rest(OperationContext *context, const VerifyFollow *fo
     report->archive = g_strdup("repository");
     if (!count_objects(repository_store(repository), report, error) ||
         !record_check(repository, NULL, note_record, report, error) ||
+        !check_documents(repository_store(repository), report, error) ||
         !check_keys(repository, report, error) || !check_leases(repository, report, error) ||
         !check_tombstones(repository, report, error) || !check_lost(repository, report, error))
         return FALSE;
-    if (report->objects == 0 && report->damage->len == 0)
-        return TRUE;
     report->inside = report->objects;
     report->elapsed = time_monotonic() - began;
     verify_report_finish(context, report, NULL);

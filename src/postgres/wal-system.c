@@ -62,6 +62,7 @@ gboolean wal_system_accept(Repository *repository, const char *source, guint64 i
     when = time_format(now);
     document = json_pack("{s:i, s:s, s:s, s:s, s:s}", "format_version", REPOSITORY_FORMAT_VERSION,
                          "source", source, "system_identifier", number, "accepted", when, "by", by);
+    document_add_checksum(document);
     text = json_write(document, TRUE);
     if (store_put(repository_store(repository), name, text, strlen(text), &problem) ||
         error_is(problem, ERROR_EXISTS))
@@ -100,7 +101,7 @@ gboolean wal_system_is_name(const char *name)
 gboolean wal_system_check(Repository *repository, const char *name, GError **error)
 {
     g_autoptr(json_t) document =
-        document_get(repository_store(repository), name, SYSTEM_LIMIT, error);
+        document_get_checked(repository_store(repository), name, SYSTEM_LIMIT, error);
     g_autofree char *expected = NULL;
     const char *source, *number, *accepted;
     gint64 when;

@@ -4,9 +4,11 @@
  */
 #include "repo/document.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "codec/hash.h"
 
 gboolean document_put(Store *store, const char *name, const char *bytes, gsize length,
                       gboolean *ret_doubtful, GError **error)
@@ -63,4 +65,50 @@ json_t *document_get(Store *store, const char *name, gsize limit, GError **error
     if (document == NULL || !repository_check_version(document, name, error))
         return NULL;
     return g_steal_pointer(&document);
+}
+
+/* --- checksums -------------------------------------------------------------------------------- */
+
+static void checksum_of(const json_t *document, char hex[SHA256_HEX_SIZE])
+{
+    g_autoptr(json_t) bare = json_copy((json_t *)document);
+    guint8 digest[SHA256_SIZE];
+    char *text;
+
+    json_object_del(bare, "checksum");
+    text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
+    sha256_buffer(text, strlen(text), digest);
+    free(text);
+    sha256_to_hex(digest, hex);
+}
+
+void document_add_checksum(json_t *document)
+{
+    char hex[SHA256_HEX_SIZE];
+
+    checksum_of(document, hex);
+    json_object_set_new(document, "checksum", json_string(hex));
+}
+
+const char *document_checksum_state(const json_t *document)
+{
+    const char *carried = json_get_string(document, "checksum", NULL);
+    char hex[SHA256_HEX_SIZE];
+
+    if (carried == NULL)
+        return "none";
+    checksum_of(document, hex);
+    return strcmp(hex, carried) == 0 ? "good" : "wrong";
+}
+
+json_t *document_get_checked(Store *store, const char *name, gsize limit, GError **error)
+{
+    g_autoptr(json_t) document = document_get(store, name, limit, error);
+
+    if (document == NULL)
+        return NULL;
+    if (strcmp(document_checksum_state(document), "good") == 0)
+        return g_steal_pointer(&document);
+    error_set(error, ERROR_DAMAGED, "%s does not agree with the checksum that it carries", name);
+    return NULL;
 }

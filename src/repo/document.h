@@ -25,6 +25,16 @@ gboolean document_put(Store *store, const char *name, const char *bytes, gsize l
 json_t *document_get(Store *store, const char *name, gsize limit,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Sets "checksum" of a document: the SHA-256, in hexadecimal, of the document without it as compact
+ * JSON with sorted keys. */
+void document_add_checksum(json_t *document);
+/* "good", "wrong", or "none" where the document carries no checksum. */
+const char *document_checksum_state(const json_t *document);
+/* Reads a document that has to carry its checksum, and holds it against that: ERROR_DAMAGED. For
+ * who looks for damage: whoever needs the document is better served by what is left of it. */
+json_t *document_get_checked(Store *store, const char *name, gsize limit,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Checks the "format_version" of a document: missing or no positive integer is ERROR_FORMAT, larger
  * than ours is ERROR_NEWER_FORMAT with the hint to update. `what` names the document. */
 gboolean repository_check_version(const json_t *document, const char *what,

@@ -209,10 +209,12 @@ static gboolean derive_wrapping(const json_t *slot, const char *what, KeyKind ki
     return TRUE;
 }
 
-static gboolean put_document(Store *store, const char *name, const json_t *document, GError **error)
+static gboolean put_document(Store *store, const char *name, json_t *document, GError **error)
 {
-    g_autofree char *text = json_write(document, TRUE);
+    g_autofree char *text = NULL;
 
+    document_add_checksum(document);
+    text = json_write(document, TRUE);
     return document_put(store, name, text, strlen(text), NULL, error);
 }
 

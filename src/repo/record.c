@@ -29,40 +29,6 @@ static gboolean kind_valid(const char *kind)
            strspn(kind, "abcdefghijklmnopqrstuvwxyz") == length;
 }
 
-/* --- checksums -------------------------------------------------------------------------------- */
-
-static void checksum_of(const json_t *document, char hex[SHA256_HEX_SIZE])
-{
-    g_autoptr(json_t) bare = json_copy((json_t *)document);
-    guint8 digest[SHA256_SIZE];
-    char *text;
-
-    json_object_del(bare, "checksum");
-    text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
-    sha256_buffer(text, strlen(text), digest);
-    free(text);
-    sha256_to_hex(digest, hex);
-}
-
-void record_add_checksum(json_t *document)
-{
-    char hex[SHA256_HEX_SIZE];
-
-    checksum_of(document, hex);
-    json_object_set_new(document, "checksum", json_string(hex));
-}
-
-const char *record_checksum_state(const json_t *document)
-{
-    const char *carried = json_get_string(document, "checksum", NULL);
-    char hex[SHA256_HEX_SIZE];
-
-    if (carried == NULL)
-        return "none";
-    checksum_of(document, hex);
-    return strcmp(hex, carried) == 0 ? "good" : "wrong";
-}
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* What every record says of itself comes first, then the caller's own fields. */
@@ -130,7 +96,7 @@ gboolean record_write_sealed(Repository *repository, const char *kind, const jso
     document = make_document(id, kind, now, body);
     if (!add_sealed(repository, name, whole, document, error))
         return FALSE;
-    record_add_checksum(document);
+    document_add_checksum(document);
     text = json_write(document, TRUE);
     if (strlen(text) > SIZE_LIMIT) {
         error_set(error, ERROR_LIMIT, "a record of kind %s would be larger than %d bytes", kind,
@@ -309,7 +275,7 @@ static gboolean examine(Store *store, const char *name, GError **error)
 
     if (document == NULL || !check_record(name, document, &kind, &when, error))
         return FALSE;
-    if (strcmp(record_checksum_state(document), "wrong") != 0)
+    if (strcmp(document_checksum_state(document), "wrong") != 0)
         return TRUE;
     error_set(error, ERROR_DAMAGED, "%s does not add up to the checksum that it carries", name);
     return FALSE;

@@ -31,12 +31,6 @@ gboolean record_open(Repository *repository, json_t *record,
 /* As where no key was named. */
 void record_close(json_t *record);
 
-/* Sets "checksum" of a document: the SHA-256, in hexadecimal, of the document without it as compact
- * JSON with sorted keys. Records get theirs by record_write(). */
-void record_add_checksum(json_t *document);
-/* "good", "wrong", or "none" where the document carries no checksum. */
-const char *record_checksum_state(const json_t *document);
-
 /* Calls func for every record, oldest first. Records that cannot be read are passed over with a
  * line in the log: they must not hide the others. `name` is the object's. */
 typedef gboolean (*RecordFunc)(const char *name, const char *kind, gint64 when, const json_t *body,

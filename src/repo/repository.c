@@ -92,6 +92,7 @@ static char *make_header(const Repository *repository)
 
     if (repository->encrypted)
         json_object_set_new(header, "encryption", json_pack("{s:s}", "cipher", CIPHER));
+    document_add_checksum(header);
     return json_write(header, TRUE);
 }
 

@@ -229,7 +229,7 @@ def test_archive(repository):
     check_rest(repository.run, kept, object_name=kept.name)
     kept.unlink()
     [system] = repository.path.glob("wal/*/*/system.json")
-    check_rest(repository.run, system, ("cut", "empty"), "system.json")
+    check_rest(repository.run, system, object_name="system.json")
     # What verify has seen the objectives say too, until it is well again.
     one = Object(backup_file)
     one.flip()
@@ -277,13 +277,11 @@ def test_leases_tombstones_and_keys(repository):
     for key in sorted(repository.path.glob("keys/*.json")):
         for damage in damages(key):
             # Nothing can be looked into, or only data of that key: in any case it is not good.
-            if damage != "flip":
-                done = repository.site.run("verify", "--all", "--structure", "--json")
-                assert done.status != 0, (key, damage, done)
+            done = repository.site.run("verify", "--all", "--structure", "--json")
+            assert done.status != 0, (key, damage, done)
     header = repository.path / "repository.json"
     for damage in damages(header):
-        if damage != "flip":
-            assert repository.site.run("verify", "--all").status in (3, 5)
+        assert repository.site.run("verify", "--all").status in (3, 5), damage
     repository.run(0, "verify", "--all", "--json")
 
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "repo/document.h"
 #include "repo/record.h"
 
 static guint warnings;
@@ -168,7 +169,7 @@ static json_t *write_and_read(StoreFixture *fixture, Repository *repository, con
     name = g_strdup_printf("records/%s.json", id);
     record = document_get(fixture->store, name, 1 << 20, &error);
     g_assert_no_error(error);
-    g_assert_cmpstr(record_checksum_state(record), ==, "good");
+    g_assert_cmpstr(document_checksum_state(record), ==, "good");
     return record;
 }
 
