@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restores of TDengine: what comes back is what was there, bit for bit; what is in the way is refused; a restore that
 was interrupted is run again."""
+import contextlib
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -9,12 +11,14 @@ import socket
 import struct
 import subprocess
 import time
+from random import Random
 
 import pytest
 
 import pgcluster
 import tdblock
 import tdserver
+from tdgate import Gate
 from test_standin import Talk, without_null_bytes
 
 UNITS = (("ms", 10**3), ("us", 10**6), ("ns", 10**9))
@@ -420,6 +424,113 @@ def test_another_restore_is_writing(server, holdfast, market):
         other.wait()
         restore(holdfast, manifest, "--to-database", "copy")
     assert is_whole(server, ticks(server, "market"))
+
+
+@pytest.fixture
+def small_tables(server, holdfast):
+    """300 child tables with a few rows in each of four slices, which a restore therefore reads side by side: a full, and an
+    increment with three file sets more. The first slice has several pages. Its manifest and its slices by time."""
+    server.sql("CREATE DATABASE small VGROUPS 2 BUFFER 8 KEEP 36500d DURATION 10d")
+    server.sql("CREATE STABLE small.st (ts TIMESTAMP, v INT, s VARCHAR(160)) TAGS (g INT)")
+    fill_small(server, 0, 40, 75)
+    holdfast.backup()
+    for step in range(1, 4):
+        fill_small(server, step, 10, 1)
+    manifest = json.loads(holdfast.run("backup", "tdengine", "incremental", "--mode", "scan", "--json").stdout)
+    slices = holdfast.slices(manifest)
+    assert [one["rows"] for one in slices] == [300 * 40, 300 * 10, 300 * 10, 300 * 10]
+    return manifest, slices
+
+
+def fill_small(server, step, rows, width):
+    """Texts that do not compress, in the file set `step`."""
+    random = Random(step)
+    for first in range(0, 300, 50):
+        parts = [f"small.t{table} USING small.st TAGS ({table}) VALUES " +
+                 "".join(f"({1700000000000 + step * 864000000 + row}, {row}, '{random.randbytes(width).hex()}')"
+                         for row in range(rows)) for table in range(first, first + 50)]
+        server.sql("INSERT INTO " + " ".join(parts))
+
+
+def small_rows(server, database):
+    return {tuple(row) for row in server.sql(f"SELECT tbname, ts, v, s FROM {database}.st")}
+
+
+def flipped(holdfast, reference):
+    """A bit of a pool object is turned round, among its values; its path, and its bytes as they were."""
+    name = reference["sha256"]
+    path = holdfast.repository / "pool" / name[:2] / name
+    content = path.read_bytes()
+    at = len(content) * 2 // 5  # in the very middle stands the head of a page
+    path.chmod(0o600)
+    path.write_bytes(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1:])
+    return path, content
+
+
+@contextlib.contextmanager
+def held(holdfast, server, manifest, holds):
+    """A restore into `copy` that stands still where `holds` says."""
+    gate = Gate(server.url, holds)
+    config = holdfast.config.read_text()
+    holdfast.config.write_text(config.replace(server.url, gate.url))
+    process = start(holdfast, manifest, "--to-database", "copy")
+    try:
+        assert gate.held.wait(60), process.poll()
+        yield gate, process
+    finally:
+        process.kill()
+        process.communicate()
+        gate.close()
+        holdfast.config.write_text(config)
+
+
+def again(server, holdfast, manifest):
+    """The half made database is told, is no hindrance, and becomes whole."""
+    assert any("left half made" in step
+               for step in restore(holdfast, manifest, "--to-database", "copy", "--dry-run")["steps"])
+    assert restore(holdfast, manifest, "--to-database", "copy", "--deep")["summary"]["fingerprints"] == "compared"
+    assert MARKER not in tables(server, "copy") and small_rows(server, "copy") == small_rows(server, "small")
+
+
+def test_damage_in_slices_read_side_by_side(server, holdfast, small_tables):
+    """Found before anything is made; and what happens to an object behind that look is found when it is read: it is told, rows
+    that are there by then are right ones, and nobody takes them for all of them."""
+    manifest, slices = small_tables
+    for one in (slices[0], slices[-1]):
+        path, content = flipped(holdfast, one["data"])
+        assert path.name in restore(holdfast, manifest, "--to-database", "copy", status=3)["problems"][0]
+        assert databases(server) == {"small"}
+        path.write_bytes(content)
+    for one in (slices[0], slices[-1]):
+        with held(holdfast, server, manifest, lambda message: b"CREATE DATABASE" in message) as (gate, process):
+            path, content = flipped(holdfast, one["data"])
+            gate.open.set()
+            told = process.communicate(timeout=300)[1].decode()
+        assert process.returncode == 3 and f"pool/{path.name[:2]}/{path.name}" in told
+        assert MARKER in tables(server, "copy") and small_rows(server, "copy") < small_rows(server, "small")
+        path.write_bytes(content)
+        again(server, holdfast, manifest)
+        server.sql("DROP DATABASE copy")
+
+
+def nth(number, part):
+    """The message that is the `number`th with this part."""
+    counter = itertools.count(1)
+    return lambda message: part in message and next(counter) == number
+
+
+@pytest.mark.parametrize("number, part", ((1, b"stmt2_exec"), (2, b"stmt2_exec"), (1, b"SELECT tbname, COUNT(*)"),
+                                          (1, b"DROP TABLE IF EXISTS")),
+                         ids=("before any rows", "among the rows", "before they are counted", "before the mark goes"))
+def test_killed_while_slices_are_read_side_by_side(server, holdfast, small_tables, number, part):
+    manifest, _ = small_tables
+    with held(holdfast, server, manifest, nth(number, part)) as (_, process):
+        process.kill()
+        assert process.wait(60) == -9
+    assert MARKER in tables(server, "copy")
+    there, expected = small_rows(server, "copy"), small_rows(server, "small")
+    assert there <= expected and (there == expected) == (part != b"stmt2_exec")
+    again(server, holdfast, manifest)
 
 
 def test_killed_while_tables_are_restored(server, holdfast, market):
