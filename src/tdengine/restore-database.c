@@ -12,6 +12,13 @@
 #define WIDE_KEEP             "525599361m"
 #define WIDE_KEEP_NANOSECONDS "153474961m"
 
+/* Files of small blocks that the server gathers before it merges them: the most it takes. */
+#define HIGH_STT_TRIGGER 16
+/* A vnode has rows in memory up to this part of its BUFFER, then writes them. */
+#define BUFFER_PARTS 3u
+/* Setting an option back takes a server up to two seconds: for fewer bytes it would cost more. */
+#define MANY_BYTES (32u * 1024 * 1024)
+
 void td_option_free(TdOption *option)
 {
     if (option == NULL)
@@ -191,7 +198,18 @@ static char *translate(const TdOption *option, const TdTargetServer *server, GPt
     return g_strdup(option->value);
 }
 
-char *td_restore_database_sql(const TdDatabase *database, const char *name, gboolean wide,
+/* The value for a while, or NULL: as ever. */
+static const char *meanwhile_value(const TdOption *option, TdMeanwhile meanwhile,
+                                   TdPrecision precision)
+{
+    if (meanwhile.keep && strcmp(option->name, "KEEP") == 0)
+        return td_restore_wide_keep(precision);
+    if (meanwhile.stt_trigger && strcmp(option->name, "STT_TRIGGER") == 0)
+        return G_STRINGIFY(HIGH_STT_TRIGGER);
+    return NULL;
+}
+
+char *td_restore_database_sql(const TdDatabase *database, const char *name, TdMeanwhile meanwhile,
                               const TdTargetServer *server, GPtrArray *notes)
 {
     g_autoptr(GPtrArray) options = td_database_options(database);
@@ -200,12 +218,32 @@ char *td_restore_database_sql(const TdDatabase *database, const char *name, gboo
     td_append_name(sql, name);
     for (guint i = 0; i < options->len; i++) {
         const TdOption *option = g_ptr_array_index(options, i);
-        g_autofree char *value = wide && strcmp(option->name, "KEEP") == 0
-                                     ? g_strdup(td_restore_wide_keep(database->precision))
-                                     : translate(option, server, notes);
+        const char *other = meanwhile_value(option, meanwhile, database->precision);
+        g_autofree char *value = other != NULL ? g_strdup(other) : translate(option, server, notes);
 
         if (value != NULL)
             g_string_append_printf(sql, " %s %s", option->name, value);
     }
     return g_string_free(sql, FALSE);
+}
+
+static guint64 option_number(const GPtrArray *options, const char *name)
+{
+    const char *value = td_option_value(options, name);
+
+    return value != NULL ? g_ascii_strtoull(value, NULL, 10) : 0;
+}
+
+/* With 1 the server has no such files at all: from there to another value it writes everything out. */
+const char *td_restore_stt_trigger(const GPtrArray *options, const TdTargetServer *server,
+                                   guint64 bytes)
+{
+    const guint64 trigger = option_number(options, "STT_TRIGGER");
+    const guint64 buffers = MIN(option_number(options, "BUFFER"), G_MAXUINT16) *
+                            MIN(option_number(options, "VGROUPS"), G_MAXUINT16) * 1024 * 1024;
+
+    if (trigger <= 1 || trigger >= HIGH_STT_TRIGGER || buffers == 0 ||
+        bytes < MAX(buffers / BUFFER_PARTS, MANY_BYTES) || !is_known(server, "STT_TRIGGER"))
+        return NULL;
+    return td_option_value(options, "STT_TRIGGER");
 }

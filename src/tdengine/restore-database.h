@@ -5,7 +5,9 @@
  * with a note.
  *
  * Where there are rows that are older than KEEP, it is as wide as the server takes it while rows are
- * written (a single one fails its whole batch); it is set back at the end.
+ * written (a single one fails its whole batch); it is set back at the end. So is STT_TRIGGER, where
+ * there are so many rows that the server would write them to files, and those to others, several
+ * times meanwhile.
  *
  * Pure functions; threads: any.
  */
@@ -34,9 +36,20 @@ typedef struct {
     gint64 vnodes;       /* vnodes that it has room for; negative: not known */
 } TdTargetServer;
 
-/* CREATE DATABASE, where wide with KEEP widened. Notes (char *) say what was changed. */
-char *td_restore_database_sql(const TdDatabase *database, const char *name, gboolean wide,
+/* What is another option as long as rows are written. */
+typedef struct {
+    gboolean keep;        /* as wide as the server takes it */
+    gboolean stt_trigger; /* as high */
+} TdMeanwhile;
+
+/* CREATE DATABASE. Notes (char *) say what was changed but for a while. */
+char *td_restore_database_sql(const TdDatabase *database, const char *name, TdMeanwhile meanwhile,
                               const TdTargetServer *server, GPtrArray *notes);
+
+/* STT_TRIGGER as it is to be at the end, where another one pays off as long as so many bytes of rows
+ * are written; else NULL. Belongs to the options. */
+const char *td_restore_stt_trigger(const GPtrArray *options, const TdTargetServer *server,
+                                   guint64 bytes);
 
 /* The widest KEEP for a precision, "525599361m": nobody else writes just this one, so that it also
  * tells an empty database that an interrupted restore left behind. Static. */

@@ -342,11 +342,14 @@ static void plan_create(TdRestorePlan *plan, TdDatabasePlan *database, const TdT
     g_autoptr(GPtrArray) options = td_database_options(database->source);
     const char *keep = td_option_value(options, "KEEP");
 
-    /* Setting it back takes a server up to two seconds: it is not widened for nothing. */
+    /* Setting back takes a server up to two seconds: nothing is widened for nothing. */
     if (reaches_beyond(plan, database, keep))
         database->keep = g_strdup(keep);
+    database->stt_trigger = g_strdup(td_restore_stt_trigger(options, server, database->bytes));
     database->create = td_restore_database_sql(database->source, database->target,
-                                               database->keep != NULL, server, notes);
+                                               (TdMeanwhile){database->keep != NULL,
+                                                             database->stt_trigger != NULL},
+                                               server, notes);
     for (guint i = 0; i < notes->len; i++)
         engine_plan_warn(&plan->base, "database %s: %s", database->target,
                          (const char *)g_ptr_array_index(notes, i));

@@ -25,6 +25,7 @@ static void database_free(gpointer data)
     g_free(database->target);
     g_free(database->create);
     g_free(database->keep);
+    g_free(database->stt_trigger);
     g_free(database->there_keep);
     g_free(database->there_precision);
     g_ptr_array_unref(database->topics);
@@ -356,7 +357,12 @@ static void add_slices(TdRestorePlan *plan)
         plan->rows += slice->rows;
         plan->bytes += slice->data.size;
         plan->base.bytes += slice->data.plain_bytes;
+        table->database->bytes += slice->data.plain_bytes;
     }
+}
+
+static void add_child_tables(TdRestorePlan *plan)
+{
     for (guint i = 0; i < plan->tables->len; i++)
         plan->child_tables += ((TdTablePlan *)g_ptr_array_index(plan->tables, i))->child_tables;
 }
@@ -454,6 +460,9 @@ static void describe(TdRestorePlan *plan)
         if (database->keep != NULL)
             engine_plan_step(&plan->base, "set KEEP of database %s back to %s", database->target,
                              database->keep);
+        if (database->stt_trigger != NULL)
+            engine_plan_step(&plan->base, "set STT_TRIGGER of database %s back to %s",
+                             database->target, database->stt_trigger);
     }
     if (beyond > 0)
         engine_plan_warn(&plan->base,
@@ -527,12 +536,13 @@ EnginePlan *td_restore_plan(const EngineRestore *request, GError **error)
         td_restore_plan_free(&plan->base);
         return NULL;
     }
+    add_slices(plan);
     plan->client = td_connect(request->target, request->cancellable, error);
     if (plan->client == NULL || !td_restore_look(plan, error)) {
         td_restore_plan_free(&plan->base);
         return NULL;
     }
-    add_slices(plan);
+    add_child_tables(plan);
     if (!td_restore_verify(plan, error)) {
         td_restore_plan_free(&plan->base);
         return NULL;

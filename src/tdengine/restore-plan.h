@@ -16,13 +16,15 @@
 typedef struct {
     TdDatabase *source; /* of the details */
     char *target;
-    gboolean exists;  /* it is there */
-    gboolean drop;    /* and goes: --replace, what an interrupted restore left, or an empty one */
-    gboolean left;    /* by an interrupted restore */
-    gboolean nothing; /* is in it */
-    char *create;     /* NULL: it stays as it is */
-    char *keep;       /* set back at the end; NULL: it is not touched */
-    char *there_keep; /* of a database that stays: what it has now */
+    gboolean exists;   /* it is there */
+    gboolean drop;     /* and goes: --replace, what an interrupted restore left, or an empty one */
+    gboolean left;     /* by an interrupted restore */
+    gboolean nothing;  /* is in it */
+    char *create;      /* NULL: it stays as it is */
+    char *keep;        /* set back at the end; NULL: it is not touched */
+    char *stt_trigger; /* the same */
+    guint64 bytes;     /* of rows that are restored, as they are in memory */
+    char *there_keep;  /* of a database that stays: what it has now */
     char *there_precision;
     GPtrArray *topics;    /* char *: our own, dropped before the database */
     TdChildren *children; /* of a database that stays: what it has */

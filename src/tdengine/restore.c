@@ -233,18 +233,44 @@ static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *datab
            td_client_use(plan->client, database->target, plan->request->cancellable, error);
 }
 
+static gboolean alter_database(const Restoring *restoring, const TdDatabasePlan *database,
+                               const char *options, GError **error)
+{
+    return execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, options) &&
+           /* The gateway shows the old ones for a while otherwise. */
+           execute(restoring, error, "RESET QUERY CACHE");
+}
+
+/* The options that were others as long as rows were written. A server that takes STT_TRIGGER at
+ * CREATE only has a database that is as good with the other one. */
+static gboolean set_options_back(const Restoring *restoring, const TdDatabasePlan *database,
+                                 GError **error)
+{
+    g_autofree char *keep =
+        database->keep != NULL ? g_strconcat(" KEEP ", database->keep, NULL) : g_strdup("");
+
+    if (database->stt_trigger != NULL) {
+        g_autofree char *both = g_strconcat(keep, " STT_TRIGGER ", database->stt_trigger, NULL);
+        g_autoptr(GError) problem = NULL;
+
+        if (alter_database(restoring, database, both, &problem))
+            return TRUE;
+        if (!error_is(problem, ERROR_SERVER)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        warn(restoring, "STT_TRIGGER of database %s could not be set back to %s: %s",
+             database->target, database->stt_trigger, problem->message);
+    }
+    return database->keep == NULL || alter_database(restoring, database, keep, error);
+}
+
 static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
     const TdRestorePlan *plan = restoring->plan;
-    g_autofree char *keep = g_strconcat(" KEEP ", database->keep, NULL);
 
     drop_clients(restoring);
-    if (!check_mark(restoring, database, error))
-        return FALSE;
-    if (database->keep != NULL &&
-        (!execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, keep) ||
-         /* The gateway shows the old options for a while otherwise. */
-         !execute(restoring, error, "RESET QUERY CACHE")))
+    if (!check_mark(restoring, database, error) || !set_options_back(restoring, database, error))
         return FALSE;
     return td_marker_drop(plan->client, database->target, plan->request->cancellable, error);
 }

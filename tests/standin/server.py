@@ -55,6 +55,7 @@ class StandIn(socketserver.ThreadingTCPServer):
         self.trouble.set(settings)
         self.store.refuse_rows = bool(settings.get("refuse_rows"))
         self.store.lose_rows = bool(settings.get("lose_rows"))
+        self.store.refuse_alter = settings.get("refuse_alter")
         self.store.old = bool(settings.get("old"))
 
     def login(self, user, word):

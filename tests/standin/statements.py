@@ -96,7 +96,7 @@ def alter_database(session, words):
     start = words.at
     options = read_options(words)
     for name in options:
-        if name in ("precision", "vgroups", "duration"):
+        if name in ("precision", "vgroups", "duration", session.store.refuse_alter):
             words.at = start
             words.refuse()
     whole = dict(database.options, **options)

@@ -262,6 +262,7 @@ class Store:
         self.uid, self.vgroup = 7561860651808718000, 1
         self.started = now_ms()
         self.refuse_rows = self.lose_rows = self.old = False
+        self.refuse_alter = None
 
     def next_uid(self):
         self.uid += 1

@@ -11,6 +11,7 @@ KNOWN = {
     "delay": "seconds that pass before every reply",
     "refuse_rows": "every write of rows is refused as too old (0x060B)",
     "lose_rows": "the last row of each prepared write to a table is lost, and nothing tells it",
+    "refuse_alter": "ALTER DATABASE is refused where it names this option, as by a server that takes it at CREATE only",
     "old": "a server of 3.0: what came later is not known (old.py)",
     "refuse_token": "every token is refused, as an expired one is (HTTP status 401)",
     "refuse_login": "every login is refused (0x0357)",

@@ -533,6 +533,32 @@ def test_killed_while_slices_are_read_side_by_side(server, holdfast, small_table
     again(server, holdfast, manifest)
 
 
+def large_table():
+    """Statements that make more bytes than the server holds in memory."""
+    yield "CREATE DATABASE large VGROUPS 1 BUFFER 3 KEEP 36500d STT_TRIGGER 3"
+    yield "CREATE TABLE large.t (ts TIMESTAMP, s VARCHAR(60000))"
+    for first in range(0, 600, 15):
+        yield "INSERT INTO large.t VALUES " + "".join(f"({1700000000000 + row}, '{row}{'x' * 59990}')"
+                                                      for row in range(first, first + 15))
+
+
+def test_files_are_merged_later(server, holdfast):
+    """Where there are many bytes the server gathers more files before it merges them, until all is written; a restore that was
+    killed meanwhile leaves no trace of that."""
+    for statement in large_table():
+        server.sql(statement)
+    trigger = lambda name: server.sql("SELECT `stt_trigger` FROM information_schema.ins_databases "
+                                      f"WHERE name = '{name}'")
+    manifest = holdfast.backup()
+    with held(holdfast, server, manifest, nth(1, b"stmt2_exec")) as (_, process):
+        assert trigger("copy") == [[16]]
+        process.kill()
+        assert process.wait(60) == -9
+    report = restore(holdfast, manifest, "--to-database", "copy", "--deep")
+    assert "set STT_TRIGGER of database copy back to 3" in report["steps"]
+    assert trigger("copy") == trigger("large") == [[3]] and report["summary"]["fingerprints"] == "compared"
+
+
 def test_killed_while_tables_are_restored(server, holdfast, market):
     manifest = holdfast.backup()
     expected = ticks(server, "market")

@@ -7,6 +7,7 @@ import pytest
 import pgcluster
 import tdserver
 from test_standin import Talk, start, stop, trouble
+from test_tdengine_restore import large_table
 
 ROWS = [f"INSERT INTO d.c{table} USING d.st TAGS ({table}) VALUES " +
         "".join(f"({1700000000000 + row}, {row}, 's{row}')" for row in range(50)) for table in range(4)]
@@ -69,6 +70,17 @@ def test_rows_that_are_refused(server, holdfast):
     assert "0x060B" in told and "cannot mark database copy" in told
     server.trouble()
     restore(holdfast, manifest, "--to-database", "copy", "--deep")
+
+
+def test_an_option_that_cannot_be_set_back(server, holdfast):
+    """All rows are there, and one option is another: a warning."""
+    for statement in large_table():
+        server.talk.must("query", sql=statement)
+    manifest = holdfast.backup("--databases", "large")
+    server.trouble(refuse_alter="stt_trigger")
+    report = json.loads(restore(holdfast, manifest, "--to-database", "copy", "--json").stdout)
+    [told] = [text for text in report["warnings"] if "STT_TRIGGER" in text]
+    assert "of database copy could not be set back to 3" in told and report["summary"]["rows"] == 600
 
 
 def ends(server, tmp_path, timeout, **settings):
