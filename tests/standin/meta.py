@@ -5,7 +5,7 @@ import struct
 import columns as c
 
 KINDS_WITH_LENGTH = (c.VARCHAR, c.NCHAR, c.VARBINARY, c.GEOMETRY)
-TEXTS = (c.VARCHAR, c.NCHAR, c.JSON)
+TEXTS = (c.VARCHAR, c.NCHAR)
 
 
 def column(field):
@@ -21,10 +21,12 @@ def full_column(field):
 
 
 def tag_value(field, value):
-    """Numbers as they are, texts between quotes."""
+    """Numbers as they are, texts between quotes, JSON as it is."""
     if field.type in c.FORMATS:
         return struct.unpack(c.FORMATS[field.type], value)[0]
     text = value.decode("utf-32-le" if field.type == c.NCHAR else "utf-8", "replace")
+    if field.type == c.JSON:
+        return text
     return f'"{text}"' if field.type in TEXTS else value.hex()
 
 
@@ -51,5 +53,36 @@ def set_tag(table, tag, value):
 
 
 def delete(table, first, last):
-    name = table.schema()[0].name
+    """Of a super table the rows of one vgroup."""
+    name = (table.fields if hasattr(table, "children") else table.schema())[0].name
     return {"type": "delete", "sql": f"delete from `{table.name}` where `{name}` >= {first} and `{name}` <= {last}"}
+
+
+def drop_table(table):
+    return {"type": "drop", "tableNameList": [table.name]}
+
+
+def drop_super(stable):
+    return {"type": "drop", "tableType": "super", "tableName": stable.name}
+
+
+# alterType of a tag and of a column.
+ALTERED = {"add": (1, 5), "drop": (2, 6), "rename": (3, 10), "modify": (None, 7)}
+OPTIONS = 9
+
+
+def alter(table, number, **more):
+    kind = "super" if hasattr(table, "children") else "normal" if table.stable is None else "child"
+    return {"type": "alter", "tableType": kind, "tableName": table.name, "alterType": number, **more}
+
+
+def alter_field(table, what, tag, name, field, renamed=None):
+    """`field`: as it is now; None where it was dropped."""
+    more = {"colName": name}
+    if renamed is not None:
+        more["colNewName"] = renamed
+    elif field is not None:
+        more["colType"] = field.type
+        if field.type in KINDS_WITH_LENGTH:
+            more["colLength"] = field.length
+    return alter(table, ALTERED[what][0 if tag else 1], **more)

@@ -359,6 +359,7 @@ def alter_table(session, words):
     isa_child = not isinstance(table, SuperTable) and table.stable is not None
     if words.peek("comment") or words.peek("ttl"):
         apply_options(table, read_table_options(words, ("comment", "ttl")))
+        told = meta.alter(table, meta.OPTIONS)
     elif isa_child:
         if not words.accept("set", "tag"):
             raise errors.ServerError(9801, "Invalid alter table statement")
@@ -366,9 +367,12 @@ def alter_table(session, words):
         words.end()
         return 0
     else:
-        alter_fields(words, database, table)
+        told = alter_fields(words, table)
     words.end()
-    database.touch_all()
+    if isinstance(table, SuperTable):
+        database.touch_all(META, told)
+    else:
+        database.touch(table.vgroup, META, told)
     return 0
 
 
@@ -389,12 +393,15 @@ def set_tags(session, words, database, table):
         database.touch(table.vgroup, META, meta.set_tag(table, table.stable.tags[at], tags[at]))
 
 
-def alter_fields(words, database, table):
+def alter_fields(words, table):
+    """What a topic tells of it."""
+    renamed = None
     what = words.one_of("add", "drop", "modify", "rename")
     tag = words.one_of("column", "tag") == "tag"
     fields = table.tags if tag else table.fields
     if what == "add":
         field = schema.read_column(words)
+        name = field.name
         if any(field.name == other.name for other in table.fields):
             raise errors.ServerError(9788, "Duplicated column names")
         fields.append(field)
@@ -406,7 +413,8 @@ def alter_fields(words, database, table):
                 column.append_nulls(len(child))
                 child.columns = child.columns + [column]
     elif what == "drop":
-        at = find_field(fields, words.name())
+        name, field = words.name(), None
+        at = find_field(fields, name)
         if not tag and (at == 0 or fields[at].key):
             raise errors.ServerError(962, "Invalid stable alter options")
         del fields[at]
@@ -423,10 +431,12 @@ def alter_fields(words, database, table):
                                            "length can only be increased, not decreased")
         field.length = wanted.length
     else:
-        field = fields[find_field(fields, words.name())]
-        field.name = words.name()
+        name = words.name()
+        field = fields[find_field(fields, name)]
+        field.name = renamed = words.name()
     if isinstance(table, SuperTable):
         table.updated = now_ms()
+    return meta.alter_field(table, what, tag, name, field, renamed)
 
 
 # --- Rows -----------------------------------------------------------------------------------------
@@ -546,4 +556,13 @@ def delete(session, words):
     words.end()
     if where.rows or where.tables:
         raise errors.ServerError(9813, "The DELETE statement must only have a definite time window range")
-    return sum(child.delete(*where.range_of(child)) for child in tables_of(table))
+    count, spans = 0, {}
+    for child in tables_of(table):
+        first, last = where.range_of(child)
+        span = child.delete(first, last)
+        if span is not None:
+            count += last - first
+            spans.setdefault(child.vgroup, []).extend(span)
+    for vgroup, times in spans.items():
+        database.touch(vgroup, META, meta.delete(table, min(times), max(times)))
+    return count

@@ -111,9 +111,9 @@ class Table:
         self.columns = fresh
 
     def delete(self, first, last):
-        """Removes the rows of a range of row numbers; how many."""
+        """Removes the rows of a range of row numbers; the times of the first and the last of them, None where there are none."""
         if first >= last:
-            return 0
+            return None
         fresh = []
         for field, old in zip(self.schema(), self.columns):
             column = Column(field)
@@ -123,8 +123,7 @@ class Table:
             fresh.append(column)
         span = self.time_at(first), self.time_at(last - 1)
         self.columns = fresh
-        self.database.touch(self.vgroup, META, meta.delete(self, *span))
-        return last - first
+        return span
 
 
 def field_key(field, value):
@@ -237,15 +236,15 @@ class Database:
         del self.tables[table.name]
         if table.stable is not None:
             del table.stable.children[table.name]
-        self.touch(table.vgroup, META, {"type": "drop", "tableType": "child" if table.stable else "normal",
-                                        "tableNameList": [table.name]})
+        self.touch(table.vgroup, META, meta.drop_table(table))
 
     def drop_stable(self, stable):
-        for table in list(stable.children.values()):
-            self.drop_table(table)
+        """Its tables go with it; of them nothing is told."""
+        for table in stable.children.values():
+            del self.tables[table.name]
         del self.stables[stable.name]
         self.indexes = [index for index in self.indexes if index[1] != stable.name]
-        self.touch_all()
+        self.touch_all(META, meta.drop_super(stable))
 
 
 def duration_seconds(text):

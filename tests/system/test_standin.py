@@ -35,11 +35,12 @@ BLOCKS_LEFT_OUT = {
 }
 KILLED = "a server process is killed: `trouble` does what a client sees of it"
 MINUTES = "takes minutes of silence"
-TOPICS = "raw data of topics and topics with changes of columns, which Holdfast does not ask for"
+TOPICS = "topics of queries and of one super table, and consumers of snapshots and raw data: Holdfast's are of databases, with meta"
+RAW = "raw messages of a topic, written into a database: Holdfast writes rows by prepared statements, and takes none from topics"
 TALKS_LEFT_OUT = {
     "gateway_killed_mid_fetch": KILLED, "gateway_stopped_mid_fetch": KILLED, "server_killed_mid_fetch": KILLED,
-    "server_stopped_mid_fetch": KILLED, "idle_ping": MINUTES, "idle_no_pong": MINUTES, "write_tmq_raw": TOPICS,
-    "tmq_topic_with_meta": TOPICS, "tmq_variants": TOPICS,
+    "server_stopped_mid_fetch": KILLED, "idle_ping": MINUTES, "idle_no_pong": MINUTES, "write_tmq_raw": RAW,
+    "tmq_variants": TOPICS,
 }
 REST_LEFT_OUT = {
     "auth_token": "Holdfast has no use for login tokens of the gateway", "login_token": "the same",
@@ -548,6 +549,78 @@ def consume(url, name, beside):
                     # The time and the message's number are another's.
                     assert (data[8:16], without_null_bytes(data[24:])) == \
                         (bytes.fromhex(line["hex"])[8:16], without_null_bytes(bytes.fromhex(line["hex"])[24:]))
+
+
+TOLD = ["CREATE DATABASE tmq1 VGROUPS 2 KEEP 3650d",
+        "CREATE STABLE tmq1.st (ts TIMESTAMP, v INT, s VARCHAR(8)) TAGS (g INT, n NCHAR(8))",
+        "CREATE TABLE tmq1.c1 USING tmq1.st TAGS (1, 'é😀')", "CREATE TABLE tmq1.`c 2` USING tmq1.st TAGS (NULL, NULL)",
+        "INSERT INTO tmq1.`c 2` VALUES (1704067200000, 2, '')",
+        "INSERT INTO tmq1.c1 VALUES (1704067200000, 1, 'a')(1704067200001, NULL, NULL)",
+        "CREATE TABLE tmq1.nt (ts TIMESTAMP, v INT, b BINARY(10))", "INSERT INTO tmq1.nt VALUES (1704067200000, 1, 'x')",
+        "CREATE TOPIC tm_all WITH META AS DATABASE tmq1"]
+
+
+def in_order(told):
+    return json.dumps(told, sort_keys=True)
+
+
+def messages_until(recording, note):
+    """What a recorded consumer was told up to a note: changes, and rows with their blocks. Changes of a super table come once for
+    each vgroup, and what one poll did not bring the next one does: a set, without the order of vgroups."""
+    found, fetched = set(), None
+    for line in recording:
+        if line["dir"] == "note" and line["text"].startswith(note):
+            break
+        if line["dir"] != "s2c":
+            continue
+        answer = json.loads(line["text"]) if line["kind"] == "text" else None
+        if answer is None and fetched is not None and bytes.fromhex(line["hex"])[:8] != b"\xff" * 8:
+            found.add((in_order(fetched), without_null_bytes(bytes.fromhex(line["hex"])[24:])))
+            fetched = None
+        elif answer is not None and answer["action"] == "fetch_json_meta":
+            found.add(in_order(answer["data"]))
+        elif answer is not None and answer["action"] == "fetch" and not answer["completed"]:
+            fetched = {key: value for key, value in answer.items() if key not in ("req_id", "timing", "message_id")}
+    return found
+
+
+def messages_now(talk):
+    """What is there to be read."""
+    while (told := talk.ask("poll", blocking_time=500))["have_message"]:
+        number = told["message_id"]
+        if told["message_type"] == 2:
+            yield in_order(talk.ask("fetch_json_meta", message_id=number)["data"])
+            continue
+        while not (fetched := talk.ask("fetch", message_id=number))["completed"]:
+            talk.send(True, json.dumps({"action": "fetch_block", "args": {"req_id": 1, "message_id": number}}).encode())
+            block = talk.receive()[1][24:]
+            yield (in_order({key: value for key, value in fetched.items() if key not in ("req_id", "timing", "message_id")}),
+                   without_null_bytes(block))
+
+
+def test_recorded_changes():
+    """Everything that a consumer of a database was told: each kind of change, and the rows between them."""
+    end = "INSERT INTO tmq1.c1 VALUES (1704067200020"  # read by another connection
+    process = start()
+    try:
+        beside, talk = Talk(process.url), Talk(process.url, "/rest/tmq")
+        beside.must("conn", user="root", password="taosdata")
+        for statement in TOLD:
+            beside.must("query", sql=statement)
+        [subscription] = [json.loads(line["text"])["args"] for line in lines("tmq_topic_with_meta")[:1]]
+        talk.must("subscribe", **dict(subscription, req_id=1))
+        found = set(messages_now(talk))
+        for line in lines("tmq_topic_with_meta"):
+            if line["kind"] == "sql" and line["text"].startswith(end):
+                break
+            if line["kind"] == "sql":
+                beside.must("query", sql=line["text"])
+                found.update(messages_now(talk))
+    finally:
+        stop(process)
+    wanted = messages_until(lines("tmq_topic_with_meta"), end)
+    assert len(wanted) > 30
+    assert found == wanted
 
 
 def test_a_block_with_a_blob_ends_the_connection(url):
