@@ -13,8 +13,8 @@ static gboolean run_notify_test(CommandRun *run, GError **error)
 
     if (config == NULL || !notify_test(config, name, &answer, error))
         return FALSE;
-    output_line(run->output, "A test message was sent to %s.", name);
-    output_line(run->output, "Its answer: %s.", answer);
+    output_line(run->output, "a test message was sent to %s", name);
+    output_line(run->output, "its answer: %s", answer);
     output_json(run->output,
                 json_pack("{s:o, s:o}", "name", json_text(name), "answer", json_text(answer)));
     return TRUE;

@@ -347,10 +347,18 @@ static gboolean check_secret_files(const Config *config, GError **error)
     return TRUE;
 }
 
-/* Who may not read the system's configuration is told of it: it was most likely meant. */
+/* Who may not read the system's configuration is told of it: it was most likely meant. PostgreSQL's
+ * account may not where its packages came behind Holdfast's. */
 static void hint_at_missing(GError **error)
 {
-    if (access(CONFIG_SYSTEM_PATH, R_OK) != 0 && errno == EACCES)
+    gboolean closed = access(CONFIG_SYSTEM_PATH, R_OK) != 0 && errno == EACCES;
+
+    if (closed && g_str_equal(g_get_user_name(), "postgres"))
+        error_add_hint(error,
+                       "%s is closed to this user: let it in with: sudo adduser postgres holdfast, "
+                       "then log in again, and restart the server for its archive_command",
+                       CONFIG_SYSTEM_PATH);
+    else if (closed)
         error_add_hint(error,
                        "%s is closed to this user: run holdfast as the account of the backups "
                        "(sudo -u postgres holdfast), or make a configuration of your own: "
@@ -476,6 +484,9 @@ static const ConfigSource *find_named(const Config *config, const char *name, co
         error_set(error, ERROR_NOT_FOUND, "there is no source \"%s\" in the configuration", name);
         if (nearest != NULL)
             error_add_hint(error, "did you mean %s?", nearest);
+        else if (config->path == NULL)
+            error_add_hint(error, "beside --repository a configuration is read only where --config "
+                                  "names it");
         return NULL;
     }
     if (engine != NULL && strcmp(source->engine, engine) != 0) {

@@ -73,8 +73,10 @@ static gboolean find_target(Restoring *restoring, GError **error)
     restoring->bare.timeout = 30 * TIME_SECOND;
     restoring->bare.jobs = 2;
     restoring->work.target = &restoring->bare;
-    log_write(LOG_WARNING, "no configuration has source %s; connecting as the environment says",
-              name);
+    /* A restore into a directory asks no server. */
+    if (request->place.directory == NULL)
+        log_write(LOG_WARNING, "no configuration has source %s; connecting as the environment says",
+                  name);
     return TRUE;
 }
 

@@ -249,6 +249,7 @@ static void check_queue(const Check *check)
 {
     g_autoptr(GError) problem = NULL;
     g_autofree char *value = NULL, *failure = archiver_failure(check), *size = NULL;
+    g_autofree char *files = NULL;
     guint64 limit = check->request->source->archive_queue_max;
     guint64 count, bytes;
 
@@ -263,19 +264,19 @@ static void check_queue(const Check *check)
     count = g_ascii_strtoull(value, NULL, 10);
     bytes = count * check->segment_size;
     size = size_format(bytes);
+    files = g_strdup_printf("%" G_GUINT64_FORMAT " file%s waiting", count, count == 1 ? "" : "s");
     if (failure != NULL)
         pg_fact(&check->facts, FACT_FAILED, "archive queue",
-                "the server's log has the command's own words",
-                "%" G_GUINT64_FORMAT " files (%s) wait: %s", count, size, failure);
+                "the server's log has the command's own words", "%s (%s): %s", files, size,
+                failure);
     else if (count >= QUEUE_WARNING || (limit != 0 && bytes > limit / 2))
         pg_fact(
             &check->facts, FACT_WARNING, "archive queue",
             "archiving is slower than the server writes: try archive_async = on in the source's "
             "section",
-            "%" G_GUINT64_FORMAT " files (%s) wait", count, size);
+            "%s (%s)", files, size);
     else
-        pg_fact(&check->facts, FACT_OK, "archive queue", NULL, "%" G_GUINT64_FORMAT " files wait",
-                count);
+        pg_fact(&check->facts, FACT_OK, "archive queue", NULL, "%s", files);
 }
 
 static gboolean backup_since(const Check *check, gint64 when)

@@ -171,6 +171,7 @@ static void hint_window(const PgRoute *route, const PgPhysical *physical, const 
                    from, from_lsn, to, to_lsn, route->timeline, older != NULL ? older : "");
 }
 
+/* The WAL was read up to the target only: how far it goes is not known here. */
 static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *target,
                               GError **error)
 {
@@ -180,6 +181,8 @@ static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *ta
 
     error_set(error, ERROR_REFUSED, "%s lies before the end of the backup, which is %s (%s)", what,
               when, lsn);
+    error_add_hint(error, "holdfast wal list shows what can be reached, and holdfast list backups "
+                          "from where");
     return FALSE;
 }
 
@@ -269,11 +272,8 @@ gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
                   "the WAL that the backup itself needs, up to %s, is not in the archive", stop);
         return FALSE;
     }
-    if (lies_before(physical, target, scan)) {
-        (void)refuse_before(physical, target, error);
-        hint_window(route, physical, scan, error);
-        return FALSE;
-    }
+    if (lies_before(physical, target, scan))
+        return refuse_before(physical, target, error);
     reached = scan->found || target->to == RECOVER_LATEST || target->to == RECOVER_IMMEDIATE ||
               target->to == RECOVER_STATE;
     if (!reached)

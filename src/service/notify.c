@@ -379,6 +379,8 @@ gboolean notify_test(const Config *config, const char *name, char **ret_answer, 
         error_set(error, ERROR_NOT_FOUND, "the configuration has no [notify %s]", name);
         if (nearest != NULL)
             error_add_hint(error, "did you mean %s?", nearest);
+        else
+            error_add_hint(error, "describe it there: type, and a url or a command");
         return FALSE;
     }
     target = notify_target_new(config, name, error);

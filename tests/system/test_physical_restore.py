@@ -185,7 +185,7 @@ def test_behind_the_last_commit(history, server, restored):
 def test_unreachable_targets(history, site, restored):
     points, _ = history
     before = restored.pitr("--target-time", "2020-01-01T00:00:00Z", status=1)
-    assert "before the end of the backup" in before.err and "can be reached" in before.err
+    assert "before the end of the backup" in before.err and "wal list shows what can be reached" in before.err
     behind = restored.pitr("--target-time", "2099-01-01T00:00:00Z", status=1)
     assert "last commit" in behind.err and "can be reached" in behind.err
     assert "restore point nowhere" in restored.pitr("--target-name", "nowhere", status=1).err
@@ -664,6 +664,7 @@ def test_bare_machine(server, site, closing):
                               env=dict(os.environ, XDG_STATE_HOME=str(restored.root / "state")),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, done.stdout.decode()
+        assert b"no configuration" not in done.stdout, "a restore into a directory asks no server"
     assert {path.owner() for path in restored.data.rglob("*")} == {restored.data.parent.owner()}
     restored.start()
     assert restored.value("SELECT count(*) FROM trades") == "100"

@@ -331,6 +331,7 @@ def test_notify_test(holdfast, closing, tmp_path):
     results = [holdfast.fails(1, "notify", "test", "hook"), holdfast.fails(5, "notify", "test", "hook"),
                holdfast.fails(5, "notify", "test", "away"), holdfast.fails(1, "notify", "test", "hok")]
     assert "did you mean hook" in results[3].err
+    assert "type" in holdfast.fails(1, "notify", "test", "elsewhere-and-far").err
     assert not any("hidden" in result.err + result.out for result in results)
     secret.chmod(0o644)
     assert "chmod" in holdfast.run("notify", "test", "hook").err

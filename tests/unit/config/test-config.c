@@ -245,6 +245,17 @@ static void test_find_source(void)
     g_assert_true(error_is(error, ERROR_USAGE));
 }
 
+/* --repository alone: the sources of a configuration that is there are not known. */
+static void test_find_source_bare(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = config_new_bare("/srv/backup");
+
+    g_assert_null(config_find_source(config, "market", "postgresql", NULL, &error));
+    g_assert_true(error_is(error, ERROR_NOT_FOUND));
+    g_assert_nonnull(strstr(error_hint(error), "--config"));
+}
+
 static void test_template(void)
 {
     g_autoptr(GError) error = NULL;
@@ -301,6 +312,7 @@ int main(int argc, char **argv)
     g_test_add_func("/config/table", test_table);
     g_test_add_func("/config/list", test_list);
     g_test_add_func("/config/find-source", test_find_source);
+    g_test_add_func("/config/find-source-bare", test_find_source_bare);
     g_test_add_func("/config/template", test_template);
     g_test_add_func("/config/file", test_file);
     return g_test_run();
