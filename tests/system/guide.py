@@ -209,7 +209,7 @@ class Sandbox:
         text = text.replace("/etc/holdfast", str(self.config.parent)).replace("/var/run/postgresql", str(self.cluster.root))
         text = text.replace("/var/lib/postgresql/15/main", str(self.cluster.data)).replace("/etc/postgresql/15/main", str(self.cluster.etc))
         text = text.replace("/var/lib/postgresql/", f"{self.home}/").replace("/usr/lib/postgresql/15/bin", str(self.cluster.bin))
-        text = text.replace("install -d -o postgres", "install -d")
+        text = text.replace("install -d -o postgres", "install -d").replace("chown -R postgres:", 'chown -R "$(id -un)":')
         text = re.sub(r"(?<![\w.-])/(srv|mnt)/", rf"{self.directory}/\1/", text)
         return text.replace("'holdfast wal push %p", f"'{PROGRAM} wal push %p --config {self.config}")
 
@@ -248,7 +248,8 @@ class Sandbox:
 
     def start(self, what):
         """What a page takes for granted: "physical", "logical" or "tdengine": the configuration of that first backup, and
-        the backup; "configured": the first of these without a backup."""
+        the backup, behind a physical one the logical that the same page makes; "configured": the first of these without a
+        backup."""
         if what is None:
             return
         kind = "physical" if what == "configured" else what
@@ -259,6 +260,8 @@ class Sandbox:
             self.cluster.set("archive_command", f"{PROGRAM} wal push %p --config {self.config}")
         if what != "configured":
             self.ok(f"holdfast backup {'tdengine' if kind == 'tdengine' else 'postgresql'} full\n")
+        if what == "physical":
+            self.ok("holdfast backup postgresql full --method logical\n")
 
     def remove(self):
         """A service that the page has started ends; so does a server."""
