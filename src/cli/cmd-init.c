@@ -220,7 +220,7 @@ static gboolean make_repository(Setup *setup, GError **error)
 
     if (!check_key(setup, error) || !make_directory(setup, error))
         return FALSE;
-    store = store_open_posix(setup->repository_path, error);
+    store = operation_open_store(setup->repository_path, error);
     if (store == NULL)
         return FALSE;
     repository = repository_open(store, &problem);

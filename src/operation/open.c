@@ -87,6 +87,11 @@ static gboolean check_encrypted(const Config *config, const Repository *reposito
     return FALSE;
 }
 
+Store *operation_open_store(const char *location, GError **error)
+{
+    return store_open_posix(location, error);
+}
+
 static Repository *open_repository(const Config *config, gboolean cached, GError **error)
 {
     g_autoptr(Repository) repository = NULL;
@@ -96,7 +101,7 @@ static Repository *open_repository(const Config *config, gboolean cached, GError
 
     if (!operation_check_config(config, error))
         return NULL;
-    store = store_open_posix(config_repository_path(config), error);
+    store = operation_open_store(config_repository_path(config), error);
     if (store == NULL)
         return NULL;
     repository = repository_open(store, error);

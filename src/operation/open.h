@@ -11,6 +11,10 @@
 /* Whether the configuration says all that an operation needs of a repository. ERROR_CONFIG. */
 gboolean operation_check_config(const Config *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The store at the location of a repository, which today is a path. What kinds of stores there are
+ * is known here only. */
+Store *operation_open_store(const char *location, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The repository that the configuration names. An encrypted one is opened without its key, which is
  * derived from the configuration's when it is wanted: see repository_unlock(). ERROR_CONFIG when
  * the configuration promises an encrypted repository, and it is not. */

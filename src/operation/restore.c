@@ -185,7 +185,7 @@ static gboolean find_wal_get(Restoring *restoring, GError **error)
     const Config *config = restoring->context->config;
     g_autoptr(GStrvBuilder) words = g_strv_builder_new();
     g_autofree char *program = process_own_command();
-    g_autofree char *file = NULL, *repository = NULL;
+    g_autofree char *file = NULL;
 
     if (program == NULL) {
         error_set(error, ERROR_INTERNAL, "the path of this program is not known");
@@ -196,10 +196,8 @@ static gboolean find_wal_get(Restoring *restoring, GError **error)
         file = g_canonicalize_filename(config_path(config), NULL);
         g_strv_builder_add_many(words, "--config", file, NULL);
     }
-    if (config_repository_replaced(config)) {
-        repository = g_canonicalize_filename(config_repository_path(config), NULL);
-        g_strv_builder_add_many(words, "--repository", repository, NULL);
-    }
+    if (config_repository_replaced(config))
+        g_strv_builder_add_many(words, "--repository", config_repository_path(config), NULL);
     /* The form is no secret: it says where the key is. */
     if (config_key_replaced(config))
         g_strv_builder_add_many(words, "--key", config_get(config, "repository", "key"), NULL);
