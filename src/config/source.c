@@ -110,7 +110,7 @@ ConfigSource *config_source_build(const Config *config, const char *name)
     source->rpo = get_duration(&section, "rpo");
     if (g_str_equal(source->engine, "tdengine"))
         build_tdengine(source, &section);
-    else
+    else if (g_str_equal(source->engine, "postgresql"))
         build_postgresql(source, &section);
     return source;
 }

@@ -157,8 +157,9 @@ static gboolean settle_base(OperationContext *context, const BackupRequest *requ
     if (settled->type != BACKUP_INCREMENTAL)
         return TRUE;
     if (settled->engine->base_fits == NULL || g_strcmp0(settled->method, "logical") == 0) {
-        error_set(error, ERROR_UNSUPPORTED, "there are no incremental backups by method %s",
-                  settled->method);
+        error_set(error, ERROR_UNSUPPORTED, "there are no incremental backups of %s%s",
+                  settled->method != NULL ? "method " : settled->engine->name,
+                  settled->method != NULL ? settled->method : "");
         error_add_hint(error, "make a full");
         return FALSE;
     }

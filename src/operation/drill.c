@@ -41,8 +41,12 @@ static gboolean settle(OperationContext *context, const DrillRequest *request,
 
     if (engine == NULL)
         return FALSE;
-    if (engine->drill == NULL || (request->recovery != NULL && engine->choose == NULL &&
-                                  request->recovery->to != RECOVER_STATE)) {
+    if (engine->drill == NULL) {
+        error_set(error, ERROR_UNSUPPORTED, "there are no drills of %s", source->engine);
+        return FALSE;
+    }
+    if (request->recovery != NULL && engine->choose == NULL &&
+        request->recovery->to != RECOVER_STATE) {
         error_set(error, ERROR_UNSUPPORTED, "there are no drills to a point in time of %s",
                   source->engine);
         error_add_hint(error, "name a backup with --backup-id");
