@@ -9,6 +9,7 @@
 #include "operation/backup.h"
 #include "operation/cleanup.h"
 #include "operation/delete.h"
+#include "operation/drill.h"
 #include "operation/pin.h"
 #include "operation/restore.h"
 #include "operation/verify.h"
@@ -458,6 +459,28 @@ static void test_restore_fails(Fixture *fixture, gconstpointer data)
 
 /* --- The rest --------------------------------------------------------------------------------- */
 
+/* Members that an engine may leave out: the user is told of the engine, not of NULL. */
+static void test_engine_without(Fixture *fixture, gconstpointer data)
+{
+    const BackupRequest increment = {.engine = "postgresql",
+                                     .source = "market",
+                                     .type = BACKUP_INCREMENTAL,
+                                     .method = "physical"};
+    const DrillRequest drill = {.source = "market"};
+    g_autoptr(Manifest) manifest = NULL;
+    RestoreReport report;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(operation_backup(fixture->context, &increment, NULL, NULL, &manifest, &error));
+    g_assert_true(error_is(error, ERROR_UNSUPPORTED));
+    g_assert_nonnull(strstr(error->message, "incremental backups of method physical"));
+    g_clear_error(&error);
+    g_assert_false(operation_drill(fixture->context, &drill, NULL, NULL, &report, &error));
+    g_assert_true(error_is(error, ERROR_UNSUPPORTED));
+    g_assert_nonnull(strstr(error->message, "no drills of postgresql"));
+    restore_report_clear(&report);
+}
+
 static void test_resolve(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(Manifest) first = need_backup(fixture);
@@ -507,6 +530,7 @@ int main(int argc, char **argv)
     ADD("pin", test_pin);
     ADD("restore", test_restore);
     ADD("restore-fails", test_restore_fails);
+    ADD("engine-without", test_engine_without);
     ADD("resolve", test_resolve);
     ADD("config", test_config);
     return g_test_run();
