@@ -300,7 +300,7 @@ static gboolean reach_target(PgPhysicalPlan *plan, GError **error)
 
     if (!pg_route_find(&plan->archive, plan->inventory, plan->physical, timeline, &plan->route,
                        error) ||
-        !pg_target_scan(&plan->archive, plan->route, plan->physical, request->recovery, 0,
+        !pg_target_find(&plan->archive, plan->route, plan->physical, request->recovery, TRUE,
                         request->progress, request->cancellable, &plan->scan, error) ||
         !pg_target_check(plan->route, plan->physical, request->recovery, plan->scan,
                          running_server(plan), request->cancellable, error))

@@ -113,9 +113,11 @@ static gboolean understand(const PgPhysical *physical, const EngineTarget *targe
     return TRUE;
 }
 
-gboolean pg_target_scan(const WalArchive *archive, const PgRoute *route, const PgPhysical *physical,
-                        const EngineTarget *target, guint from, Progress *progress,
-                        GCancellable *cancellable, PgTargetScan **ret_scan, GError **error)
+/* Reads the route's WAL from segment index `from` on until the target or the end. */
+static gboolean scan_from(const WalArchive *archive, const PgRoute *route,
+                          const PgPhysical *physical, const EngineTarget *target, guint from,
+                          Progress *progress, GCancellable *cancellable, PgTargetScan **ret_scan,
+                          GError **error)
 {
     g_autoptr(PgTargetScan) scan = g_new0(PgTargetScan, 1);
     Search search = {.scan = scan};
@@ -149,6 +151,73 @@ gboolean pg_target_scan(const WalArchive *archive, const PgRoute *route, const P
     return TRUE;
 }
 
+/* `scan` may be NULL: the WAL has not been read. */
+static gboolean lies_before(const PgPhysical *physical, const EngineTarget *target,
+                            const PgTargetScan *scan)
+{
+    PgLsn lsn;
+
+    if (target->to == RECOVER_TIME)
+        return target->time < physical->stop_time;
+    if (target->to == RECOVER_LSN)
+        return pg_lsn_parse(target->value, &lsn, NULL) && lsn < physical->stop;
+    if (target->to == RECOVER_XID || target->to == RECOVER_NAME)
+        return scan != NULL && scan->found && scan->lsn < physical->stop;
+    return FALSE;
+}
+
+/* As much of the WAL, from its end, as tells whether the target is there: a time needs the last
+ * commit only. */
+static gboolean scan_end(const WalArchive *archive, const PgRoute *route,
+                         const PgPhysical *physical, const EngineTarget *target,
+                         GCancellable *cancellable, PgTargetScan **ret_scan, GError **error)
+{
+    guint total = route->segments->len, step = 2;
+
+    for (;; step *= 2) {
+        g_autoptr(PgTargetScan) scan = NULL;
+        guint from = total > step ? total - step : 0;
+
+        if (!scan_from(archive, route, physical, target, from, NULL, cancellable, &scan, error))
+            return FALSE;
+        if (from == 0 || scan->found || scan->last_commit > 0) {
+            *ret_scan = g_steal_pointer(&scan);
+            return TRUE;
+        }
+    }
+}
+
+/* What lies before the backup is refused: how far the WAL goes is all that is left to be told. */
+static gboolean look_behind(const WalArchive *archive, const PgRoute *route,
+                            const PgPhysical *physical, GCancellable *cancellable,
+                            PgTargetScan **ret_scan, GError **error)
+{
+    static const EngineTarget latest = {.to = RECOVER_LATEST};
+
+    if (!scan_end(archive, route, physical, &latest, cancellable, ret_scan, error))
+        return FALSE;
+    (*ret_scan)->before = TRUE;
+    return TRUE;
+}
+
+gboolean pg_target_find(const WalArchive *archive, const PgRoute *route, const PgPhysical *physical,
+                        const EngineTarget *target, gboolean whole, Progress *progress,
+                        GCancellable *cancellable, PgTargetScan **ret_scan, GError **error)
+{
+    g_autoptr(PgTargetScan) scan = NULL;
+
+    whole = whole || target->to == RECOVER_XID || target->to == RECOVER_NAME;
+    if (!lies_before(physical, target, NULL) &&
+        !(whole
+              ? scan_from(archive, route, physical, target, 0, progress, cancellable, &scan, error)
+              : scan_end(archive, route, physical, target, cancellable, &scan, error)))
+        return FALSE;
+    if (lies_before(physical, target, scan))
+        return look_behind(archive, route, physical, cancellable, ret_scan, error);
+    *ret_scan = g_steal_pointer(&scan);
+    return TRUE;
+}
+
 /* --- is it within reach? ---------------------------------------------------------------------- */
 
 static void hint_window(const PgRoute *route, const PgPhysical *physical, const PgTargetScan *scan,
@@ -171,7 +240,6 @@ static void hint_window(const PgRoute *route, const PgPhysical *physical, const 
                    from, from_lsn, to, to_lsn, route->timeline, older != NULL ? older : "");
 }
 
-/* The WAL was read up to the target only: how far it goes is not known here. */
 static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *target,
                               GError **error)
 {
@@ -181,8 +249,6 @@ static gboolean refuse_before(const PgPhysical *physical, const EngineTarget *ta
 
     error_set(error, ERROR_REFUSED, "%s lies before the end of the backup, which is %s (%s)", what,
               when, lsn);
-    error_add_hint(error, "holdfast wal list shows what can be reached, and holdfast list backups "
-                          "from where");
     return FALSE;
 }
 
@@ -244,20 +310,6 @@ static gboolean is_latest(const PgRoute *route, const PgPhysical *physical,
            is_all_archived(route, physical, target, server, cancellable);
 }
 
-static gboolean lies_before(const PgPhysical *physical, const EngineTarget *target,
-                            const PgTargetScan *scan)
-{
-    PgLsn lsn;
-
-    if (target->to == RECOVER_TIME)
-        return target->time < physical->stop_time;
-    if (target->to == RECOVER_LSN)
-        return pg_lsn_parse(target->value, &lsn, NULL) && lsn < physical->stop;
-    if (target->to == RECOVER_XID || target->to == RECOVER_NAME)
-        return scan->found && scan->lsn < physical->stop;
-    return FALSE;
-}
-
 gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
                          const EngineTarget *target, PgTargetScan *scan, const ConfigSource *server,
                          GCancellable *cancellable, GError **error)
@@ -272,8 +324,11 @@ gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
                   "the WAL that the backup itself needs, up to %s, is not in the archive", stop);
         return FALSE;
     }
-    if (lies_before(physical, target, scan))
-        return refuse_before(physical, target, error);
+    if (scan->before) {
+        (void)refuse_before(physical, target, error);
+        hint_window(route, physical, scan, error);
+        return FALSE;
+    }
     reached = scan->found || target->to == RECOVER_LATEST || target->to == RECOVER_IMMEDIATE ||
               target->to == RECOVER_STATE;
     if (!reached)
@@ -312,31 +367,6 @@ gboolean pg_target_inventory(Repository *repository, const char *source, guint64
     return FALSE;
 }
 
-/* How much of the WAL has to be read to tell whether the target is there: a time needs the last
- * commit only. */
-static gboolean scan_enough(const WalArchive *archive, const PgRoute *route,
-                            const PgPhysical *physical, const EngineTarget *target,
-                            GCancellable *cancellable, PgTargetScan **ret_scan, GError **error)
-{
-    guint total = route->segments->len, step = 2;
-
-    if (target->to == RECOVER_XID || target->to == RECOVER_NAME)
-        return pg_target_scan(archive, route, physical, target, 0, NULL, cancellable, ret_scan,
-                              error);
-    for (;; step *= 2) {
-        g_autoptr(PgTargetScan) scan = NULL;
-        guint from = total > step ? total - step : 0;
-
-        if (!pg_target_scan(archive, route, physical, target, from, NULL, cancellable, &scan,
-                            error))
-            return FALSE;
-        if (from == 0 || scan->found || scan->last_commit > 0) {
-            *ret_scan = g_steal_pointer(&scan);
-            return TRUE;
-        }
-    }
-}
-
 static gboolean try_backup(Backup *backup, const ConfigSource *source, const EngineTarget *target,
                            GCancellable *cancellable, GError **error)
 {
@@ -354,7 +384,8 @@ static gboolean try_backup(Backup *backup, const ConfigSource *source, const Eng
     return pg_target_inventory(archive.repository, name, archive.system_identifier, &inventory,
                                error) &&
            pg_route_find(&archive, inventory, physical, target->timeline, &route, error) &&
-           scan_enough(&archive, route, physical, target, cancellable, &scan, error) &&
+           pg_target_find(&archive, route, physical, target, FALSE, NULL, cancellable, &scan,
+                          error) &&
            pg_target_check(route, physical, target, scan, source, cancellable, error);
 }
 

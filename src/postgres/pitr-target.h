@@ -49,9 +49,10 @@ typedef struct {
 } PgCreatedTablespace;
 
 typedef struct {
-    gboolean found; /* the target is in this WAL */
-    PgLsn lsn;      /* where: */
-    gint64 time;    /* of the target's record; 0 where it has none */
+    gboolean before; /* the target lies before the backup's end; what was read is the WAL's end */
+    gboolean found;  /* the target is in this WAL */
+    PgLsn lsn;       /* where: */
+    gint64 time;     /* of the target's record; 0 where it has none */
     gboolean
         latest; /* it is not, but what is there is the target's state: recovery stops at the last record */
     PgLsn last_record;      /* start of the last record that was looked at; 0: none */
@@ -63,9 +64,10 @@ typedef struct {
 void pg_target_scan_free(PgTargetScan *scan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgTargetScan, pg_target_scan_free)
 
-/* Reads the route's WAL from segment index `from` on until the target or the end. */
-gboolean pg_target_scan(const WalArchive *archive, const PgRoute *route, const PgPhysical *physical,
-                        const EngineTarget *target, guint from, Progress *progress,
+/* Reads the route's WAL until the target or the end: where `whole`, from its start on; else no more
+ * than tells whether the target is there. */
+gboolean pg_target_find(const WalArchive *archive, const PgRoute *route, const PgPhysical *physical,
+                        const EngineTarget *target, gboolean whole, Progress *progress,
                         GCancellable *cancellable, PgTargetScan **ret_scan,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
