@@ -44,7 +44,7 @@ static void append_windows(GString *sql, const TdStretch *stretch, TdPrecision p
     g_string_append_c(sql, ')');
 }
 
-static char *make_question(const TdTable *table, TdPrecision precision, const TdStretch *stretch)
+char *td_sums_question(const TdTable *table, TdPrecision precision, const TdStretch *stretch)
 {
     g_autofree char *time = td_quote_name(((TdField *)g_ptr_array_index(table->columns, 0))->name);
     g_autoptr(GString) sql = g_string_new("SELECT ");
@@ -202,7 +202,7 @@ gboolean td_sums_ask(TdClient *client, const TdTable *table, TdPrecision precisi
                      const TdStretch *stretch, GArray *sums, GCancellable *cancellable,
                      GError **error)
 {
-    g_autofree char *sql = make_question(table, precision, stretch);
+    g_autofree char *sql = td_sums_question(table, precision, stretch);
     g_autofree TdSums *steps = g_new0(TdSums, stretch->steps);
     g_autoptr(GError) problem = NULL;
     g_autoptr(TdResult) result = td_client_query(client, sql, cancellable, &problem);

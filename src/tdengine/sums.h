@@ -36,6 +36,10 @@ typedef struct {
     TdFingerprint sums; /* of the whole answer, under the backup's key */
 } TdSums;
 
+/* The question for a stretch, as SQL: one row, or where steps are told apart one for each of them that
+ * has rows, its beginning first. Free with g_free(). */
+char *td_sums_question(const TdTable *table, TdPrecision precision, const TdStretch *stretch);
+
 /* Asks for a stretch, and appends a TdSums for each of its steps, rising. Where the server does not
  * answer such a question, nothing is `known`. An error where the table is gone, or the server cannot
  * be reached. */
