@@ -80,6 +80,15 @@ RunFile *run_file_acquire(const char *path, const char *content, GError **error)
     return run;
 }
 
+void run_file_abandon(RunFile *run)
+{
+    if (run == NULL)
+        return;
+    file_close_fd(&run->fd);
+    g_free(run->path);
+    g_free(run);
+}
+
 void run_file_release(RunFile *run)
 {
     if (run == NULL)
@@ -87,9 +96,7 @@ void run_file_release(RunFile *run)
     /* Removed while it is still locked: who opened it in between finds that it lost its name. */
     if (is_in_place(run->fd, run->path))
         unlink(run->path);
-    file_close_fd(&run->fd);
-    g_free(run->path);
-    g_free(run);
+    run_file_abandon(run);
 }
 
 gboolean run_file_update(RunFile *run, const char *content, GError **error)

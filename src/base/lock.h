@@ -21,6 +21,10 @@ RunFile *run_file_acquire(const char *path, const char *content,
 void run_file_release(RunFile *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunFile, run_file_release)
 
+/* Frees, and leaves the file with its content, unlocked: as if the process had been killed. NULL is
+ * fine. */
+void run_file_abandon(RunFile *run);
+
 /* Puts another content (at most 4 KiB are ever read) in the place of the one before. A reader may
  * see a mixture of both: it reads again a moment later. */
 gboolean run_file_update(RunFile *run, const char *content,

@@ -104,11 +104,16 @@ const char *document_checksum_state(const json_t *document)
 json_t *document_get_checked(Store *store, const char *name, gsize limit, GError **error)
 {
     g_autoptr(json_t) document = document_get(store, name, limit, error);
+    const char *state;
 
     if (document == NULL)
         return NULL;
-    if (strcmp(document_checksum_state(document), "good") == 0)
+    state = document_checksum_state(document);
+    if (strcmp(state, "good") == 0)
         return g_steal_pointer(&document);
-    error_set(error, ERROR_DAMAGED, "%s does not agree with the checksum that it carries", name);
+    error_set(error, ERROR_DAMAGED,
+              strcmp(state, "none") == 0 ? "%s carries no checksum"
+                                         : "%s does not agree with the checksum that it carries",
+              name);
     return NULL;
 }

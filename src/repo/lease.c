@@ -338,24 +338,10 @@ Lease *lease_acquire(Repository *repository, const LeaseRequest *request, GError
 
 /* Where the lease stays in the store, the run file stays too, free: so others on this machine see
  * at once that the lease is dead, instead of waiting for its expiry. */
-static void leave_behind(Lease *lease)
-{
-    g_autofree char *path = g_strdup(run_file_path(lease->run));
-    g_autoptr(GError) error = NULL;
-
-    run_file_release(g_steal_pointer(&lease->run));
-    if (!file_replace(path, lease->id, strlen(lease->id), 0600, &error)) {
-        g_autofree char *text = error_text(error);
-
-        log_write(LOG_WARNING, "lease %s ends only when it expires: %s", lease->id, text);
-    }
-}
-
 static void end_objects(Lease *lease)
 {
-    if (remove_objects_before(lease, lease->next) || remove_objects_before(lease, lease->next))
-        return;
-    leave_behind(lease);
+    if (!remove_objects_before(lease, lease->next) && !remove_objects_before(lease, lease->next))
+        run_file_abandon(g_steal_pointer(&lease->run));
 }
 
 void lease_release(Lease *lease)

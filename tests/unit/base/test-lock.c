@@ -67,6 +67,11 @@ static void test_life(Fixture *fixture, gconstpointer data)
     run_file_release(run);
     assert_state(fixture->path, RUN_FILE_MISSING, NULL);
     run_file_release(NULL);
+
+    /* Given up, the file stays with what it said, and is free. */
+    run = run_file_acquire(fixture->path, "left", &error);
+    run_file_abandon(run);
+    assert_state(fixture->path, RUN_FILE_DEAD, "left");
 }
 
 static void test_dead(Fixture *fixture, gconstpointer data)
