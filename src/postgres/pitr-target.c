@@ -324,7 +324,7 @@ gboolean pg_target_check(const PgRoute *route, const PgPhysical *physical,
                   "the WAL that the backup itself needs, up to %s, is not in the archive", stop);
         return FALSE;
     }
-    if (scan->before) {
+    if (scan->before || lies_before(physical, target, scan)) {
         (void)refuse_before(physical, target, error);
         hint_window(route, physical, scan, error);
         return FALSE;

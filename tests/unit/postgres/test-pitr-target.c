@@ -139,6 +139,9 @@ static void test_window(void)
     g_autoptr(PgTargetScan) scan = scan_new();
 
     check(&target, scan, "before the end of the backup", FALSE);
+    scan->before = TRUE;
+    check(&(EngineTarget){.to = RECOVER_NAME, .value = "early"}, scan, "before the end", FALSE);
+    scan->before = FALSE;
     target.time = 2001 * TIME_SECOND;
     check(&target, scan, "last commit", FALSE);
     /* Nothing comes behind the very last commit: the state is the latest, and nothing tells the
