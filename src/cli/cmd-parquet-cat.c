@@ -17,7 +17,7 @@ static struct {
     gint64 limit;
     char **columns;
     gboolean csv;
-} options = {.limit = -1};
+} options = {.limit = G_MAXINT64};
 
 /* The columns that were asked for: all without a word about it. */
 static gboolean choose_columns(const ParquetSchema *schema, char **names, GArray *chosen,
@@ -66,10 +66,11 @@ static void append_json_string(GString *line, const char *text, gsize length)
 {
     g_string_append_c(line, '"');
     for (gsize at = 0; at < length; at++) {
-        g_autofree char *piece = g_strndup(text + at, length - at);
+        gsize there = strnlen(text + at, length - at);
+        g_autofree char *piece = g_strndup(text + at, there);
 
         append_json_text(line, piece);
-        at += strlen(piece);
+        at += there;
         if (at < length)
             g_string_append(line, "\\u0000");
     }
@@ -156,7 +157,7 @@ static gboolean print_rows(CommandRun *run, const ParquetReader *reader, const G
     g_autoptr(GString) line = g_string_new(NULL);
     g_autoptr(GString) scratch = g_string_new(NULL);
     gboolean json = output_is_json(run->output);
-    guint64 left = options.limit < 0 ? G_MAXUINT64 : (guint64)options.limit;
+    guint64 left = (guint64)options.limit;
     ParquetBatch batch = {.rows = 1};
 
     if (scan == NULL)
@@ -186,6 +187,11 @@ static gboolean run_parquet_cat(CommandRun *run, GError **error)
 
     if (options.csv && output_is_json(run->output)) {
         error_set(error, ERROR_USAGE, "--csv and --json exclude each other");
+        return FALSE;
+    }
+    if (options.limit < 0) {
+        error_set(error, ERROR_USAGE, "--limit: %" G_GINT64_FORMAT " is no number of rows",
+                  options.limit);
         return FALSE;
     }
     if (!words_split("--columns", options.columns, &names, error))

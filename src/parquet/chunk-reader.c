@@ -36,6 +36,7 @@ struct ChunkReader {
     guint64 at;         /* the next page's header */
     guint64 next_row;   /* its first row */
     guint page_number;  /* for errors */
+    guint64 page_at;    /* the page's header, likewise */
     gboolean has_dictionary;
     gsize dictionary_entries;
     ValueRun dictionary;
@@ -512,6 +513,12 @@ static gsize rows_of_strings(const ChunkReader *reader, gsize from, gsize rows)
     return rows;
 }
 
+static void add_place(const ChunkReader *reader, guint64 at, GError **error)
+{
+    g_prefix_error(error, "%s: column %s, page %u at byte %" G_GUINT64_FORMAT ": ",
+                   reader->source->name, reader->column->name, reader->page_number, at);
+}
+
 gboolean chunk_reader_seek(ChunkReader *reader, guint64 row, gsize rows, gsize *ret_rows,
                            GError **error)
 {
@@ -523,10 +530,10 @@ gboolean chunk_reader_seek(ChunkReader *reader, guint64 row, gsize rows, gsize *
         jump(reader, row);
         at = reader->at;
         if (!next_page(reader, row, error)) {
-            g_prefix_error(error, "%s: column %s, page %u at byte %" G_GUINT64_FORMAT ": ",
-                           reader->source->name, reader->column->name, reader->page_number, at);
+            add_place(reader, at, error);
             return FALSE;
         }
+        reader->page_at = at;
     }
     reader->row = row;
     from = (gsize)(row - reader->page.first_row);
@@ -597,21 +604,30 @@ static gboolean get_validity(ChunkReader *reader, gsize from, gsize rows, Parque
     return TRUE;
 }
 
+static gboolean get(ChunkReader *reader, gsize from, gsize rows, ParquetArray *array,
+                    GError **error)
+{
+    if (!get_validity(reader, from, rows, array, error))
+        return FALSE;
+    if (reader->run.width > 0) {
+        array->values = reader->values + from * reader->run.width;
+    } else if (reader->page.lookup) {
+        return look_up(reader, from, rows, array, error);
+    } else {
+        array->offsets = reader->offsets + from;
+        array->bytes = reader->run.strings.bytes.data;
+    }
+    return TRUE;
+}
+
 gboolean chunk_reader_get(ChunkReader *reader, gsize rows, ParquetArray *ret_array, GError **error)
 {
     gsize from = (gsize)(reader->row - reader->page.first_row);
     ParquetArray array = {0};
 
-    if (!get_validity(reader, from, rows, &array, error))
+    if (!get(reader, from, rows, &array, error)) {
+        add_place(reader, reader->page_at, error);
         return FALSE;
-    if (reader->run.width > 0) {
-        array.values = reader->values + from * reader->run.width;
-    } else if (reader->page.lookup) {
-        if (!look_up(reader, from, rows, &array, error))
-            return FALSE;
-    } else {
-        array.offsets = reader->offsets + from;
-        array.bytes = reader->run.strings.bytes.data;
     }
     *ret_array = array;
     return TRUE;

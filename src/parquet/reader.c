@@ -60,9 +60,10 @@ void parquet_reader_limits_init(ParquetReaderLimits *limits)
 static gboolean read_range(const ParquetReader *reader, guint64 offset, gsize length,
                            guint8 **ret_bytes, GError **error)
 {
-    g_autofree guint8 *bytes = g_try_malloc(MAX(length, 1));
+    g_autofree guint8 *bytes =
+        length <= reader->limits.footer_bytes ? g_try_malloc(MAX(length, 1)) : NULL;
 
-    if (length > reader->limits.footer_bytes || bytes == NULL) {
+    if (bytes == NULL) {
         error_set(error, ERROR_LIMIT,
                   "%s: metadata of %" G_GSIZE_FORMAT
                   " bytes is above the limit of %" G_GSIZE_FORMAT,

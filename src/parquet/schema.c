@@ -14,6 +14,10 @@ struct ParquetSchema {
     GHashTable *by_name; /* name -> index */
 };
 
+/* Of the largest decimal: the format has no end, and a scale of millions would print as many zeros
+ * for a single value. Other implementations stop at 16 or 32. */
+#define DECIMAL_BYTES 64
+
 /* Decimal digits that fit a signed integer of so many bytes, for the sizes that are written. */
 static gint digits_of_bytes(gsize bytes)
 {
@@ -59,10 +63,10 @@ static gboolean decimal_fits(const ParquetColumn *column)
         most = 18;
         break;
     case PARQUET_FIXED:
-        most = digits_of_bytes(column->length);
+        most = digits_of_bytes(MIN(column->length, DECIMAL_BYTES));
         break;
     case PARQUET_BYTE_ARRAY:
-        most = G_MAXINT;
+        most = digits_of_bytes(DECIMAL_BYTES);
         break;
     default:
         return FALSE;

@@ -53,6 +53,12 @@ def test_cat_csv():
     assert rows == [["int32", "utf8"], ["", ""], ["829348951", "name-31é"], ["1658697902", "name-62é"]]
 
 
+def test_cat_refuses_what_is_no_number_of_rows():
+    refused = run("cat", ARROW, "--limit", "-5")
+    assert refused.returncode == 2 and "--limit: -5" in refused.stderr and refused.stdout == ""
+    assert run("cat", ARROW, "--limit", "0", "--json").stdout == ""
+
+
 def test_every_file_of_the_corpus_is_read():
     for path in sorted(FILES.glob("*.parquet")):
         result = run("cat", path, "--json")

@@ -35,6 +35,16 @@ static void test_schema(void)
          .logical = PARQUET_DECIMAL,
          .precision = 3,
          .scale = 4},
+        {.name = "x",
+         .type = PARQUET_BYTE_ARRAY,
+         .logical = PARQUET_DECIMAL,
+         .precision = 20000000,
+         .scale = 20000000},
+        {.name = "x",
+         .type = PARQUET_FIXED,
+         .length = 1 << 20,
+         .logical = PARQUET_DECIMAL,
+         .precision = 154},
         {.name = "taken", .type = PARQUET_INT64},
     };
     const ParquetColumn taken = {.name = "taken", .type = PARQUET_BOOLEAN};
