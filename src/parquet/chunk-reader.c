@@ -35,8 +35,9 @@ struct ChunkReader {
     guint64 start, end; /* of the chunk in the file */
     guint64 at;         /* the next page's header */
     guint64 next_row;   /* its first row */
-    guint page_number;  /* for errors */
-    guint64 page_at;    /* the page's header, likewise */
+    guint next_page;    /* its number among the chunk's data pages, from 0; for errors */
+    guint page_number;  /* that of the page which was read last, */
+    guint64 page_at;    /* and where it begins */
     gboolean has_dictionary;
     gsize dictionary_entries;
     ValueRun dictionary;
@@ -101,7 +102,7 @@ void chunk_reader_begin(ChunkReader *reader, const ParquetChunk *chunk,
     reader->end = reader->start + (guint64)chunk->stored_bytes;
     reader->at = reader->start;
     reader->next_row = 0;
-    reader->page_number = 0;
+    reader->next_page = 0;
     reader->has_dictionary = FALSE;
     reader->page = (Page){0};
     reader->window_length = 0;
@@ -447,7 +448,7 @@ static gboolean next_page(ChunkReader *reader, guint64 row, GError **error)
         return FALSE;
     reader->at += length + (gsize)header.stored_bytes;
     reader->next_row += rows;
-    reader->page_number++;
+    reader->next_page += is_data(&header);
     return TRUE;
 }
 
@@ -486,7 +487,7 @@ static void jump(ChunkReader *reader, guint64 row)
         return;
     reader->at = (guint64)page->offset;
     reader->next_row = (guint64)page->first_row;
-    reader->page_number = number;
+    reader->next_page = number;
 }
 
 static gboolean holds(const Page *page, guint64 row)
@@ -494,8 +495,8 @@ static gboolean holds(const Page *page, guint64 row)
     return page->rows > 0 && row >= page->first_row && row - page->first_row < page->rows;
 }
 
-/* Rows from `row` on whose values out of the dictionary stay within the limit: at least one. */
-static gsize rows_of_strings(const ChunkReader *reader, gsize from, gsize rows)
+/* Rows from `from` on whose values stay within the limit: at least one. */
+static gsize rows_of_lookup(const ChunkReader *reader, gsize from, gsize rows)
 {
     const guint32 *lengths = string_run_offsets(&reader->dictionary.strings);
     const guint32 *indexes =
@@ -513,10 +514,20 @@ static gsize rows_of_strings(const ChunkReader *reader, gsize from, gsize rows)
     return rows;
 }
 
-static void add_place(const ChunkReader *reader, guint64 at, GError **error)
+static gsize rows_of_strings(const ChunkReader *reader, gsize from, gsize rows)
+{
+    const guint32 *offsets = reader->offsets + from;
+
+    while (rows > 1 && offsets[rows] - offsets[0] > reader->limits->string_bytes)
+        rows /= 2;
+    return rows;
+}
+
+static void add_place(const ChunkReader *reader, GError **error)
 {
     g_prefix_error(error, "%s: column %s, page %u at byte %" G_GUINT64_FORMAT ": ",
-                   reader->source->name, reader->column->name, reader->page_number, at);
+                   reader->source->name, reader->column->name, reader->page_number,
+                   reader->page_at);
 }
 
 gboolean chunk_reader_seek(ChunkReader *reader, guint64 row, gsize rows, gsize *ret_rows,
@@ -525,20 +536,22 @@ gboolean chunk_reader_seek(ChunkReader *reader, guint64 row, gsize rows, gsize *
     gsize from;
 
     while (!holds(&reader->page, row)) {
-        guint64 at;
-
         jump(reader, row);
-        at = reader->at;
+        reader->page_number = reader->next_page;
+        reader->page_at = reader->at;
         if (!next_page(reader, row, error)) {
-            add_place(reader, at, error);
+            add_place(reader, error);
             return FALSE;
         }
-        reader->page_at = at;
     }
     reader->row = row;
     from = (gsize)(row - reader->page.first_row);
     rows = MIN(rows, reader->page.rows - from);
-    *ret_rows = reader->page.lookup ? rows_of_strings(reader, from, rows) : rows;
+    if (reader->page.lookup)
+        rows = rows_of_lookup(reader, from, rows);
+    else if (reader->run.width == 0)
+        rows = rows_of_strings(reader, from, rows);
+    *ret_rows = rows;
     return TRUE;
 }
 
@@ -626,7 +639,7 @@ gboolean chunk_reader_get(ChunkReader *reader, gsize rows, ParquetArray *ret_arr
     ParquetArray array = {0};
 
     if (!get(reader, from, rows, &array, error)) {
-        add_place(reader, reader->page_at, error);
+        add_place(reader, error);
         return FALSE;
     }
     *ret_array = array;

@@ -14,7 +14,7 @@
 
 typedef struct {
     gsize page_bytes;   /* of one page, stored or plain */
-    gsize string_bytes; /* of one column in a batch, where a dictionary repeats long values */
+    gsize string_bytes; /* of one column in a batch; a single value may be larger */
     gsize read_ahead;   /* bytes read at once, where pages are smaller */
 } ChunkLimits;
 

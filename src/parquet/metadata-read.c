@@ -205,10 +205,15 @@ static gboolean add_column(ThriftReader *reader, Parser *parser, ParquetSchema *
 static void read_schema(ThriftReader *reader, const ThriftField *field, Parser *parser)
 {
     g_autoptr(ParquetSchema) schema = parquet_schema_new();
-    guint limit = MIN(parser->limits->columns, G_MAXINT32 - 1) + 1;
     ThriftField unused;
-    guint count = thrift_get_list(reader, field, THRIFT_STRUCT, limit, &unused);
+    guint count = thrift_get_list(reader, field, THRIFT_STRUCT, G_MAXUINT32, &unused);
 
+    if (count > 0 && count - 1 > parser->limits->columns) {
+        thrift_fail(reader, "%u columns are more than the limit of %u", count - 1,
+                    parser->limits->columns);
+        parser->limited = TRUE;
+        return;
+    }
     if (parser->metadata != NULL || count < 2) {
         thrift_fail(reader, "schema is double or without columns");
         return;

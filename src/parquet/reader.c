@@ -87,6 +87,7 @@ static gboolean read_footer(ParquetReader *reader, GError **error)
     ParquetMetadataLimits limits = {reader->limits.columns, reader->limits.chunks};
     guint64 size = reader->source.size;
     g_autofree guint8 *footer = NULL;
+    g_autofree char *what = NULL;
     guint8 tail[TAIL_SIZE];
     guint32 length;
 
@@ -111,7 +112,9 @@ static gboolean read_footer(ParquetReader *reader, GError **error)
     }
     if (!read_range(reader, size - TAIL_SIZE - length, length, &footer, error))
         return FALSE;
-    reader->metadata = parquet_metadata_read(footer, length, size, &limits, reader->name, error);
+    what = g_strdup_printf("%s: footer at byte %" G_GUINT64_FORMAT, reader->name,
+                           size - TAIL_SIZE - length);
+    reader->metadata = parquet_metadata_read(footer, length, size, &limits, what, error);
     return reader->metadata != NULL;
 }
 
@@ -170,8 +173,10 @@ gboolean parquet_reader_page_index(const ParquetReader *reader, guint group, gui
                                     (gsize)chunk->column_index_length, reader->source.size,
                                     info->rows, error);
     if (index == NULL) {
-        g_prefix_error(error, "%s: column %s, row group %u: ", reader->name,
-                       parquet_schema_column(reader->metadata->schema, column)->name, group);
+        g_prefix_error(error,
+                       "%s: column %s, row group %u, page index at byte %" G_GINT64_FORMAT ": ",
+                       reader->name, parquet_schema_column(reader->metadata->schema, column)->name,
+                       group, chunk->offset_index_offset);
         return FALSE;
     }
     *ret_index = index;

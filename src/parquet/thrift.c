@@ -30,7 +30,8 @@ void thrift_fail(ThriftReader *reader, const char *format, ...)
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    reader->failure = g_strdup_printf("%s at byte %" G_GSIZE_FORMAT, text, thrift_position(reader));
+    reader->failure =
+        g_strdup_printf("%s at its byte %" G_GSIZE_FORMAT, text, thrift_position(reader));
     /* Nothing more to read: whatever loop is running comes to its end. */
     reader->at = reader->end;
 }

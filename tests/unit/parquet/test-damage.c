@@ -201,11 +201,111 @@ static void test_limits(void)
     g_assert_cmpint(read_with_limits(sample, file, &limits), ==, ERROR_LIMIT);
 }
 
+/* Strings of a batch are bounded: more of them come in more batches. A single one may be larger. */
+static void test_string_limit(void)
+{
+    const ParquetColumn column = {.name = "x", .type = PARQUET_BYTE_ARRAY};
+    g_autoptr(Sample) sample = sample_new(&column, "x", SAMPLE_WILD, SAMPLE_NO_NULLS, 3000, 5);
+    g_autoptr(GByteArray) file = NULL;
+    g_autoptr(ParquetReader) reader = NULL;
+    g_autoptr(ParquetScan) scan = NULL;
+    ParquetWriterOptions options;
+    ParquetReaderLimits limits;
+    ParquetMemory memory;
+    ParquetBatch batch;
+    guint chosen = 0, batches = 0;
+    gsize done = 0;
+
+    parquet_writer_options_init(&options);
+    file = sample_write(&sample, 1, NULL, &options, 3000);
+    parquet_reader_limits_init(&limits);
+    limits.string_bytes = 1000;
+    parquet_memory_init(&memory, file->data, file->len, "limited");
+    reader = parquet_reader_open(&memory.source, &limits, NULL);
+    scan = parquet_scan_new(reader, &chosen, 1, NULL, NULL);
+    do {
+        g_assert_true(parquet_scan_next(scan, 3000, &batch, NULL));
+        if (batch.rows == 0)
+            break;
+        g_assert_true(batch.rows == 1 ||
+                      batch.arrays->offsets[batch.rows] - batch.arrays->offsets[0] <= 1000);
+        sample_assert_equal(sample, done, batch.arrays, batch.rows);
+        done += batch.rows;
+        batches++;
+    } while (batch.rows > 0);
+    g_assert_cmpuint(done, ==, 3000);
+    g_assert_cmpuint(batches, >, 10);
+}
+
+static void test_column_limit(void)
+{
+    const ParquetColumn column = {.name = "x", .type = PARQUET_INT32};
+    Sample *samples[3];
+    g_autoptr(GByteArray) file = NULL;
+    ParquetWriterOptions options;
+    ParquetReaderLimits limits;
+
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("x%u", i);
+
+        samples[i] = sample_new(&column, name, SAMPLE_FEW, SAMPLE_NO_NULLS, 10, i);
+    }
+    parquet_writer_options_init(&options);
+    file = sample_write(samples, 3, NULL, &options, 10);
+    parquet_reader_limits_init(&limits);
+    limits.columns = 3;
+    g_assert_cmpint(read_with_limits(samples[0], file, &limits), ==, ERROR_LAST);
+    limits.columns = 2;
+    g_assert_cmpint(read_with_limits(samples[0], file, &limits), ==, ERROR_LIMIT);
+    for (guint i = 0; i < 3; i++)
+        sample_free(samples[i]);
+}
+
+/* Where a page is damaged, the error names file, column, page and the byte where it begins. */
+static void test_place(void)
+{
+    const ParquetColumn column = {.name = "price", .type = PARQUET_DOUBLE};
+    g_autoptr(Sample) sample =
+        sample_new(&column, "price", SAMPLE_RISING, SAMPLE_NO_NULLS, 1000, 1);
+    ParquetEncoding encoding = PARQUET_PLAIN;
+    g_autoptr(GByteArray) file = NULL;
+    g_autoptr(ParquetReader) reader = NULL;
+    g_autoptr(ParquetPageIndex) index = NULL;
+    g_autoptr(ParquetScan) scan = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *wanted = NULL;
+    ParquetWriterOptions options;
+    ParquetMemory memory;
+    ParquetBatch batch = {.rows = 1};
+    guint chosen = 0;
+    gint64 at;
+
+    parquet_writer_options_init(&options);
+    options.page_rows = 250;
+    file = sample_write(&sample, 1, &encoding, &options, 1000);
+    parquet_memory_init(&memory, file->data, file->len, "some.parquet");
+    reader = parquet_reader_open(&memory.source, NULL, NULL);
+    g_assert_true(parquet_reader_page_index(reader, 0, 0, &index, NULL));
+    g_assert_cmpuint(index->locations->len, ==, 4);
+    at = parquet_page_location(index, 2)->offset;
+    file->data[at + parquet_page_location(index, 2)->stored_bytes - 1] ^= 1;
+    scan = parquet_scan_new(reader, &chosen, 1, NULL, NULL);
+    while (batch.rows > 0 && parquet_scan_next(scan, 1000, &batch, &error))
+        continue;
+    g_assert_true(error_is(error, ERROR_DAMAGED));
+    wanted =
+        g_strdup_printf("some.parquet: column price, page 2 at byte %" G_GINT64_FORMAT ": ", at);
+    g_assert_true(g_str_has_prefix(error->message, wanted));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/parquet/damage/every-byte-and-bit", test_damage);
     g_test_add_func("/parquet/damage/no-file", test_no_file);
     g_test_add_func("/parquet/damage/limits", test_limits);
+    g_test_add_func("/parquet/damage/string-limit", test_string_limit);
+    g_test_add_func("/parquet/damage/column-limit", test_column_limit);
+    g_test_add_func("/parquet/damage/place", test_place);
     return g_test_run();
 }

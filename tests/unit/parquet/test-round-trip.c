@@ -134,11 +134,68 @@ static void test_large_strings(void)
     }
 }
 
+/* Puts another footer under a file, with the only column in another type of the same width. */
+static void set_type(GByteArray *file, const ParquetColumn *column)
+{
+    g_autoptr(ParquetSchema) schema = parquet_schema_new();
+    g_autoptr(ParquetReader) reader = NULL;
+    g_autoptr(ParquetMetadata) metadata = NULL;
+    g_autoptr(GByteArray) footer = g_byte_array_new();
+    ParquetMemory memory;
+    ParquetRowGroup group;
+    guint32 length;
+
+    parquet_memory_init(&memory, file->data, file->len, "memory");
+    reader = parquet_reader_open(&memory.source, NULL, NULL);
+    g_assert_true(parquet_schema_add(schema, column, NULL));
+    metadata = parquet_metadata_new(schema);
+    schema = NULL;
+    metadata->rows = parquet_reader_metadata(reader)->rows;
+    metadata->version = 2;
+    metadata->created_by = g_strdup("a test");
+    group = *parquet_metadata_group(parquet_reader_metadata(reader), 0);
+    group.sorting_count = 0;
+    group.sorting = NULL;
+    group.chunks = g_memdup2(group.chunks, sizeof *group.chunks);
+    group.chunks->type = column->type;
+    group.chunks->statistics = (ParquetStatistics){.null_count = -1};
+    g_array_append_val(metadata->row_groups, group);
+    parquet_metadata_write(metadata, footer);
+    memcpy(&length, file->data + file->len - 8, sizeof length);
+    g_byte_array_set_size(file, file->len - 8 - length);
+    length = footer->len;
+    g_byte_array_append(footer, (const guint8 *)&length, sizeof length);
+    g_byte_array_append(footer, (const guint8 *)PARQUET_MAGIC, 4);
+    g_byte_array_append(file, footer->data, footer->len);
+}
+
+/* Nobody writes INT96 any more, but old files have their times in it. */
+static void test_int96(void)
+{
+    const ParquetColumn fixed = {.name = "t", .type = PARQUET_FIXED, .length = 12};
+    const ParquetColumn old = {.name = "t", .type = PARQUET_INT96, .optional = TRUE};
+    const ParquetEncoding used[] = {PARQUET_PLAIN, PARQUET_RLE_DICTIONARY};
+
+    for (guint i = 0; i < G_N_ELEMENTS(used); i++) {
+        g_autoptr(Sample) sample = sample_new(&fixed, "t", SAMPLE_WILD, SAMPLE_SOME_NULLS, 5000, 7);
+        g_autoptr(GByteArray) file = NULL;
+        ParquetWriterOptions options;
+
+        parquet_writer_options_init(&options);
+        file = sample_write(&sample, 1, &used[i], &options, 5000);
+        set_type(file, &old);
+        sample->column.type = PARQUET_INT96;
+        sample->column.length = 0;
+        sample_assert_file(&sample, 1, file, 999);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/parquet/round-trip/everything", test_everything);
     g_test_add_func("/parquet/round-trip/layouts", test_layouts);
     g_test_add_func("/parquet/round-trip/large-strings", test_large_strings);
+    g_test_add_func("/parquet/round-trip/int96", test_int96);
     return g_test_run();
 }

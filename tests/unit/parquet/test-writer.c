@@ -211,6 +211,35 @@ static void test_groups_by_bytes(void)
     sample_assert_file(&sample, 1, file, 999);
 }
 
+/* A column that was given a dictionary and turns out to have ever new values goes on without one:
+ * the chunk has pages of both kinds, and every value. */
+static void test_fallback(void)
+{
+    const ParquetColumn column = {.name = "x", .type = PARQUET_INT64};
+    g_autoptr(Sample) sample = sample_new(&column, "x", SAMPLE_WILD, SAMPLE_NO_NULLS, 20000, 3);
+    ParquetEncoding encoding = PARQUET_RLE_DICTIONARY;
+    g_autoptr(GByteArray) file = NULL;
+    g_autoptr(ParquetReader) reader = NULL;
+    const ParquetChunk *chunk;
+    ParquetWriterOptions options;
+    ParquetMemory memory;
+
+    parquet_writer_options_init(&options);
+    options.dictionary_bytes = 4096;
+    options.page_rows = 1000;
+    for (gsize i = 0; i < 5000; i++)
+        memset(sample->values->data + 8 * i, (int)(i % 10), 8);
+    file = sample_write(&sample, 1, &encoding, &options, 20000);
+    parquet_memory_init(&memory, file->data, file->len, "memory");
+    reader = parquet_reader_open(&memory.source, NULL, NULL);
+    chunk = &parquet_metadata_group(parquet_reader_metadata(reader), 0)->chunks[0];
+    g_assert_cmpint(chunk->dictionary_offset, >, 0);
+    g_assert_true((chunk->encodings & 1u << PARQUET_RLE_DICTIONARY) != 0);
+    g_assert_true((chunk->encodings & 1u << PARQUET_PLAIN) != 0);
+    g_assert_cmpint(chunk->data_offset - chunk->dictionary_offset, <=, 4096 + 200);
+    sample_assert_file(&sample, 1, file, 999);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -220,5 +249,6 @@ int main(int argc, char **argv)
     g_test_add_func("/parquet/writer/stopped", test_stopped);
     g_test_add_func("/parquet/writer/recorded", test_recorded);
     g_test_add_func("/parquet/writer/groups-by-bytes", test_groups_by_bytes);
+    g_test_add_func("/parquet/writer/fallback", test_fallback);
     return g_test_run();
 }
