@@ -5,9 +5,11 @@
  * each tick, so that nothing compresses better than a market does; a run with the same numbers makes
  * the same rows.
  *
- *   td-fill URL DATABASE TABLES ROWS [MORE]
+ *   td-fill URL DATABASE TABLES ROWS [DONE MORE]
  *
- * With MORE, so many rows are added behind the ROWS of each table that are there already.
+ * All tables tick alike: a row a step, somewhere in it, so that the ROWS of each fill the same span.
+ * With DONE and MORE, so many rows are added behind the DONE of each table that are there already:
+ * later than all of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +27,8 @@
 typedef struct {
     guint64 random; /* state of the generator */
     gint64 cents;   /* price */
-    gint64 time;    /* ms since 1970 */
-    gint64 step;    /* mean distance of two ticks, ms */
+    gint64 start;   /* of the step, ms since 1970 */
+    gint64 step;    /* ms */
 } Walk;
 
 typedef struct {
@@ -59,7 +61,7 @@ static Walk start_walk(guint table, guint rows)
                  .step = MAX(SPAN / rows, 2)};
 
     walk.cents = 500 + (gint64)(draw(&walk) >> 40) % 50000;
-    walk.time = BEGIN + (gint64)(draw(&walk) >> 40) % walk.step;
+    walk.start = BEGIN;
     return walk;
 }
 
@@ -67,14 +69,14 @@ static Walk start_walk(guint table, guint rows)
 static void add_row(Batch *batch, Walk *walk)
 {
     guint64 random = draw(walk);
-    gint64 time = walk->time;
+    gint64 time = walk->start + (gint64)((random >> 20) % (guint64)walk->step);
     double price;
     float spread = (float)(1 + (random >> 8) % 12) / 100;
     gint32 volume = (gint32)(1 + (random >> 16) % (((random >> 60) == 0) ? 20000 : 300));
     gint32 trades = (gint32)(1 + (random >> 48) % 17);
 
     walk->cents = MAX(walk->cents + (gint64)(random % 21) - 10, 1);
-    walk->time += 1 + (gint64)((random >> 20) % (guint64)(2 * walk->step - 1));
+    walk->start += walk->step;
     price = (double)walk->cents / 100;
     g_byte_array_append(batch->columns[0], (const guint8 *)&time, sizeof(time));
     g_byte_array_append(batch->columns[1], (const guint8 *)&price, sizeof(price));
@@ -144,14 +146,14 @@ static void skip_rows(Batch *batch, Walk *walk, guint rows)
     }
 }
 
-static void add_table(TdInsert *insert, Batch *batch, guint32 id, guint rows, guint more)
+/* `rows` fill the span; so many as `done` are there, and `more` are written. */
+static void add_table(TdInsert *insert, Batch *batch, guint32 id, guint rows, guint done,
+                      guint more)
 {
     Walk walk = start_walk(id, rows);
 
-    if (more > 0) {
-        skip_rows(batch, &walk, rows);
-        rows = more;
-    }
+    skip_rows(batch, &walk, done);
+    rows = more;
     while (rows > 0) {
         TdInsertTable table = {.n_rows = MIN(rows, BIND_ROWS - batch->rows)};
 
@@ -175,15 +177,16 @@ int main(int argc, char **argv)
                    .tables = g_array_new(FALSE, FALSE, sizeof(TdInsertTable)),
                    .ids = g_array_new(FALSE, FALSE, sizeof(guint32)),
                    .names = g_ptr_array_new_with_free_func(g_free)};
-    guint tables, rows, more;
+    guint tables, rows, done, more;
 
-    if (argc != 5 && argc != 6) {
-        g_printerr("usage: td-fill URL DATABASE TABLES ROWS [MORE]\n");
+    if (argc != 5 && argc != 7) {
+        g_printerr("usage: td-fill URL DATABASE TABLES ROWS [DONE MORE]\n");
         return 2;
     }
     tables = (guint)strtoul(argv[3], NULL, 10);
-    rows = (guint)strtoul(argv[4], NULL, 10);
-    more = argc == 6 ? (guint)strtoul(argv[5], NULL, 10) : 0;
+    rows = MAX((guint)strtoul(argv[4], NULL, 10), 1);
+    done = argc == 7 ? (guint)strtoul(argv[5], NULL, 10) : 0;
+    more = argc == 7 ? (guint)strtoul(argv[6], NULL, 10) : rows;
     client = td_client_connect(&(TdOptions){.url = argv[1], .password = "taosdata"}, NULL, &error);
     if (client == NULL || !td_client_use(client, argv[2], NULL, &error))
         fail("connecting", error);
@@ -194,7 +197,7 @@ int main(int argc, char **argv)
     for (guint k = 0; k < COLUMNS; k++)
         batch.columns[k] = g_byte_array_new();
     for (guint id = 0; id < tables; id++)
-        add_table(insert, &batch, id, MAX(rows, 1), more);
+        add_table(insert, &batch, id, rows, done, more);
     flush(insert, &batch);
     return 0;
 }

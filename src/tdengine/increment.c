@@ -37,7 +37,6 @@ struct TdIncrement {
     TdLogEvidence log;  /* where topics are kept */
     GHashTable *files;  /* stretches of written file sets (GArray of TdPlace) by database; NULL: not
                          * known */
-    gboolean normal;    /* normal tables with such columns were taken at the base's word */
 };
 
 /* --- The base --------------------------------------------------------------------------------- */
@@ -272,42 +271,32 @@ static gboolean has_texts(const TdTable *table)
 
 static void note_unseen(TdIncrement *increment, const TdScanTable *scan)
 {
-    const gboolean texts = has_texts(scan->table);
-    gboolean kept = FALSE;
-
     for (guint i = 0; i < scan->sums->len; i++) {
         const TdSums *sums = &g_array_index(scan->sums, TdSums, i);
 
-        kept = kept || (sums->clean && sums->rows > 0);
+        increment->kept = increment->kept || (sums->clean && sums->rows > 0);
     }
-    increment->kept = increment->kept || kept;
-    increment->texts = increment->texts || texts;
-    increment->normal =
-        increment->normal || (kept && texts && scan->table->kind == TD_TABLE_NORMAL);
+    increment->texts = increment->texts || has_texts(scan->table);
 }
 
-/* A column that was dropped and added again under its name empties it without a write to any file
- * set. The server tells when a super table was altered last. */
+/* A column of texts that was dropped and added again under its name is empty, without a write to any
+ * file set and with all sums as they were. The server tells when a super table was altered last; of a
+ * normal table texts are counted. */
 static gboolean was_altered(const TdTable *before, const TdTable *now)
 {
     const char *then = td_row_text(before->options, "last_update");
 
-    return now->kind == TD_TABLE_SUPER &&
+    return now->kind == TD_TABLE_SUPER && has_texts(now) &&
            (then == NULL || g_strcmp0(then, td_row_text(now->options, "last_update")) != 0);
 }
 
-static void add_files(const TdIncrement *increment, const TdTable *before, const TdTable *table,
-                      GArray *dirty)
+static void add_files(const TdIncrement *increment, const TdTable *table, GArray *dirty)
 {
-    const TdPlace all = {G_MININT64, G_MAXINT64};
     const GArray *places =
         increment->files != NULL ? g_hash_table_lookup(increment->files, table->database) : NULL;
 
-    if (places == NULL)
-        return;
-    g_array_append_vals(dirty, places->data, places->len);
-    if (was_altered(before, table))
-        g_array_append_val(dirty, all);
+    if (places != NULL)
+        g_array_append_vals(dirty, places->data, places->len);
 }
 
 gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTable *scan,
@@ -323,8 +312,8 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
     const TdPlace all = {G_MININT64, G_MAXINT64};
 
     g_array_append_val(dirty, recent);
-    if (before != NULL && before->uid != table->uid)
-        g_array_append_val(dirty, all); /* made anew */
+    if (before != NULL && (before->uid != table->uid || was_altered(before, table)))
+        g_array_append_val(dirty, all); /* or made anew */
     else if (before != NULL && scan->base != NULL && scan->children != NULL &&
              !same_tags(before, table) &&
              !td_recreated_places(client, scan, request->base, before, dirty, request->cancellable,
@@ -333,7 +322,7 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
     if (increment->log.read)
         td_hints_places(increment->log.hints, table->database, table->name, dirty);
     if (before != NULL)
-        add_files(increment, before, table, dirty);
+        add_files(increment, table, dirty);
     td_survey_choose(scan, increment->reading, dirty);
     if (scan->quick)
         note_unseen(increment, scan);
@@ -411,9 +400,6 @@ static json_t *unseen_by_files(const TdIncrement *increment)
     if (!increment->kept)
         return array;
     json_array_extend(array, before);
-    if (increment->normal && json_array_size(array) == 0)
-        add_text(array, g_strdup("text, binary and geometry columns of normal tables that were "
-                                 "dropped and added again under the same name"));
     return array;
 }
 

@@ -324,6 +324,29 @@ def test_quick_says_what_it_cannot_see(server, holdfast, days):
     assert restored(server, holdfast, healed) == dump(server, "market")
 
 
+def test_quick_sees_columns_of_texts_that_were_made_again(server, holdfast, days):
+    """They are empty then, though no sum looks at texts: of a super table the server says that it was altered, those of a
+    normal one are counted."""
+    server.sql(f"CREATE TABLE market.words (ts TIMESTAMP, word NCHAR(10), v INT)")
+    server.sql(f"INSERT INTO market.words VALUES ({START}, 'one', 1) ({START + 9 * DAY}, 'two', 2)")
+    base = increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, "ALTER TABLE market.words DROP COLUMN word",
+                     "ALTER TABLE market.words ADD COLUMN word NCHAR(10)")
+    assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent"]
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    for statement in ("ALTER STABLE market.ticks DROP COLUMN note", "ALTER STABLE market.ticks ADD COLUMN note VARCHAR(20)"):
+        manifest = quick(server, holdfast, statement)
+        assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent"]
+    assert len(fresh_slices(holdfast, manifest, base)) > 30
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+    # Both at once: the columns are what they were.
+    server.sql(f"INSERT INTO market.t3 (ts, note) VALUES ({START + 5 * DAY + 3}, 'gone') ({START + 6 * DAY + 3}, 'gone')")
+    increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, "ALTER STABLE market.ticks DROP COLUMN note",
+                     "ALTER STABLE market.ticks ADD COLUMN note VARCHAR(20)")
+    assert restored(server, holdfast, manifest) == dump(server, "market")
+
+
 def test_quick_sees_tables_that_were_made_again(server, holdfast, days):
     """With the same times and numbers: only the uid and a text are others."""
     increment(holdfast, "--mode", "scan")

@@ -48,6 +48,21 @@ static void test_columns(void)
     td_table_free(table);
 }
 
+/* Of normal tables texts are counted: nobody tells when one was altered. */
+static void test_normal(void)
+{
+    TdTable *table = td_table_new("d", "n", TD_TABLE_NORMAL);
+
+    add_column(table, "ts", TD_TIMESTAMP);
+    add_column(table, "text", TD_VARCHAR);
+    add_column(table, "i", TD_INT);
+    add_column(table, "shape", TD_GEOMETRY);
+    expect_question(table, TD_MILLISECONDS, (TdStretch){0, 100, 1},
+                    "SELECT COUNT(*), SPREAD(`ts`), COUNT(`text`), COUNT(`i`), SUM(`i`), "
+                    "COUNT(`shape`) FROM `d`.`n` WHERE `ts` >= 0 AND `ts` < 100");
+    td_table_free(table);
+}
+
 /* Windows begin where steps do, in the unit of the database, before 1970 too. */
 static void test_windows(void)
 {
@@ -69,6 +84,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tdengine/sums/columns", test_columns);
+    g_test_add_func("/tdengine/sums/normal", test_normal);
     g_test_add_func("/tdengine/sums/windows", test_windows);
     return g_test_run();
 }
