@@ -86,6 +86,20 @@ def test_late_rows_deletes_and_tables_made_again(server, holdfast):
     assert restored(server, holdfast, made) == dump(server, "market")
 
 
+def test_a_topic_and_the_server_s_files_together(server, holdfast):
+    """Both kinds of evidence are used and said; what files show is complete, so nothing is left that could not be seen."""
+    if not server.real:
+        pytest.skip("the stand-in has no files")
+    holdfast.config.write_text(holdfast.config.read_text() + f"data_directory = {server.root / 'data'}\n")
+    make(server, holdfast)
+    for text in ("one", "two"):
+        made = quick(server, holdfast, f"INSERT INTO market.t1 (ts, note) VALUES ({START + 3 * DAY + 1}, '{text}')",
+                     f"DELETE FROM market.t4 WHERE ts = {START + 6 * DAY + 4}")
+        assert made["evidence"]["used"][-2:] == ["topic", "files"] and made["evidence"]["log"]["read"]
+        assert made["evidence"]["cannot_see"] == []
+        assert restored(server, holdfast, made) == dump(server, "market")
+
+
 def test_a_lost_topic_is_made_again_and_means_a_scan(server, holdfast):
     base = make(server, holdfast)
     [topic] = topics(server)
