@@ -17,6 +17,10 @@
 #define RUNS     32
 #define RUN_SIZE 512
 
+/* About so many bytes: of long values there are fewer in a sample, which memory is to hold beside
+ * the row group, and that twice again, encoded and compressed. */
+#define SAMPLE_BYTES ((gsize)4 * 1024 * 1024)
+
 /* A codec that saves less than this share costs more time at reading than it is worth. */
 #define CODEC_GAIN_MIN 0.02
 /* Whole bytes for indexes must save that share. */
@@ -40,21 +44,28 @@ typedef struct {
     GByteArray *encoded, *stored;
 } Trial;
 
+static gsize bytes_of(const ColumnBuffer *buffer)
+{
+    return buffer->width > 0 ? buffer->count * buffer->width : buffer->offsets[buffer->count];
+}
+
 static gboolean take_sample(Trial *trial, const ColumnBuffer *buffer, GError **error)
 {
     ParquetArray all = {buffer->values, buffer->offsets, buffer->bytes, NULL};
-    gsize count = buffer->count, step;
+    gsize count = buffer->count, average = bytes_of(buffer) / count + 1;
+    gsize run = CLAMP(SAMPLE_BYTES / (RUNS * average), 1, RUN_SIZE);
+    gsize runs = CLAMP(SAMPLE_BYTES / (run * average), 1, RUNS);
+    gsize step = runs > 1 ? (count - MIN(run, count)) / (runs - 1) : 0;
 
     trial->total = count;
     column_buffer_init(&trial->sample, buffer->column);
-    if (count <= RUNS * RUN_SIZE) {
+    if (count <= runs * run) {
         trial->run = count;
         return column_buffer_append(&trial->sample, &all, 0, count, error);
     }
-    trial->run = RUN_SIZE;
-    step = (count - RUN_SIZE) / (RUNS - 1);
-    for (gsize i = 0; i < RUNS; i++) {
-        if (!column_buffer_append(&trial->sample, &all, i * step, RUN_SIZE, error))
+    trial->run = run;
+    for (gsize i = 0; i < runs && (i == 0 || bytes_of(&trial->sample) < 2 * SAMPLE_BYTES); i++) {
+        if (!column_buffer_append(&trial->sample, &all, i * step, run, error))
             return FALSE;
     }
     return TRUE;

@@ -278,13 +278,17 @@ static gsize rows_that_fit(const ParquetWriter *writer, const ParquetArray *arra
     return low == 0 && writer->group_rows == 0 ? 1 : low;
 }
 
+/* Of the memory, the share of a row: beside the row group, which is held as it came and as it is
+ * written, one is held in the sample that encodings are chosen by, encoded and compressed there. */
+#define ROW_SHARE 8
+
 static gboolean copy_rows(ParquetWriter *writer, const ParquetArray *arrays, gsize from,
                           gsize count, GError **error)
 {
     gsize bytes = bytes_of_rows(writer, arrays, from, count);
     Batch batch = {arrays, from, count};
 
-    if (count == 1 && bytes > writer->options.memory_limit / 3) {
+    if (count == 1 && bytes > writer->options.memory_limit / ROW_SHARE) {
         error_set(error, ERROR_LIMIT,
                   "a row of %" G_GSIZE_FORMAT " bytes does not fit the parquet writer's memory",
                   bytes);
