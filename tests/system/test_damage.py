@@ -241,8 +241,17 @@ def test_archive(repository):
 
 
 def test_records_and_pins(repository):
-    record = min(repository.path.glob("records/*-verify-*.json"))
-    check_rest(repository.run, record, object_name=record.name)
+    repository.run(0, "restore", "postgresql", "full", "--backup-id", repository.full, "--target-directory",
+                   str(repository.path.parent / "elsewhere"), "--dry-run")
+    repository.run(0, "pin", repository.second)
+    repository.run(0, "unpin", repository.second)
+    kinds = {path.name.split("-")[1]: path for path in repository.path.glob("records/*.json")}
+    assert {"verify", "restore", "unpin"} <= set(kinds)
+    for record in kinds.values():
+        if "-pin-" not in record.name:
+            check_rest(repository.run, record, object_name=record.name)
+    for pin in repository.path.glob("records/*pin-*.json"):
+        pin.unlink()
     repository.run(0, "pin", repository.other)
     [pin] = repository.path.glob("records/*-pin-*.json")
     check_rest(repository.run, pin, object_name=pin.name)
