@@ -223,6 +223,14 @@ class Holdfast:
                           *arguments)
 
 
+def remove_tree(path):
+    """A directory into which somebody may still be writing: a server's archiver, a job that comes to its end."""
+    def is_gone():
+        shutil.rmtree(path, ignore_errors=True)
+        return not os.path.exists(path)
+    wait_until(is_gone)
+
+
 def wait_until(condition, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -4,10 +4,10 @@ that is left restores."""
 import json
 import os
 import random
-import shutil
 import subprocess
 import time
 
+from pgcluster import remove_tree
 from physical import SUM, Site, archive_now, kill_program
 from restored import Restored
 
@@ -173,7 +173,7 @@ def test_killed_at_any_point(server):
     site.ok("cleanup", "--yes")
     took = time.monotonic() - begun
     for turn in range(6):
-        shutil.rmtree(site.repository)
+        remove_tree(site.repository)
         subprocess.run(["cp", "-a", str(saved), str(site.repository)], check=True)
         running = site.start("cleanup", "--yes")
         time.sleep(random.uniform(0, took))

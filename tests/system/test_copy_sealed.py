@@ -14,7 +14,7 @@ import tdserver
 import unseal
 from conftest import missing
 from physical import PhysicalCluster, Site, archive_now, kill_program
-from pgcluster import wait_until
+from pgcluster import remove_tree, wait_until
 from restored import Restored
 from test_copy import KEY, Second, flip, objects
 from test_physical_restore import SUM, fill, now
@@ -38,7 +38,7 @@ def server(cluster_of_all):
     yield cluster_of_all
     cluster_of_all.set("archive_command", "true")
     cluster_of_all.psql("DROP TABLE IF EXISTS trades, other")
-    shutil.rmtree(cluster_of_all.root / "site-main")
+    remove_tree(cluster_of_all.root / "site-main")
 
 
 def make(server, way):

@@ -4,7 +4,6 @@ need it; what it calls unaffected is whole; and what nobody could see is told by
 import os
 import pathlib
 import re
-import shutil
 
 import pytest
 
@@ -185,7 +184,7 @@ class Repository:
 
     def remove(self):
         self.site.cluster.set("archive_command", "/bin/true")
-        shutil.rmtree(self.site.directory)
+        pgcluster.remove_tree(self.site.directory)
 
 
 @pytest.fixture(scope="module", params=[None, KEY], ids=["plain", "sealed"])

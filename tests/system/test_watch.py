@@ -21,7 +21,7 @@ import threading
 
 import pytest
 
-from pgcluster import PROGRAM, ROOT, wait_until
+from pgcluster import PROGRAM, ROOT, remove_tree, wait_until
 from test_service import Service, one_job, prepare, schedule
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
@@ -83,7 +83,7 @@ def watched(holdfast):
     yield made
     if made.process is not None and made.process.poll() is None:
         made.terminate()
-    shutil.rmtree(made.folder)
+    remove_tree(made.folder)
 
 
 # --- metrics ------------------------------------------------------------------------------------------------------
@@ -618,4 +618,4 @@ def test_systemd_is_told(holdfast):
             assert service.terminate() == 0
         finally:
             os.unlink(address)
-            shutil.rmtree(service.folder)
+            remove_tree(service.folder)

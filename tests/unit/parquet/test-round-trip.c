@@ -149,7 +149,6 @@ static void set_type(GByteArray *file, const ParquetColumn *column)
     reader = parquet_reader_open(&memory.source, NULL, NULL);
     g_assert_true(parquet_schema_add(schema, column, NULL));
     metadata = parquet_metadata_new(schema);
-    schema = NULL;
     metadata->rows = parquet_reader_metadata(reader)->rows;
     metadata->version = 2;
     metadata->created_by = g_strdup("a test");
