@@ -160,6 +160,29 @@ def test_without_consumers_everything_else_works(server, holdfast):
         trouble(server.url)
 
 
+def test_killed_while_the_log_is_read(server, holdfast):
+    """What is left is a reader of which the server does not know yet that it is gone: the next increment has its own."""
+    make(server, holdfast)
+    killed = 0
+    for number in range(12):
+        with Told(server):
+            server.sql(f"INSERT INTO market.t1 (ts, note) VALUES ({START + 1}, 'n{number}')")
+        running = subprocess.Popen([holdfast.program, "backup", "tdengine", "incremental", "--mode", "quick", "--config",
+                                    str(holdfast.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while running.poll() is None:
+            if server.sql("SELECT * FROM information_schema.ins_subscriptions"):
+                running.kill()
+        killed += running.wait() == -9
+        if killed == 2:
+            break
+    if killed == 0 and not server.real:
+        pytest.skip("the stand-in was quicker than the signal")
+    assert killed > 0
+    made = increment(holdfast, "--mode", "quick")
+    assert made["evidence"]["log"] == {"read": True, "since_scan": True}
+    assert restored(server, holdfast, made) == dump(server, "market")
+
+
 def test_check_lists_topics_and_drops_them(server, holdfast):
     make(server, holdfast)
     [topic] = topics(server)
