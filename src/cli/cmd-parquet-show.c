@@ -2,11 +2,16 @@
  *
  * holdfast parquet show: what stands in a Parquet file beside its values.
  */
+#include <string.h>
+
 #include "base/size.h"
 #include "cli/commands.h"
 #include "parquet/reader.h"
 #include "parquet/statistics.h"
 #include "parquet/text.h"
+
+/* Characters of a value of the metadata. */
+#define VALUE_SHOWN 200
 
 /* A column over all row groups. */
 typedef struct {
@@ -145,25 +150,62 @@ static void print_groups(Output *output, const ParquetMetadata *metadata)
     output_table_print(output, table);
 }
 
+/* As the first row group says it: writers sort all of them alike. */
+static void print_sorting(Output *output, const ParquetMetadata *metadata)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const ParquetRowGroup *group;
+
+    if (metadata->row_groups->len == 0)
+        return;
+    group = parquet_metadata_group(metadata, 0);
+    for (guint i = 0; i < group->sorting_count; i++) {
+        const ParquetSorting *sorting = &group->sorting[i];
+
+        g_string_append_printf(text, "%s%s%s", i > 0 ? ", " : "",
+                               parquet_schema_column(metadata->schema, sorting->column)->name,
+                               sorting->descending ? " (descending)" : "");
+    }
+    if (text->len > 0)
+        output_line(output, "each sorted by %s", text->str);
+}
+
+/* What other programs put there for themselves can be very long. */
+static void print_pair(Output *output, const ParquetKeyValue *pair)
+{
+    const char *value = pair->value != NULL ? pair->value : "";
+    const gsize length = strlen(value);
+    g_autofree char *start = NULL;
+
+    if (g_utf8_strlen(value, -1) <= VALUE_SHOWN) {
+        output_line(output, "%s = %s", pair->key, value);
+        return;
+    }
+    start = g_utf8_substring(value, 0, VALUE_SHOWN);
+    output_line(output, "%s = %s… (%" G_GSIZE_FORMAT " bytes; --json has them all)", pair->key,
+                start, length);
+}
+
 static void print_file(Output *output, const ParquetMetadata *metadata, const char *path,
                        guint64 size)
 {
     g_autofree char *rows = count_format((guint64)metadata->rows);
     g_autofree char *bytes = size_format(size);
 
-    output_line(output, "%s: %s rows in %u row groups, %s, written by %s", path, rows,
-                metadata->row_groups->len, bytes,
-                metadata->created_by != NULL ? metadata->created_by : "an unknown writer");
+    output_line(output, "%s: %s rows in %u row %s, %s, written by %s", path, rows,
+                metadata->row_groups->len, metadata->row_groups->len == 1 ? "group" : "groups",
+                bytes, metadata->created_by != NULL ? metadata->created_by : "an unknown writer");
     output_line(output, "%s", "");
     print_columns(output, metadata);
     output_line(output, "%s", "");
     print_groups(output, metadata);
+    print_sorting(output, metadata);
     if (metadata->key_values->len > 0)
         output_line(output, "%s", "");
     for (guint i = 0; i < metadata->key_values->len; i++) {
         const ParquetKeyValue *pair = &g_array_index(metadata->key_values, ParquetKeyValue, i);
 
-        output_line(output, "%s = %s", pair->key, pair->value != NULL ? pair->value : "");
+        print_pair(output, pair);
     }
 }
 
@@ -201,6 +243,22 @@ static json_t *chunk_json(const ParquetColumn *column, const ParquetChunk *chunk
     return json;
 }
 
+static json_t *sorting_json(const ParquetMetadata *metadata, const ParquetRowGroup *group)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < group->sorting_count; i++) {
+        const ParquetSorting *sorting = &group->sorting[i];
+
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:b, s:b}", "column",
+                      parquet_schema_column(metadata->schema, sorting->column)->name, "descending",
+                      sorting->descending, "nulls_first", sorting->nulls_first));
+    }
+    return array;
+}
+
 static json_t *group_json(const ParquetMetadata *metadata, const ParquetRowGroup *group)
 {
     json_t *columns = json_array();
@@ -211,6 +269,7 @@ static json_t *group_json(const ParquetMetadata *metadata, const ParquetRowGroup
         json_array_append_new(columns, chunk_json(parquet_schema_column(metadata->schema, i),
                                                   &group->chunks[i]));
     json_object_set_new(json, "columns", columns);
+    json_object_set_new(json, "sorting", sorting_json(metadata, group));
     return json;
 }
 

@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+import tdserver
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = ROOT / "build/holdfast"
 JUDGE = ROOT / "build/tests/unit/parquet-judge"
@@ -26,15 +28,50 @@ def program():
         pytest.skip(f"{PROGRAM} is not built")
 
 
+@pytest.fixture
+def market(tmp_path):
+    """A source of TDengine with a few rows."""
+    if tdserver.missing():
+        pytest.skip(tdserver.missing())
+    server = tdserver.Server()
+    server.sql("CREATE DATABASE market VGROUPS 1 BUFFER 8 KEEP 36500d")
+    server.sql("CREATE STABLE market.ticks (ts TIMESTAMP, price DOUBLE) TAGS (symbol NCHAR(10))")
+    server.sql("INSERT INTO market.t0 USING market.ticks TAGS ('a') VALUES (1700000000000, 7) (1700000001000, -2.5) "
+               "(1700000002000, NULL)")
+    yield tdserver.Holdfast(tmp_path, server, PROGRAM)
+    server.remove()
+
+
 def test_show():
     shown = run("show", ARROW)
     assert shown.returncode == 0
-    assert "9 rows in 1 row groups" in shown.stdout
+    assert "9 rows in 1 row group, " in shown.stdout
     assert "sensor-00000007" in shown.stdout
     document = json.loads(run("show", ARROW, "--json").stdout)
     assert document["rows"] == 9
     assert [column["name"] for column in document["schema"]][:2] == ["bool", "int8"]
     assert document["row_groups"][0]["columns"][4]["nulls"] == 3
+
+
+def test_show_of_our_own_file(market):
+    """What a backup says of its rows: how they are sorted, encoded, bounded, and what the pool knows them by."""
+    backup = market.backup()
+    [path] = [one for one in market.repository.glob("pool/*/*") if "price" in run("show", one).stdout]
+    shown = run("show", path).stdout
+    assert "each sorted by tbname, ts" in shown and "TIMESTAMP(ms, UTC)" in shown and "holdfast version" in shown
+    assert backup["id"] in shown
+    [group] = json.loads(run("show", path, "--json").stdout)["row_groups"]
+    assert [one["column"] for one in group["sorting"]] == ["tbname", "ts"]
+    columns = {one["column"]: one for one in group["columns"]}
+    assert (columns["price"]["min"], columns["price"]["max"], columns["price"]["nulls"]) == ("-2.5", "7", 1)
+    assert columns["tbname"]["encodings"] and all(one["page_index"] for one in group["columns"])
+
+
+def test_long_metadata_is_cut():
+    long = [line for line in run("show", ARROW).stdout.splitlines() if line.startswith("ARROW:schema = ")]
+    assert len(long) == 1 and len(long[0]) < 300 and "bytes; --json has them all" in long[0]
+    [value] = json.loads(run("show", ARROW, "--json").stdout)["metadata"].values()
+    assert len(value) > 400
 
 
 def test_cat_json():
