@@ -153,13 +153,12 @@ static void add_table(TdInsert *insert, Batch *batch, guint32 id, guint rows, gu
     Walk walk = start_walk(id, rows);
 
     skip_rows(batch, &walk, done);
-    rows = more;
-    while (rows > 0) {
-        TdInsertTable table = {.n_rows = MIN(rows, BIND_ROWS - batch->rows)};
+    while (more > 0) {
+        TdInsertTable table = {.n_rows = MIN(more, BIND_ROWS - batch->rows)};
 
         for (guint i = 0; i < table.n_rows; i++)
             add_row(batch, &walk);
-        rows -= table.n_rows;
+        more -= table.n_rows;
         g_ptr_array_add(batch->names, g_strdup_printf("t%u", id));
         g_array_append_val(batch->ids, id);
         g_array_append_val(batch->tables, table);

@@ -313,7 +313,7 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
 
     g_array_append_val(dirty, recent);
     if (before != NULL && (before->uid != table->uid || was_altered(before, table)))
-        g_array_append_val(dirty, all); /* or made anew */
+        g_array_append_val(dirty, all); /* made anew, or its texts may be gone */
     else if (before != NULL && scan->base != NULL && scan->children != NULL &&
              !same_tags(before, table) &&
              !td_recreated_places(client, scan, request->base, before, dirty, request->cancellable,
@@ -321,8 +321,7 @@ gboolean td_increment_choose(TdIncrement *increment, TdClient *client, TdScanTab
         return FALSE;
     if (increment->log.read)
         td_hints_places(increment->log.hints, table->database, table->name, dirty);
-    if (before != NULL)
-        add_files(increment, table, dirty);
+    add_files(increment, table, dirty);
     td_survey_choose(scan, increment->reading, dirty);
     if (scan->quick)
         note_unseen(increment, scan);
@@ -394,13 +393,7 @@ static json_t *unseen_by_quick(const TdIncrement *increment)
 /* Files show every write, and counts what is gone; what the base has missed is missed still. */
 static json_t *unseen_by_files(const TdIncrement *increment)
 {
-    g_autoptr(json_t) before = unseen_by_base(increment);
-    json_t *array = json_array();
-
-    if (!increment->kept)
-        return array;
-    json_array_extend(array, before);
-    return array;
+    return increment->kept ? unseen_by_base(increment) : json_array();
 }
 
 static json_t *used_evidence(const TdIncrement *increment)

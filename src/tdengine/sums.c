@@ -130,7 +130,6 @@ static gboolean all_say_something(const Answer *answer, const TdBlockColumn *col
 
     for (guint i = 1; i < answer->table->columns->len; i++) {
         const TdField *field = g_ptr_array_index(answer->table->columns, i);
-
         const guint asked = questions(answer->table, field);
 
         if (at + asked > answer->n_columns ||

@@ -228,7 +228,7 @@ def remove_tree(path):
     def is_gone():
         shutil.rmtree(path, ignore_errors=True)
         return not os.path.exists(path)
-    wait_until(is_gone)
+    assert wait_until(is_gone), path
 
 
 def wait_until(condition, seconds=90):

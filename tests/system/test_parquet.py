@@ -54,7 +54,7 @@ def test_show():
 
 
 def test_show_of_our_own_file(market):
-    """What a backup says of its rows: how they are sorted, encoded, bounded, and what the pool knows them by."""
+    """What a backup says of its rows: how they are sorted, encoded and bounded, and which backup wrote them."""
     backup = market.backup()
     [path] = [one for one in market.repository.glob("pool/*/*") if "price" in run("show", one).stdout]
     shown = run("show", path).stdout

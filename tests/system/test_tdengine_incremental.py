@@ -327,7 +327,7 @@ def test_quick_says_what_it_cannot_see(server, holdfast, days):
 def test_quick_sees_columns_of_texts_that_were_made_again(server, holdfast, days):
     """They are empty then, though no sum looks at texts: of a super table the server says that it was altered, those of a
     normal one are counted."""
-    server.sql(f"CREATE TABLE market.words (ts TIMESTAMP, word NCHAR(10), v INT)")
+    server.sql("CREATE TABLE market.words (ts TIMESTAMP, word NCHAR(10), v INT)")
     server.sql(f"INSERT INTO market.words VALUES ({START}, 'one', 1) ({START + 9 * DAY}, 'two', 2)")
     base = increment(holdfast, "--mode", "scan")
     manifest = quick(server, holdfast, "ALTER TABLE market.words DROP COLUMN word",

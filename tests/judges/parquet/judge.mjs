@@ -156,18 +156,18 @@ const typesOf = {
 }
 
 async function typesAreUnderstood(connection, path, item) {
-  const rows = async (sql) => new Map((await connection.runAndReadAll(sql)).getRows().map(([name, type]) => [name, type]))
+  const rows = async (sql) => new Map((await connection.runAndReadAll(sql)).getRows().map(([name, ...rest]) => [name, rest]))
   const duck = await rows(`DESCRIBE SELECT * FROM read_parquet('${path}')`)
-  const converted = await rows(`SELECT name, converted_type FROM parquet_schema('${path}')`)
-  const repeated = await rows(`SELECT name, repetition_type FROM parquet_schema('${path}')`)
+  const schema = await rows(`SELECT name, converted_type, repetition_type FROM parquet_schema('${path}')`)
   const { fields } = arrow.tableFromIPC(readParquet(new Uint8Array(readFileSync(path))).intoIPCStream()).schema
   for (const { name } of item.columns) {
     const [kind, , , nulls] = name.split('-')
     const field = fields.find((candidate) => candidate.name === name)
-    const got = [duck.get(name), String(field.type), converted.get(name)]
+    const [converted, repetition] = schema.get(name)
+    const got = [duck.get(name)[0], String(field.type), converted]
     if (String(got) !== String(typesOf[kind])) return `column ${name} is ${got}, expected ${typesOf[kind]}`
     if (field.nullable !== (nulls !== '0')) return `column ${name} is ${field.nullable ? '' : 'not '}nullable`
-    if (repeated.get(name) !== (nulls === '0' ? 'REQUIRED' : 'OPTIONAL')) return `column ${name} is ${repeated.get(name)}`
+    if (repetition !== (nulls === '0' ? 'REQUIRED' : 'OPTIONAL')) return `column ${name} is ${repetition}`
   }
 }
 
