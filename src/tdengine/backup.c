@@ -11,10 +11,10 @@
 #include "tdengine/capture.h"
 #include "tdengine/choice.h"
 #include "tdengine/connect.h"
-#include "tdengine/ddl.h"
 #include "tdengine/increment.h"
 #include "tdengine/own-topics.h"
 #include "tdengine/pattern.h"
+#include "tdengine/recount.h"
 #include "tdengine/scan.h"
 #include "tdengine/schema-sql.h"
 #include "tdengine/tags.h"
@@ -525,47 +525,6 @@ static gboolean compare_lists(Run *run, GError **error)
     return TRUE;
 }
 
-/* A count that differs at the end: the table was written to while it was read. */
-static gboolean recount(TdClient *client, TdScanTable *scan, gpointer data,
-                        GCancellable *cancellable, GError **error)
-{
-    const Run *run = data;
-    const TdTable *table = scan->table;
-    TdPrecision precision = scan->database->precision;
-    g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");
-    g_autoptr(GError) problem = NULL;
-    gint64 rows;
-
-    if (scan->only != NULL || table->plan == NULL)
-        return TRUE;
-    td_append_table(sql, table->database, table->name);
-    td_append_range(sql, table, td_border_ticks(run->request->time_from, precision),
-                    td_border_ticks(run->request->time_to, precision));
-    if (td_ask_number(client, sql->str, &rows, cancellable, &problem)) {
-        scan->recounted = (guint64)rows != table->rows;
-        return TRUE;
-    }
-    if (td_error_is_gone(problem)) {
-        scan->recounted = TRUE;
-        return TRUE;
-    }
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
-}
-
-static gboolean recount_all(Run *run, GError **error)
-{
-    if (!td_scan_each(run->scanner, run->scans, recount, run, error))
-        return FALSE;
-    for (guint i = 0; i < run->scans->len; i++) {
-        const TdScanTable *scan = g_ptr_array_index(run->scans, i);
-
-        if (scan->recounted)
-            g_ptr_array_add(scan->database->recounted, g_strdup(scan->table->name));
-    }
-    return TRUE;
-}
-
 static void warn_of_changes(const Run *run)
 {
     guint created = 0, dropped = 0, altered = 0, recounted = 0;
@@ -747,6 +706,7 @@ static gboolean make_scanner(Run *run, GError **error)
                                    .connections = request->jobs,
                                    .from = request->time_from,
                                    .to = request->time_to,
+                                   .sums = !manifest_partial(request->manifest),
                                    .rate = request->rate,
                                    .options = run->options,
                                    .progress = request->progress,
@@ -771,7 +731,9 @@ static gboolean read_server(Run *run, GError **error)
     if (!read_rows(run, error))
         return FALSE;
     progress_begin(request->progress, "writing details", 0, 0);
-    return compare_lists(run, error) && sum_up(run, error) && recount_all(run, error) &&
+    return compare_lists(run, error) && sum_up(run, error) &&
+           td_recount(run->scanner, run->scans, run->request->time_from, run->request->time_to,
+                      error) &&
            write_details(run, error);
 }
 

@@ -154,6 +154,22 @@ void td_base_table_free(TdBaseTable *table)
     g_free(table);
 }
 
+GArray *td_base_stretches(const TdBaseTable *base, const TdPlan *plan)
+{
+    GArray *stretches = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+
+    for (guint i = 0; i < base->slices->len; i++) {
+        const gint64 from = g_array_index(base->slices, TdSlice, i).from;
+        TdStretch fresh;
+
+        if (stretches->len > 0 && from < g_array_index(stretches, TdStretch, stretches->len - 1).to)
+            continue;
+        td_plan_stretch(plan, from, &fresh);
+        g_array_append_val(stretches, fresh);
+    }
+    return stretches;
+}
+
 gboolean td_base_tags(const TdTable *before, TdFingerprint sum, TdTable *table)
 {
     g_autofree char *then = td_fields_hash(before->tags), *now = td_fields_hash(table->tags);

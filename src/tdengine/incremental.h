@@ -25,6 +25,9 @@ typedef struct {
 TdBaseTable *td_base_table_new(const TdDetails *base, TdTable *table);
 void td_base_table_free(TdBaseTable *table);
 
+/* The stretches of a plan that the base's slices are in, rising, each once: an array of TdStretch. */
+GArray *td_base_stretches(const TdBaseTable *base, const TdPlan *plan);
+
 /* Whether the tags of `before`, the table in the base, add up to `sum` under the same columns; then
  * `table` gets its objects. */
 gboolean td_base_tags(const TdTable *before, TdFingerprint sum, TdTable *table);

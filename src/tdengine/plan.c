@@ -81,6 +81,18 @@ static gint64 border(gint64 set, gint64 unit)
     return result;
 }
 
+static int compare_counts(gconstpointer a, gconstpointer b)
+{
+    const TdCount *left = a, *right = b;
+
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+void td_plan_sort_counts(GArray *counts)
+{
+    g_array_sort(counts, compare_counts);
+}
+
 /* --- Making it -------------------------------------------------------------------------------- */
 
 /* Rows of a file set. */
@@ -272,6 +284,29 @@ GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_cou
         }
     }
     return stretches;
+}
+
+static void add_place(GArray *places, gint64 from, gint64 to)
+{
+    const TdPlace place = {from, to};
+
+    if (from < to)
+        g_array_append_val(places, place);
+}
+
+GArray *td_plan_beside(const GArray *stretches)
+{
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(TdPlace));
+    gint64 from = G_MININT64;
+
+    for (guint i = 0; i < stretches->len; i++) {
+        const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
+
+        add_place(places, from, stretch->from);
+        from = stretch->to;
+    }
+    add_place(places, from, G_MAXINT64);
+    return places;
 }
 
 /* --- Scans ------------------------------------------------------------------------------------ */

@@ -41,6 +41,11 @@ typedef struct {
     guint64 rows;
 } TdCount;
 
+/* A stretch of time: from <= time < to. */
+typedef struct {
+    gint64 from, to;
+} TdPlace;
+
 /* Where a row belongs. */
 typedef struct {
     gint64 from, to;
@@ -55,6 +60,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdPlan, td_plan_free)
 /* Ticks in a second; "10d", "240h" or "14400m" in ticks, 0 where it is none of them. */
 gint64 td_ticks(TdPrecision precision);
 gint64 td_duration_ticks(const char *text, TdPrecision precision);
+
+/* Sorts an array of TdCount by start. */
+void td_plan_sort_counts(GArray *counts);
 
 /* Makes the plan for rows of about `row_bytes` each. Counts rise by start. */
 TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64 row_bytes,
@@ -80,6 +88,9 @@ gint64 td_plan_step(const TdStretch *stretch, guint32 step);
 
 /* The stretches in which the counted rows can be, rising: an array of TdStretch. */
 GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_counts);
+
+/* What is left of all time beside stretches, which rise and do not overlap: an array of TdPlace. */
+GArray *td_plan_beside(const GArray *stretches);
 
 /* What decides over a table's shard: shard = hash % shards. The low half of XXH3-128 of its name. */
 guint64 td_table_hash(const char *name, gsize length);

@@ -24,6 +24,8 @@
 #define PASS_TRIES 10u
 /* Counts by file set: a century of hours. */
 #define COUNT_LIMIT 1000000u
+/* Beside the stretches of a base so many counts are quicker than one of everything. */
+#define BESIDE_MAX 3u
 /* Names in a list of a query: beyond that everything is read and the others are left out here. */
 #define LIST_LIMIT 1000u
 /* What an unknown variable value may take, in the plan. */
@@ -195,14 +197,8 @@ static guint64 row_bytes(const TdTable *table)
     return bytes;
 }
 
-static int compare_counts(gconstpointer a, gconstpointer b)
-{
-    const TdCount *left = a, *right = b;
-
-    return left->start < right->start ? -1 : left->start > right->start;
-}
-
-static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *scan, gint64 unit,
+/* Appends the counts of a stretch of time. */
+static gboolean read_counts(TdClient *client, TdScanTable *scan, gint64 unit, const TdPlace *place,
                             GCancellable *cancellable, GError **error)
 {
     gint64 minutes = unit / td_ticks(scan->database->precision) / 60;
@@ -211,7 +207,7 @@ static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *s
     g_autoptr(GError) problem = NULL;
 
     td_append_table(sql, scan->table->database, scan->table->name);
-    td_append_range(sql, scan->table, first_tick(scanner, scan), last_tick(scanner, scan));
+    td_append_range(sql, scan->table, place->from, place->to);
     g_string_append_printf(sql, " INTERVAL(%" G_GINT64_FORMAT "m)", MAX(minutes, 1));
     rows = td_ask(client, sql->str, COUNT_LIMIT, cancellable, &problem);
     if (rows == NULL && td_error_is_gone(problem)) {
@@ -228,7 +224,41 @@ static gboolean read_counts(TdScanner *scanner, TdClient *client, TdScanTable *s
 
         g_array_append_val(scan->counts, count);
     }
-    g_array_sort(scan->counts, compare_counts);
+    return TRUE;
+}
+
+/* The stretches of time in which rows are to be counted. Where the base has slices the sums will count
+ * them, and what is beside them mostly holds none: counting all again costs the server half of what
+ * all sums do. */
+static GArray *places_to_count(const TdScanner *scanner, TdScanTable *scan)
+{
+    const TdPlace all = {first_tick(scanner, scan), last_tick(scanner, scan)};
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(TdPlace));
+
+    scan->beside = FALSE;
+    if (scanner->options.sums && scan->table->plan != NULL) {
+        g_autoptr(GArray) held = td_base_stretches(scan->base, scan->table->plan);
+        g_autoptr(GArray) beside = td_plan_beside(held);
+
+        scan->beside = beside->len <= BESIDE_MAX;
+        if (scan->beside)
+            return g_steal_pointer(&beside);
+    }
+    g_array_append_val(places, all);
+    return g_steal_pointer(&places);
+}
+
+static gboolean count_rows(TdScanner *scanner, TdClient *client, TdScanTable *scan, gint64 unit,
+                           GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GArray) places = places_to_count(scanner, scan);
+
+    g_array_set_size(scan->counts, 0);
+    for (guint i = 0; i < places->len && scan->outcome == TD_SCAN_DONE; i++)
+        if (!read_counts(client, scan, unit, &g_array_index(places, TdPlace, i), cancellable,
+                         error))
+            return FALSE;
+    td_plan_sort_counts(scan->counts);
     return TRUE;
 }
 
@@ -236,6 +266,7 @@ static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
                            GCancellable *cancellable, GError **error)
 {
     TdScanner *scanner = data;
+    TdTable *table = scan->table;
     const char *duration = json_get_string(scan->database->options, "duration", "10d");
     gint64 unit = td_duration_ticks(duration, scan->database->precision);
 
@@ -244,18 +275,17 @@ static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
                   scan->database->name, duration);
         return FALSE;
     }
-    g_array_set_size(scan->counts, 0);
-    if (!read_counts(scanner, client, scan, unit, cancellable, error))
+    g_clear_pointer(&table->plan, td_plan_free);
+    if (scan->base != NULL && scan->base->plan->unit == unit)
+        table->plan = td_plan_copy(scan->base->plan);
+    if (!count_rows(scanner, client, scan, unit, cancellable, error))
         return FALSE;
-    g_clear_pointer(&scan->table->plan, td_plan_free);
-    if (scan->base != NULL && scan->base->plan->unit == unit) {
-        scan->table->plan = td_plan_copy(scan->base->plan);
-        td_plan_extend(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
+    if (table->plan != NULL)
+        td_plan_extend(table->plan, (const TdCount *)(gpointer)scan->counts->data,
                        scan->counts->len);
-        return TRUE;
-    }
-    scan->table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
-                                     scan->counts->len, row_bytes(scan->table), TD_SLICE_BYTES);
+    else
+        table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
+                                   scan->counts->len, row_bytes(table), TD_SLICE_BYTES);
     return TRUE;
 }
 

@@ -24,11 +24,6 @@ typedef enum {
     TD_SCAN_BINARY,  /* columns turned out to be no text: to be read again */
 } TdScanOutcome;
 
-/* A stretch of time: from <= time < to. */
-typedef struct {
-    gint64 from, to;
-} TdPlace;
-
 /* A stretch of time to read: from <= time < to. */
 typedef struct {
     gint64 from, to;
@@ -43,6 +38,7 @@ typedef struct {
     const TdChildren *children; /* of a super table, a virtual one too: those that are known */
     const TdNames *only;        /* names of child tables to take; NULL: all */
     GArray *counts;             /* TdCount, from td_scan_plan() */
+    gboolean beside;            /* the counts leave out the base's stretches */
     TdBaseTable *base;          /* of an incremental, to be freed with it; NULL: none */
     GArray *sums;               /* TdSums of its places, rising, from td_survey_ask() */
     gboolean quick;             /* places that are clean are the base's and not read */
@@ -69,6 +65,7 @@ typedef struct {
     const ConfigSource *source;
     guint connections;
     gint64 from, to;        /* microseconds; G_MININT64 and G_MAXINT64: open */
+    gboolean sums;          /* places will be asked for theirs, which count their rows, too */
     guint64 rate;           /* bytes a second, 0: no limit */
     TdSliceOptions options; /* `precision` is that of each table's database */
     Progress *progress;
@@ -89,8 +86,9 @@ typedef gboolean (*TdScanFunc)(TdClient *client, TdScanTable *scan, gpointer dat
 gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpointer data,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Counts the tables' rows by file set and plans their slices (table->plan). *ret_rows: how many rows
- * there are. */
+/* Counts the tables' rows by file set and plans their slices (table->plan). Where a base's plan is kept
+ * only what is beside its slices is counted: their sums will tell the rest. *ret_rows: how many rows
+ * were counted. */
 gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

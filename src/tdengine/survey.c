@@ -8,6 +8,22 @@
 
 #include "tdengine/connect.h"
 
+/* The base's first slice that does not begin before `from`: they are sorted. */
+static guint find_slice(const GArray *slices, gint64 from)
+{
+    guint low = 0, high = slices->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (g_array_index(slices, TdSlice, middle).from < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* --- Asking ----------------------------------------------------------------------------------- */
 
 static int compare_stretches(gconstpointer a, gconstpointer b)
@@ -17,29 +33,59 @@ static int compare_stretches(gconstpointer a, gconstpointer b)
     return left->from < right->from ? -1 : left->from > right->from;
 }
 
-/* Where rows are now, and where the base has some. */
-static GArray *stretches_of(const TdScanTable *scan)
+/* Where rows were counted, and where the base has some. */
+static GArray *stretches_of(const TdScanTable *scan, const GArray *held)
 {
     GArray *stretches =
         td_plan_stretches(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
                           scan->counts->len);
 
-    for (guint i = 0; scan->base != NULL && i < scan->base->slices->len; i++) {
-        const TdSlice *slice = &g_array_index(scan->base->slices, TdSlice, i);
-        TdStretch fresh;
-
-        td_plan_stretch(scan->table->plan, slice->from, &fresh);
-        g_array_append_val(stretches, fresh);
-    }
+    g_array_append_vals(stretches, held->data, held->len);
     g_array_sort(stretches, compare_stretches);
     return stretches;
+}
+
+/* Rows that the base has in a place. */
+static guint64 base_rows(const TdScanTable *scan, const TdSums *sums)
+{
+    const GArray *slices = scan->base->slices;
+    guint64 rows = 0;
+
+    for (guint i = find_slice(slices, sums->from); i < slices->len; i++) {
+        const TdSlice *slice = &g_array_index(slices, TdSlice, i);
+
+        if (slice->from >= sums->to)
+            break;
+        rows += slice->rows;
+    }
+    return rows;
+}
+
+/* The sums of places count their rows, too: where the base has slices, nothing else did. Where they say
+ * nothing it will be about what the base has. */
+static void take_counts(TdScanTable *scan, const GArray *held)
+{
+    guint at = 0;
+
+    for (guint i = 0; scan->beside && i < scan->sums->len; i++) {
+        const TdSums *sums = &g_array_index(scan->sums, TdSums, i);
+        const TdCount count = {sums->from, sums->known ? sums->rows : base_rows(scan, sums)};
+
+        while (at < held->len && g_array_index(held, TdStretch, at).to <= sums->from)
+            at++;
+        if (at < held->len && g_array_index(held, TdStretch, at).from <= sums->from)
+            g_array_append_val(scan->counts, count);
+    }
+    td_plan_sort_counts(scan->counts);
 }
 
 static gboolean ask_table(TdClient *client, TdScanTable *scan, gpointer data,
                           GCancellable *cancellable, GError **error)
 {
     const guint64 *key = data;
-    g_autoptr(GArray) stretches = stretches_of(scan);
+    g_autoptr(GArray) held = scan->base != NULL ? td_base_stretches(scan->base, scan->table->plan)
+                                                : g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) stretches = stretches_of(scan, held);
     g_autoptr(GError) problem = NULL;
 
     for (guint i = 0; i < stretches->len; i++) {
@@ -56,6 +102,7 @@ static gboolean ask_table(TdClient *client, TdScanTable *scan, gpointer data,
         scan->outcome = TD_SCAN_GONE;
         return TRUE;
     }
+    take_counts(scan, held);
     return TRUE;
 }
 
@@ -65,22 +112,6 @@ gboolean td_survey_ask(TdScanner *scanner, GPtrArray *scans, guint64 key, GError
 }
 
 /* --- Choosing --------------------------------------------------------------------------------- */
-
-/* The base's first slice that does not begin before `from`: they are sorted. */
-static guint find_slice(const GArray *slices, gint64 from)
-{
-    guint low = 0, high = slices->len;
-
-    while (low < high) {
-        guint middle = low + (high - low) / 2;
-
-        if (g_array_index(slices, TdSlice, middle).from < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 /* Whether the base's slices of a place say that the server said then what it says now, and have as
  * many rows. *ret_slices: how many they are. */

@@ -304,6 +304,32 @@ def test_quick_reads_what_its_evidence_points_at(server, holdfast, days):
     assert restored(server, holdfast, manifest) == dump(server, "market")
 
 
+@pytest.mark.parametrize("mode", ["quick", "scan"])
+def test_rows_where_the_base_has_none(server, holdfast, days, mode):
+    """Before all that the base has, behind it, and in gaps of it: few gaps are counted one by one, many all at once."""
+    base = increment(holdfast, "--mode", "scan")
+    gone = []
+    for round_ in range(3):
+        places = [START - (100 + round_) * DAY, START + (100 + round_) * DAY, *(START + day * DAY for day in gone)]
+        with Told(server):
+            for number, at in enumerate(places):
+                server.sql(f"INSERT INTO market.t{number % 8} (ts, price) VALUES ({at}, {round_}) ({at + 1}, {number})")
+                server.sql(f"INSERT INTO market.plain VALUES ({at}, {number + 10 * round_})")
+        manifest = increment(holdfast, "--mode", mode)
+        fresh = fresh_slices(holdfast, manifest, base)
+        assert len(fresh) == 2 * len(places)
+        assert all(any(one["from"] <= at < one["to"] for at in places) for one in fresh)
+        assert restored(server, holdfast, manifest) == dump(server, "market")
+        # Days that lose all their rows: gaps of the next round's base.
+        gone = [5 + 4 * number for number in range(1 + 4 * round_)]
+        with Told(server):
+            for day in gone:
+                server.sql(f"DELETE FROM market.ticks WHERE ts >= {START + day * DAY - DAY // 2} "
+                           f"AND ts < {START + day * DAY + DAY // 2}")
+        base = increment(holdfast, "--mode", mode)
+        assert restored(server, holdfast, base) == dump(server, "market")
+
+
 def test_quick_says_what_it_cannot_see(server, holdfast, days):
     base = increment(holdfast, "--mode", "scan")
     assert base["evidence"]["cannot_see"] == []

@@ -138,6 +138,33 @@ static void test_table(void)
     g_assert_null(td_base_table_new(base, fresh));
 }
 
+/* The stretches of a base: of a span one, whatever steps and shards its slices are; of the newest with
+ * its steps; a file set that no span has is one of its own. */
+static void test_stretches(void)
+{
+    g_autoptr(TdPlan) plan = td_plan_new(100);
+    const TdSpan spans[] = {{0, 200, 2, 2}, {300, 400, 4, 1}};
+    const TdSlice slices[] = {{.from = -100}, {.from = 0},   {.from = 0, .shard = 1},
+                              {.from = 100},  {.from = 300}, {.from = 350},
+                              {.from = 500}};
+    const TdStretch expected[] = {{-100, 0, 1}, {0, 200, 1}, {300, 400, 4}, {500, 600, 1}};
+    TdBaseTable base = {g_array_new(FALSE, FALSE, sizeof(TdSlice)), plan};
+    g_autoptr(GArray) stretches = NULL;
+
+    g_array_append_vals(plan->spans, spans, G_N_ELEMENTS(spans));
+    g_array_append_vals(base.slices, slices, G_N_ELEMENTS(slices));
+    stretches = td_base_stretches(&base, plan);
+    g_assert_cmpuint(stretches->len, ==, G_N_ELEMENTS(expected));
+    for (guint i = 0; i < stretches->len; i++) {
+        const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
+
+        g_assert_cmpint(stretch->from, ==, expected[i].from);
+        g_assert_cmpint(stretch->to, ==, expected[i].to);
+        g_assert_cmpuint(stretch->steps, ==, expected[i].steps);
+    }
+    g_array_unref(base.slices);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -145,5 +172,6 @@ int main(int argc, char **argv)
     g_test_add_func("/incremental/no-vgroups", test_no_vgroups);
     g_test_add_func("/incremental/slices", test_slices);
     g_test_add_func("/incremental/table", test_table);
+    g_test_add_func("/incremental/stretches", test_stretches);
     return g_test_run();
 }

@@ -190,11 +190,33 @@ static void test_json(void)
     }
 }
 
+/* All of time is in a stretch or beside them, and nothing is in both. */
+static void test_beside(void)
+{
+    const TdStretch stretches[] = {{0, 10, 1}, {10, 30, 4}, {50, 60, 1}};
+    const TdPlace expected[] = {{G_MININT64, 0}, {30, 50}, {60, G_MAXINT64}};
+    const TdStretch all = {G_MININT64, G_MAXINT64, 1};
+    g_autoptr(GArray) some = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) places = td_plan_beside(some), none = NULL, three = NULL;
+
+    g_assert_cmpuint(places->len, ==, 1);
+    g_assert_cmpint(g_array_index(places, TdPlace, 0).from, ==, G_MININT64);
+    g_assert_cmpint(g_array_index(places, TdPlace, 0).to, ==, G_MAXINT64);
+    g_array_append_vals(some, stretches, G_N_ELEMENTS(stretches));
+    three = td_plan_beside(some);
+    g_assert_cmpmem(three->data, three->len * sizeof(TdPlace), expected, sizeof expected);
+    g_array_set_size(some, 0);
+    g_array_append_val(some, all);
+    none = td_plan_beside(some);
+    g_assert_cmpuint(none->len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tdengine/plan/newest", test_newest);
     g_test_add_func("/tdengine/plan/stretches", test_stretches);
+    g_test_add_func("/tdengine/plan/beside", test_beside);
     g_test_add_func("/plan/durations", test_durations);
     g_test_add_func("/plan/make", test_make);
     g_test_add_func("/plan/shards", test_shards);
