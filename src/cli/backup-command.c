@@ -11,6 +11,7 @@
 #include "cli/values.h"
 #include "cli/verify-result.h"
 #include "cli/words.h"
+#include "operation/describe.h"
 
 static void print_resumed(Output *output, const Manifest *manifest)
 {
@@ -26,12 +27,17 @@ static void print_resumed(Output *output, const Manifest *manifest)
                 json_get_string(resumed, "run", ""));
 }
 
-/* What an incremental of TDengine may have missed is told, as loudly as that it was made. */
-static void print_unseen(Output *output, const Manifest *manifest)
+/* What an incremental of TDengine goes by; what it may have missed is told as loudly as that it was
+ * made. */
+static void print_evidence(Output *output, const Manifest *manifest)
 {
     g_autoptr(json_t) json = manifest_json(manifest);
     const json_t *evidence = json_object_get(json, "evidence"), *entry;
+    g_autofree char *used = describe_evidence(json);
     size_t index;
+
+    if (used != NULL)
+        output_line(output, "evidence: %s", used);
 
     json_array_foreach(json_object_get(evidence, "cannot_see"), index, entry)
     {
@@ -57,7 +63,7 @@ static void print_backup(Output *output, const Manifest *manifest)
     print_resumed(output, manifest);
     output_line(output, "%s tables%s, %s stored (%s before compression), in %s", tables, counts,
                 stored, plain, took);
-    print_unseen(output, manifest);
+    print_evidence(output, manifest);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         output_warning(output, "%s", manifest_warning(manifest, i));
 }

@@ -43,12 +43,15 @@ static void print_state(Output *output, const Manifest *manifest, const CatalogB
     print_field(output, "problem", row->problem);
 }
 
-/* What an incremental of TDengine may have missed. */
-static void print_unseen(Output *output, const Manifest *manifest)
+/* What an incremental of TDengine goes by, and may have missed. */
+static void print_evidence(Output *output, const Manifest *manifest)
 {
     g_autoptr(json_t) json = manifest_json(manifest);
     const json_t *evidence = json_object_get(json, "evidence"), *entry;
+    g_autofree char *used = describe_evidence(json);
     size_t index;
+
+    print_field(output, "evidence", used);
 
     json_array_foreach(json_object_get(evidence, "cannot_see"), index, entry)
     {
@@ -75,7 +78,7 @@ static void print_manifest(Output *output, const Manifest *manifest, const Catal
     print_sizes(output, manifest);
     if (row != NULL)
         print_state(output, manifest, row);
-    print_unseen(output, manifest);
+    print_evidence(output, manifest);
     for (guint i = 0; i < manifest_warning_count(manifest); i++)
         print_field(output, "warning", manifest_warning(manifest, i));
 }

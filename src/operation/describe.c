@@ -77,6 +77,29 @@ json_t *describe_whole(Backup *backup, const CatalogBackup *row, const json_t *d
     return json;
 }
 
+char *describe_evidence(const json_t *manifest)
+{
+    const json_t *evidence = json_object_get(manifest, "evidence"), *entry;
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *state = NULL;
+    gint64 moment;
+    size_t index;
+
+    if (evidence == NULL)
+        return NULL;
+    json_array_foreach(json_object_get(evidence, "used"), index, entry)
+    {
+        g_string_append_printf(text, "%s%s", index > 0 ? ", " : "", json_string_value(entry));
+    }
+    if (time_parse(json_get_string(evidence, "state", ""), NULL, &moment, NULL)) {
+        state = describe_time(moment);
+        g_string_append_printf(text, ": nothing was written since the base, up to %s", state);
+    } else if (json_object_get(evidence, "reason") != NULL) {
+        g_string_append_printf(text, ": %s", json_get_string(evidence, "reason", ""));
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 char *describe_time(gint64 when)
 {
     return when != 0 ? time_format(when - when % TIME_SECOND) : g_strdup("");

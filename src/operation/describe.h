@@ -26,6 +26,10 @@ gboolean describe_details(Backup *backup, json_t **ret_details, char **ret_withh
  * "details" (may be NULL). New reference. */
 json_t *describe_whole(Backup *backup, const CatalogBackup *row, const json_t *details);
 
+/* How an incremental of TDengine knows what was written since its base, and up to when where it was
+ * nothing: in words. NULL where the manifest has no evidence. Free with g_free(). */
+char *describe_evidence(const json_t *manifest);
+
 /* A moment for people: whole seconds, ISO 8601, "" for 0. Free with g_free(). */
 char *describe_time(gint64 when);
 

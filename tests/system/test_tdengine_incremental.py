@@ -289,6 +289,8 @@ def test_quick_reads_what_its_evidence_points_at(server, holdfast, days):
     manifest = quick(server, holdfast, f"INSERT INTO market.t3 (ts, price) VALUES ({at}, 77.5)")
     assert manifest["evidence"]["used"] == ["schema", "tags", "sums", "recent"]
     assert manifest["evidence"]["reason"] == "the version of a vgroup moved"
+    shown = holdfast.run("show", manifest["id"]).stdout.decode()
+    assert "schema, tags, sums, recent: the version of a vgroup moved" in shown and "cannot see" in shown
     [fresh] = fresh_slices(holdfast, manifest, base)
     assert fresh["from"] <= at < fresh["to"] and len(holdfast.slices(manifest)) == 41
     assert restored(server, holdfast, manifest) == dump(server, "market")
@@ -647,6 +649,8 @@ def test_nothing_changed(server, holdfast, market):
     assert manifest["pool"]["written_bytes"] == 0
     size = sum(path.stat().st_size for path in holdfast.folder(manifest).rglob("*") if path.is_file())
     assert size < 100000
+    shown = holdfast.run("show", manifest["id"]).stdout.decode()
+    assert f"versions: nothing was written since the base, up to {manifest['evidence']['state'][:19]}Z" in shown
     state = dump(server, "market")
     holdfast.run("delete", base["id"], "--yes")
     assert restored(server, holdfast, manifest) == state
