@@ -45,9 +45,10 @@ static guint64 rows_in(const TdScanTable *scan, const TdPlace *place)
 }
 
 /* A count that differs at the end: the table was written to while it was read. */
-static gboolean recount(TdClient *client, TdScanTable *scan, gpointer data,
-                        GCancellable *cancellable, GError **error)
+static gboolean recount(TdClient *client, gpointer task, gpointer data, GCancellable *cancellable,
+                        GError **error)
 {
+    TdScanTable *scan = task;
     const Limits *limits = data;
     const TdTable *table = scan->table;
     g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");

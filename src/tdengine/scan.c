@@ -123,7 +123,7 @@ static TdClient *take_client(TdScanner *scanner, GCancellable *cancellable, GErr
 
 typedef struct {
     TdScanner *scanner;
-    TdScanFunc func;
+    TdAskFunc func;
     gpointer data;
 } Each;
 
@@ -140,15 +140,15 @@ static gboolean run_each(gpointer task, gpointer data, GCancellable *cancellable
     return done;
 }
 
-gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpointer data,
+gboolean td_scan_each(TdScanner *scanner, GPtrArray *tasks, TdAskFunc func, gpointer data,
                       GError **error)
 {
     Each each = {scanner, func, data};
     g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_each,
                                              &each, NULL, scanner->options.cancellable);
 
-    for (guint i = 0; i < scans->len; i++)
-        if (!workers_push(workers, g_ptr_array_index(scans, i)))
+    for (guint i = 0; i < tasks->len; i++)
+        if (!workers_push(workers, g_ptr_array_index(tasks, i)))
             break;
     return workers_wait(workers, error);
 }
@@ -262,10 +262,11 @@ static gboolean count_rows(TdScanner *scanner, TdClient *client, TdScanTable *sc
     return TRUE;
 }
 
-static gboolean plan_table(TdClient *client, TdScanTable *scan, gpointer data,
+static gboolean plan_table(TdClient *client, gpointer task, gpointer data,
                            GCancellable *cancellable, GError **error)
 {
     TdScanner *scanner = data;
+    TdScanTable *scan = task;
     TdTable *table = scan->table;
     const char *duration = json_get_string(scan->database->options, "duration", "10d");
     gint64 unit = td_duration_ticks(duration, scan->database->precision);

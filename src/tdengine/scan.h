@@ -77,13 +77,13 @@ TdScanner *td_scanner_new(const TdScanOptions *options, TdClient *client);
 void td_scanner_free(TdScanner *scanner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdScanner, td_scanner_free)
 
-/* Something that is asked of one table: from several threads, each table once. What it writes is
- * the table's own. */
-typedef gboolean (*TdScanFunc)(TdClient *client, TdScanTable *scan, gpointer data,
-                               GCancellable *cancellable, GError **error);
+/* Something that is asked of one table, or of a stretch of one: from several threads, each task once.
+ * What it writes is the task's own. */
+typedef gboolean (*TdAskFunc)(TdClient *client, gpointer task, gpointer data,
+                              GCancellable *cancellable, GError **error);
 
-/* Has it asked of all tables (an array of TdScanTable), on all connections. */
-gboolean td_scan_each(TdScanner *scanner, GPtrArray *scans, TdScanFunc func, gpointer data,
+/* Has all tasks asked, on all connections. */
+gboolean td_scan_each(TdScanner *scanner, GPtrArray *tasks, TdAskFunc func, gpointer data,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Counts the tables' rows by file set and plans their slices (table->plan). Where a base's plan is kept

@@ -79,36 +79,83 @@ static void take_counts(TdScanTable *scan, const GArray *held)
     td_plan_sort_counts(scan->counts);
 }
 
-static gboolean ask_table(TdClient *client, TdScanTable *scan, gpointer data,
-                          GCancellable *cancellable, GError **error)
+/* One question, and what the server said: the stretches of a table are asked side by side. */
+typedef struct {
+    TdScanTable *scan;
+    TdStretch stretch;
+    GArray *sums; /* TdSums of its steps */
+    gboolean gone;
+} Question;
+
+static void question_free(Question *question)
 {
-    const guint64 *key = data;
-    g_autoptr(GArray) held = scan->base != NULL ? td_base_stretches(scan->base, scan->table->plan)
-                                                : g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_array_unref(question->sums);
+    g_free(question);
+}
+
+static GArray *held_by_base(const TdScanTable *scan)
+{
+    return scan->base != NULL ? td_base_stretches(scan->base, scan->table->plan)
+                              : g_array_new(FALSE, FALSE, sizeof(TdStretch));
+}
+
+static void add_questions(GPtrArray *questions, TdScanTable *scan)
+{
+    g_autoptr(GArray) held = held_by_base(scan);
     g_autoptr(GArray) stretches = stretches_of(scan, held);
-    g_autoptr(GError) problem = NULL;
 
     for (guint i = 0; i < stretches->len; i++) {
         const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
+        Question *question;
 
-        if ((i > 0 && stretch->from == stretch[-1].from) ||
-            td_sums_ask(client, scan->table, scan->database->precision, *key, stretch, scan->sums,
-                        cancellable, &problem))
+        if (i > 0 && stretch->from == stretch[-1].from)
             continue;
-        if (!td_error_is_gone(problem)) {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return FALSE;
-        }
-        scan->outcome = TD_SCAN_GONE;
-        return TRUE;
+        question = g_new0(Question, 1);
+        question->scan = scan;
+        question->stretch = *stretch;
+        question->sums = g_array_new(FALSE, FALSE, sizeof(TdSums));
+        g_ptr_array_add(questions, question);
     }
-    take_counts(scan, held);
-    return TRUE;
+}
+
+static gboolean ask(TdClient *client, gpointer task, gpointer data, GCancellable *cancellable,
+                    GError **error)
+{
+    Question *question = task;
+    const TdScanTable *scan = question->scan;
+    const guint64 *key = data;
+    g_autoptr(GError) problem = NULL;
+
+    if (td_sums_ask(client, scan->table, scan->database->precision, *key, &question->stretch,
+                    question->sums, cancellable, &problem))
+        return TRUE;
+    question->gone = td_error_is_gone(problem);
+    if (!question->gone)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return question->gone;
 }
 
 gboolean td_survey_ask(TdScanner *scanner, GPtrArray *scans, guint64 key, GError **error)
 {
-    return td_scan_each(scanner, scans, ask_table, &key, error);
+    g_autoptr(GPtrArray) questions = g_ptr_array_new_with_free_func((GDestroyNotify)question_free);
+
+    for (guint i = 0; i < scans->len; i++)
+        add_questions(questions, g_ptr_array_index(scans, i));
+    if (!td_scan_each(scanner, questions, ask, &key, error))
+        return FALSE;
+    for (guint i = 0; i < questions->len; i++) {
+        const Question *question = g_ptr_array_index(questions, i);
+
+        g_array_append_vals(question->scan->sums, question->sums->data, question->sums->len);
+        if (question->gone)
+            question->scan->outcome = TD_SCAN_GONE;
+    }
+    for (guint i = 0; i < scans->len; i++) {
+        g_autoptr(GArray) held = held_by_base(g_ptr_array_index(scans, i));
+
+        take_counts(g_ptr_array_index(scans, i), held);
+    }
+    return TRUE;
 }
 
 /* --- Choosing --------------------------------------------------------------------------------- */
