@@ -83,7 +83,7 @@ static void append_options(GString *text, const char *heading, const GOptionEntr
     }
 }
 
-/* A line of a description, broken where it is too long for a terminal. */
+/* A paragraph, broken where it is too long for a terminal. */
 static void append_wrapped(GString *text, const char *line)
 {
     while (strlen(line) > WIDTH) {
@@ -98,6 +98,29 @@ static void append_wrapped(GString *text, const char *line)
     g_string_append_printf(text, "%s\n", line);
 }
 
+/* Whether a line of a description stands for itself: one that is indented, or empty. */
+static gboolean stands_alone(const char *line)
+{
+    return line[0] == ' ' || line[0] == '\0';
+}
+
+/* The other lines flow into each other. */
+static void append_description(GString *text, const char *description)
+{
+    g_auto(GStrv) lines = g_strsplit(description, "\n", -1);
+    g_autoptr(GString) paragraph = g_string_new(NULL);
+
+    for (guint i = 0; lines[i] != NULL; i++) {
+        if (paragraph->len > 0)
+            g_string_append_c(paragraph, ' ');
+        g_string_append(paragraph, lines[i]);
+        if (!stands_alone(lines[i]) && lines[i + 1] != NULL && !stands_alone(lines[i + 1]))
+            continue;
+        append_wrapped(text, paragraph->str);
+        g_string_truncate(paragraph, 0);
+    }
+}
+
 char *help_command(const Command *command)
 {
     GString *text = g_string_new(NULL);
@@ -106,11 +129,8 @@ char *help_command(const Command *command)
 
     g_string_append_printf(text, "usage: holdfast %s [OPTION…]\n\n%s\n", usage, command->summary);
     if (command->description != NULL) {
-        g_auto(GStrv) lines = g_strsplit(command->description, "\n", -1);
-
         g_string_append_c(text, '\n');
-        for (guint i = 0; lines[i] != NULL; i++)
-            append_wrapped(text, lines[i]);
+        append_description(text, command->description);
     }
     append_options(text, "options", command->options);
     append_options(text, "common options", common);

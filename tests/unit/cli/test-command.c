@@ -118,6 +118,20 @@ static void test_help(void)
     g_assert_null(strstr(group, "restore"));
 }
 
+/* Lines of a description flow into each other; one that is indented stands for itself. */
+static void test_help_flows(void)
+{
+    const Command command = {.words = "try",
+                             .summary = "try it",
+                             .description = "One sentence that is\nbroken in the code.\n  a list\n"
+                                            "  of two\nand the rest\n\nAnother paragraph.",
+                             .example = "holdfast try"};
+    g_autofree char *help = help_command(&command);
+
+    g_assert_nonnull(strstr(help, "\nOne sentence that is broken in the code.\n  a list\n  of two\n"
+                                  "and the rest\n\nAnother paragraph.\n"));
+}
+
 static void test_words(void)
 {
     char *values[] = {(char *)"a,b\\,c", (char *)"d\\\\", NULL};
@@ -217,6 +231,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cli/command/match", test_match);
     g_test_add_func("/cli/command/table", test_table);
     g_test_add_func("/cli/command/help", test_help);
+    g_test_add_func("/cli/command/help/flows", test_help_flows);
     g_test_add_func("/cli/command/words", test_words);
     g_test_add_func("/cli/command/accepts", test_accepts);
     return g_test_run();
