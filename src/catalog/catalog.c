@@ -132,6 +132,33 @@ static int bind_next(Statement *statement, int index, char type, va_list *values
     }
 }
 
+static gboolean open_database(Catalog *catalog, gboolean whole, gboolean *ret_unusable,
+                              GError **error);
+
+/* Between two transactions: a file that was removed, as it may be at any time, is made anew. SQLite
+ * would go on reading the old one, and refuse to write. */
+static gboolean follow_file(Catalog *catalog, GError **error)
+{
+    gboolean unusable;
+    int moved = 0;
+
+    if (catalog->opening)
+        return TRUE;
+    if (!catalog->lost) {
+        if (!sqlite3_get_autocommit(catalog->database) ||
+            sqlite3_next_stmt(catalog->database, NULL) != NULL)
+            return TRUE;
+        (void)sqlite3_file_control(catalog->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+        if (!moved)
+            return TRUE;
+        log_write(LOG_WARNING, "the catalog %s was removed: it is made anew, without its jobs",
+                  catalog->path);
+    }
+    (void)sqlite3_close(catalog->database);
+    catalog->lost = !open_database(catalog, FALSE, &unusable, error);
+    return !catalog->lost;
+}
+
 Statement *catalog_prepare(Catalog *catalog, GError **error, const char *sql, const char *types,
                            ...)
 {
@@ -139,6 +166,8 @@ Statement *catalog_prepare(Catalog *catalog, GError **error, const char *sql, co
     gboolean bound = TRUE;
     va_list values;
 
+    if (!follow_file(catalog, error))
+        return NULL;
     if (sqlite3_prepare_v2(catalog->database, sql, -1, &statement, NULL) != SQLITE_OK) {
         (void)catalog_fail(catalog, error);
         return NULL;
@@ -193,7 +222,7 @@ char *catalog_text(Statement *statement, int column)
 
 gboolean catalog_begin(Catalog *catalog, GError **error)
 {
-    return catalog_execute(catalog, "BEGIN IMMEDIATE", error);
+    return follow_file(catalog, error) && catalog_execute(catalog, "BEGIN IMMEDIATE", error);
 }
 
 gboolean catalog_end(Catalog *catalog, gboolean result, GError **error)
@@ -267,8 +296,7 @@ static void make_file(const char *path)
 
 /* Opens or creates the database file; `whole`: it is known to be whole. *ret_unusable tells a file
  * that is no catalog from trouble around it. */
-static gboolean open_database(Catalog *catalog, gboolean whole, gboolean *ret_unusable,
-                              GError **error)
+static gboolean open_file(Catalog *catalog, gboolean whole, gboolean *ret_unusable, GError **error)
 {
     gint64 version;
     int code;
@@ -299,6 +327,17 @@ static gboolean open_database(Catalog *catalog, gboolean whole, gboolean *ret_un
         return FALSE;
     }
     return TRUE;
+}
+
+static gboolean open_database(Catalog *catalog, gboolean whole, gboolean *ret_unusable,
+                              GError **error)
+{
+    gboolean result;
+
+    catalog->opening = TRUE;
+    result = open_file(catalog, whole, ret_unusable, error);
+    catalog->opening = FALSE;
+    return result;
 }
 
 /* Moves an unusable file out of the way, its journal with it: a journal that stays would be played

@@ -139,6 +139,10 @@ gboolean catalog_job_start(Catalog *catalog, const char *id, const char *run_fil
 gboolean catalog_job_retry(Catalog *catalog, const char *id, gint64 not_before,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A waiting job could not even begin, which counts as an attempt: it waits for the next one. */
+gboolean catalog_job_defer(Catalog *catalog, const char *id, gint64 not_before, const char *message,
+                           const char *code, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Ends a job that is in state `from`; *ret_done is FALSE, and nothing happens, where it is in
  * another. */
 gboolean catalog_job_settle(Catalog *catalog, const char *id, const char *from, const char *state,

@@ -40,7 +40,7 @@ gboolean catalog_job_note(Catalog *catalog, const char *id, const char *result, 
     return catalog_run(catalog, error,
                        "UPDATE job SET result = coalesce(?, result),"
                        " message = coalesce(?, message), code = coalesce(?, code)"
-                       " WHERE id = ? AND state = 'running'",
+                       " WHERE id = ? AND state IN ('queued', 'running')",
                        "ssss", result, message, code, id);
 }
 
@@ -231,6 +231,15 @@ gboolean catalog_job_retry(Catalog *catalog, const char *id, gint64 not_before, 
                        "UPDATE job SET state = 'queued', not_before = ? WHERE id = ?"
                        " AND state = 'running'",
                        "is", not_before, id);
+}
+
+gboolean catalog_job_defer(Catalog *catalog, const char *id, gint64 not_before, const char *message,
+                           const char *code, GError **error)
+{
+    return catalog_run(catalog, error,
+                       "UPDATE job SET attempt = attempt + 1, not_before = ?, message = ?, code = ?"
+                       " WHERE id = ? AND state = 'queued'",
+                       "isss", not_before, message, code, id);
 }
 
 gboolean catalog_job_settle(Catalog *catalog, const char *id, const char *from, const char *state,

@@ -14,6 +14,8 @@ struct Catalog {
     Repository *repository;
     sqlite3 *database;
     char *path; /* for messages */
+    gboolean opening;
+    gboolean lost; /* the file was removed, and the new one could not be opened yet */
 };
 
 /* A prepared statement that finalizes itself. */

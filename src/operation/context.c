@@ -40,7 +40,7 @@ static Catalog *open_catalog(Repository *repository, const Config *config, GErro
     return open_fresh(repository, NULL, error);
 }
 
-static char *make_scratch(const Config *config)
+char *operation_make_scratch(const Config *config)
 {
     g_autofree char *path = g_build_filename(config_state_directory(config), "scratch", NULL);
 
@@ -60,7 +60,7 @@ OperationContext *operation_context_open(Config *config, GError **error)
     context->catalog = open_catalog(context->repository, config, error);
     if (context->catalog == NULL)
         return NULL;
-    context->scratch_directory = make_scratch(config);
+    context->scratch_directory = operation_make_scratch(config);
     return g_steal_pointer(&context);
 }
 
@@ -76,7 +76,7 @@ OperationContext *operation_context_open_known(Config *config, const Catalog *ca
     context->catalog = catalog_open_again(catalog, error);
     if (context->catalog == NULL)
         return NULL;
-    context->scratch_directory = make_scratch(config);
+    context->scratch_directory = operation_make_scratch(config);
     return g_steal_pointer(&context);
 }
 

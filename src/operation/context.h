@@ -40,5 +40,7 @@ char *operation_resolve_backup(OperationContext *context, const char *id,
 /* The directory for unnamed temporary files: <state_directory>/scratch, made when it is missing;
  * the system's temporary directory when it cannot be made. */
 const char *operation_scratch_directory(const OperationContext *context);
+/* The same without a context. Free with g_free(). */
+char *operation_make_scratch(const Config *config);
 
 #endif

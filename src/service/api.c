@@ -228,6 +228,14 @@ gboolean api_admit(Request *request, Response *response, gpointer data)
     return admitted;
 }
 
+gboolean api_is_far(Request *request)
+{
+    g_autofree char *allowed = NULL;
+    const Route *route = router_match(routes, request, &allowed, NULL);
+
+    return route != NULL && route->far;
+}
+
 /* --- what all have in common ------------------------------------------------------------------ */
 
 /* A change, or the making of a job. */

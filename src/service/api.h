@@ -38,6 +38,8 @@ gboolean api_has_tokens(Api *api);
 
 gboolean api_admit(Request *request, Response *response, gpointer data);
 gboolean api_handle(Request *request, Response *response, gpointer data);
+/* Whether the request asks other servers. */
+gboolean api_is_far(Request *request);
 
 /* --- for handlers ----------------------------------------------------------------------------- */
 

@@ -22,6 +22,8 @@
 #define HEADER_LIMIT  64
 #define STREAM_BLOCK  (16 * 1024)
 #define WORKERS       4
+/* So long a client that waits has to take its answer when the server stops. */
+#define FAREWELL (2 * TIME_SECOND)
 /* Of a body that is too large so much is read and thrown away, so that the answer is heard. */
 #define DISCARD_LIMIT (1024 * 1024)
 
@@ -37,12 +39,15 @@ struct Http {
     GPtrArray *ports;     /* Port */
     GPtrArray *addresses; /* char *, and a NULL */
     Tls *tls;
-    GThreadPool *workers;
+    GThreadPool *workers;    /* for requests that are answered from here */
+    GThreadPool *far;        /* for those that ask other servers */
     GMutex mutex;            /* guards all below */
     GHashTable *connections; /* set of Connection */
     GQueue parked;           /* Exchange, suspended */
     GHashTable *streams;     /* set of Exchange */
-    gboolean stopping;
+    guint owed;              /* requests that are worked on, parked, or not yet answered */
+    gboolean closing;        /* nothing new is taken, nobody is held back */
+    gboolean stopping;       /* nothing is answered any more */
 };
 
 /* A socket. */
@@ -63,6 +68,7 @@ typedef struct {
     GByteArray *body;
     guint64 received;
     Stage stage;
+    gboolean owed; /* counted in Http.owed */
 } Exchange;
 
 /* --- exchanges -------------------------------------------------------------------------------- */
@@ -116,6 +122,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **c
         return;
     g_mutex_lock(&http->mutex);
     g_hash_table_remove(http->streams, exchange);
+    http->owed -= exchange->owed;
     g_mutex_unlock(&http->mutex);
     if (exchange->response->waker != NULL)
         waker_unbind(exchange->response->waker);
@@ -329,20 +336,26 @@ static enum MHD_Result take_body(Exchange *exchange, const char *bytes, size_t *
 
 /* --- work ------------------------------------------------------------------------------------- */
 
+/* TRUE where the exchange has found its place: it is parked, or goes on to be answered. */
+static gboolean place(Http *http, Exchange *exchange, gboolean answered)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&http->mutex);
+
+    if (answered)
+        MHD_resume_connection(exchange->connection);
+    else if (!http->closing)
+        g_queue_push_tail(&http->parked, exchange);
+    return answered || !http->closing;
+}
+
 static void work(gpointer data, gpointer user_data)
 {
     Exchange *exchange = data;
     Http *http = user_data;
-    gboolean answered = TRUE;
 
-    if (!is_stopping(http))
-        answered = http->handler.handle(exchange->request, exchange->response, http->data);
-    g_mutex_lock(&http->mutex);
-    if (!answered && !http->stopping)
-        g_queue_push_tail(&http->parked, exchange);
-    else
-        MHD_resume_connection(exchange->connection);
-    g_mutex_unlock(&http->mutex);
+    while (!place(http, exchange,
+                  http->handler.handle(exchange->request, exchange->response, http->data)))
+        exchange->request->deadline = 1; /* over */
 }
 
 /* The whole request is there. */
@@ -350,7 +363,7 @@ static enum MHD_Result hand_over(Exchange *exchange)
 {
     Http *http = exchange->port->http;
     g_autoptr(GError) problem = NULL;
-    gboolean stopping;
+    gboolean closing, far;
 
     if (exchange->received > REQUEST_BODY_LIMIT) {
         error_set(&problem, ERROR_LIMIT, "the body is larger than %d bytes", REQUEST_BODY_LIMIT);
@@ -364,14 +377,17 @@ static enum MHD_Result hand_over(Exchange *exchange)
     }
     exchange->stage = STAGE_WORK;
     set_since(http, exchange->connection, 0);
+    far = http->handler.is_far(exchange->request);
     g_mutex_lock(&http->mutex);
-    stopping = http->stopping;
-    if (!stopping) {
+    closing = http->closing;
+    if (!closing) {
         MHD_suspend_connection(exchange->connection);
-        g_thread_pool_push(http->workers, exchange, NULL);
+        exchange->owed = TRUE;
+        http->owed++;
+        g_thread_pool_push(far ? http->far : http->workers, exchange, NULL);
     }
     g_mutex_unlock(&http->mutex);
-    return stopping ? MHD_NO : MHD_YES;
+    return closing ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result answer(void *data, struct MHD_Connection *connection, const char *url,
@@ -519,6 +535,7 @@ Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpoin
     http->connections = g_hash_table_new_full(NULL, NULL, g_free, NULL);
     http->streams = g_hash_table_new(NULL, NULL);
     http->workers = g_thread_pool_new(work, http, WORKERS, FALSE, NULL);
+    http->far = g_thread_pool_new(work, http, WORKERS, FALSE, NULL);
     g_queue_init(&http->parked);
     if (settings->tls_certificate != NULL) {
         http->tls = tls_new(settings->tls_certificate, settings->tls_key, error);
@@ -534,6 +551,33 @@ Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpoin
     return http;
 }
 
+static gboolean owes(Http *http)
+{
+    gboolean owed;
+
+    g_mutex_lock(&http->mutex);
+    owed = http->owed > 0;
+    g_mutex_unlock(&http->mutex);
+    return owed;
+}
+
+/* Whoever waits for a job gets it as it is; what is being worked on comes to its end. */
+static void answer_all(Http *http)
+{
+    gint64 end;
+
+    g_mutex_lock(&http->mutex);
+    http->closing = TRUE;
+    while (!g_queue_is_empty(&http->parked))
+        g_thread_pool_push(http->workers, g_queue_pop_head(&http->parked), NULL);
+    g_mutex_unlock(&http->mutex);
+    g_thread_pool_free(http->far, FALSE, TRUE);
+    g_thread_pool_free(http->workers, FALSE, TRUE);
+    end = time_monotonic() + FAREWELL;
+    while (owes(http) && time_monotonic() < end)
+        g_usleep(TIME_SECOND / 100);
+}
+
 /* With the mutex held: every connection goes on and finds that all is over. */
 static void release_all(Http *http)
 {
@@ -541,8 +585,6 @@ static void release_all(Http *http)
     gpointer key;
 
     http->stopping = TRUE;
-    while (!g_queue_is_empty(&http->parked))
-        MHD_resume_connection(((Exchange *)g_queue_pop_head(&http->parked))->connection);
     g_hash_table_iter_init(&iterator, http->streams);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
         waker_wake(((Exchange *)key)->response->waker);
@@ -555,10 +597,10 @@ void http_stop(Http *http)
 {
     if (http == NULL)
         return;
+    answer_all(http);
     g_mutex_lock(&http->mutex);
     release_all(http);
     g_mutex_unlock(&http->mutex);
-    g_thread_pool_free(http->workers, FALSE, TRUE);
     g_ptr_array_unref(http->ports);
     tls_free(http->tls);
     g_ptr_array_unref(http->addresses);

@@ -31,6 +31,8 @@ typedef struct {
     /* When the request is whole. In a thread that may wait. FALSE parks the request: it comes again
      * at the next tick, with what it has left in it. */
     gboolean (*handle)(Request *request, Response *response, gpointer data);
+    /* Whether handle() may have to wait for other servers: such requests wait for each other only. */
+    gboolean (*is_far)(Request *request);
 } HttpHandler;
 
 typedef struct Http Http;
@@ -49,7 +51,8 @@ gboolean http_check(const HttpSettings *settings, GError **error) G_GNUC_WARN_UN
 /* Opens all addresses and serves; http_check() first. */
 Http *http_start(const HttpSettings *settings, const HttpHandler *handler, gpointer data,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Ends all connections, waits for requests that are being worked on. NULL is fine. */
+/* Answers who waits (Request.deadline is over then), waits for requests that are being worked on, and
+ * ends all connections. NULL is fine. */
 void http_stop(Http *http);
 
 /* Once a second: asks parked requests again, ends connections that are too slow. */

@@ -378,28 +378,53 @@ static void log_about(const CatalogJob *job, LogLevel level, const char *what, c
                      level, "job %s%s: %s", job->id, what, text);
 }
 
+static char *end_text(const char *id, int status)
+{
+    if (WIFSIGNALED(status))
+        return g_strdup_printf("its process was killed by signal %d", WTERMSIG(status));
+    return g_strdup_printf("its process ended with exit status %d: holdfast job log %s says why",
+                           WEXITSTATUS(status), id);
+}
+
+/* The code of a failure to begin that may be gone in a minute; NULL: another one. */
+static const char *passing_code(int status)
+{
+    static const ErrorCode codes[] = {ERROR_UNREACHABLE, ERROR_BUSY};
+
+    for (guint i = 0; WIFEXITED(status) && i < G_N_ELEMENTS(codes); i++)
+        if (WEXITSTATUS(status) == error_info(codes[i])->exit_status)
+            return error_info(codes[i])->name;
+    return NULL;
+}
+
+/* A runner that never came as far as its job. */
+static gboolean take_no_beginning(Jobs *jobs, const CatalogJob *job, int status, GError **error)
+{
+    const char *code = passing_code(status);
+    g_autofree char *text = end_text(job->id, status);
+    gboolean done;
+
+    if (code != NULL && job->attempt + 1 < job->attempts)
+        return catalog_job_defer(jobs->catalog, job->id,
+                                 time_now() + (job->retry_after << MIN(job->attempt, 10)), text,
+                                 code, error);
+    return catalog_job_note(jobs->catalog, job->id, NULL, text, code, error) &&
+           catalog_job_settle(jobs->catalog, job->id, "queued", "failed", NULL, &done, error);
+}
+
 /* A runner has ended: what it left in the catalog is right, unless it never came so far. */
 static void take_end(Jobs *jobs, const char *id, const Child *child, int status)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(CatalogJob) job = catalog_job_find(jobs->catalog, id, &problem);
-    g_autofree char *text =
-        WIFSIGNALED(status)
-            ? g_strdup_printf("its process was killed by signal %d", WTERMSIG(status))
-            : g_strdup_printf("its process ended with exit status %d", WEXITSTATUS(status));
-    const char *from = NULL, *state = NULL;
-    gboolean done;
+    g_autofree char *text = end_text(id, status);
+    gboolean noted = job != NULL, done;
 
-    if (job != NULL && strcmp(job->state, "lost") == 0) {
-        from = "running";
-        state = "lost";
-    } else if (job != NULL && strcmp(job->state, "queued") == 0 && job->attempt == child->attempt) {
-        from = "queued";
-        state = "failed";
-    }
-    if (from != NULL && !catalog_job_settle(jobs->catalog, id, from, state, text, &done, &problem))
-        log_write(LOG_WARNING, "the end of job %s is not noted: %s", id, problem->message);
-    else if (job == NULL)
+    if (job != NULL && strcmp(job->state, "lost") == 0)
+        noted = catalog_job_settle(jobs->catalog, id, "running", "lost", text, &done, &problem);
+    else if (job != NULL && strcmp(job->state, "queued") == 0 && job->attempt == child->attempt)
+        noted = take_no_beginning(jobs, job, status, &problem);
+    if (!noted)
         log_write(LOG_WARNING, "the end of job %s is not noted: %s", id, problem->message);
 }
 

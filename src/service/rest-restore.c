@@ -51,16 +51,22 @@ static gboolean check_paths(char **roots, const json_t *body, GError **error)
     return FALSE;
 }
 
-/* Every place that the plan would write to. */
-static gboolean check_places(char **roots, const json_t *summary, GError **error)
+/* Every place that the plan would write to. Tables and databases out of a physical backup are recovered
+ * in a scratch place of the program's own first, which is removed again. */
+static gboolean check_places(const Config *config, char **roots, const json_t *body,
+                             const json_t *summary, GError **error)
 {
+    g_autofree char *scratch = operation_make_scratch(config);
+    const gboolean named = json_object_get(body, "target_directory") != NULL;
+    const char *const own[] = {named ? NULL : scratch, NULL};
     const json_t *places = json_object_get(summary, "places");
     const json_t *place;
     size_t index;
 
     json_array_foreach(places, index, place)
     {
-        if (!roots_check((const char *const *)roots, json_string_value(place), error))
+        if (!roots_check(own, json_string_value(place), NULL) &&
+            !roots_check((const char *const *)roots, json_string_value(place), error))
             return FALSE;
     }
     return TRUE;
@@ -225,7 +231,7 @@ gboolean rest_restore(Api *api, Request *request, Response *response, GError **e
         return FALSE;
     asked = rest_words(api, words, body, error);
     plan = asked != NULL ? make_plan(config, asked, error) : NULL;
-    if (plan == NULL || !check_places(roots, json_object_get(plan, "summary"), error))
+    if (plan == NULL || !check_places(config, roots, body, json_object_get(plan, "summary"), error))
         return FALSE;
     fix_backup(api, words, body, plan);
     source = source_of(api, config, words, body, error);

@@ -19,6 +19,7 @@ typedef struct {
                          network's thread, so that it must not wait */
     RouteFunc handle;
     const char *words; /* the command that it stands for, or NULL */
+    gboolean far;      /* it asks other servers, and may have to wait for them */
 } Route;
 
 /* Ends with a method of NULL. */

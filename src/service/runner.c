@@ -455,31 +455,52 @@ static gboolean enter_end(Runner *runner, const Config *config, GError **error)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static gboolean open_all(Runner *runner, Config *config, const char *id, GError **error)
+static gboolean open_log(Runner *runner, const Config *config, const char *id, GError **error)
+{
+    g_autofree char *path = runner_log_file(config, id);
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    if (!directory_make(directory, 0700, error))
+        return FALSE;
+    runner->log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (runner->log < 0) {
+        error_set_errno(error, errno, "cannot open %s", path);
+        return FALSE;
+    }
+    file_give_at(runner->log, path);
+    return TRUE;
+}
+
+static gboolean open_rest(Runner *runner, Config *config, const char *id, GError **error)
 {
     g_autofree char *run_file = runner_run_file(config, id);
-    g_autofree char *log_file = runner_log_file(config, id);
-    g_autofree char *run_directory = g_path_get_dirname(run_file);
-    g_autofree char *log_directory = g_path_get_dirname(log_file);
+    g_autofree char *directory = g_path_get_dirname(run_file);
 
     runner->cancel_file = runner_cancel_file(config, id);
     runner->repository = operation_open_repository(config, error);
     if (runner->repository == NULL)
         return FALSE;
     runner->catalog = catalog_open(runner->repository, config_state_directory(config), error);
-    if (runner->catalog == NULL || !directory_make(run_directory, 0700, error) ||
-        !directory_make(log_directory, 0700, error))
+    if (runner->catalog == NULL || !directory_make(directory, 0700, error))
         return FALSE;
     runner->run = run_file_acquire(run_file, "{}", error);
-    if (runner->run == NULL)
+    return runner->run != NULL;
+}
+
+/* What keeps a job from beginning stands in its log: there is nobody else to tell it to. */
+static gboolean open_all(Runner *runner, Config *config, const char *id, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
+
+    if (!open_log(runner, config, id, error))
         return FALSE;
-    runner->log = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (runner->log < 0) {
-        error_set_errno(error, errno, "cannot open %s", log_file);
-        return FALSE;
-    }
-    file_give_at(runner->log, log_file);
-    return TRUE;
+    if (open_rest(runner, config, id, &problem))
+        return TRUE;
+    text = error_text(problem);
+    write_log(runner, "error", text);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 static void run_loop(Runner *runner)

@@ -412,7 +412,7 @@ static void log_job(const json_t *job, gpointer data)
 
 static gboolean start_http(Service *service, GError **error)
 {
-    const HttpHandler handler = {api_admit, api_handle};
+    const HttpHandler handler = {api_admit, api_handle, api_is_far};
     HttpSettings settings = http_settings(service->config, FALSE);
     g_auto(GStrv) listen = settings.listen;
 

@@ -204,6 +204,29 @@ static void test_gone_and_rebuilt(Fixture *fixture, gconstpointer data)
     assert_count(fixture, &(CatalogFilter){.status = "pinned"}, 1);
 }
 
+/* Deleted while it is open, as it may be: the next question makes it anew, and it can be written. */
+static void test_deleted_while_open(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *id = make_backup(fixture, "market", FALSE);
+    g_autoptr(GPtrArray) jobs = NULL;
+    g_autoptr(GError) error = NULL;
+    guint lines = 0;
+
+    log_set_writer(ignore_log, &lines);
+    assert_count(fixture, NULL, 1);
+    g_assert_true(directory_remove(fixture->directory, &error));
+    /* Not as long as there is no place for it. */
+    g_assert_false(catalog_jobs(fixture->catalog, 10, &jobs, NULL));
+    g_assert_cmpint(g_mkdir(fixture->directory, 0700), ==, 0);
+    g_assert_true(catalog_jobs(fixture->catalog, 10, &jobs, &error));
+    g_assert_cmpuint(jobs->len, ==, 0);
+    g_assert_true(catalog_job_begin(fixture->catalog, "a", "backup", "market", "a.run", &error));
+    assert_count(fixture, NULL, 1);
+    g_assert_no_error(error);
+    g_assert_cmpuint(lines, >=, 1);
+    log_set_writer(NULL, NULL);
+}
+
 /* A manifest that cannot be read is shown as damaged, and hides nothing else. */
 static void test_unreadable(Fixture *fixture, gconstpointer data)
 {
@@ -305,6 +328,7 @@ int main(int argc, char **argv)
     ADD("filters", test_filters);
     ADD("records", test_records);
     ADD("gone-and-rebuilt", test_gone_and_rebuilt);
+    ADD("deleted-while-open", test_deleted_while_open);
     ADD("unreadable", test_unreadable);
     ADD("set-aside", test_set_aside);
     ADD("newer", test_newer);
