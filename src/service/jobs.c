@@ -44,6 +44,7 @@ struct Jobs {
     GHashTable *children; /* id to Child */
     GHashTable *told;     /* id of an active job to what the watchers were told last */
     GArray *watchers;
+    gboolean ending; /* nothing is started any more */
     gboolean active; /* something waited or ran at the last look */
     gint64 looked;   /* monotonic */
 };
@@ -250,6 +251,16 @@ static gboolean enter(Jobs *jobs, const CatalogJob *job, const char *const *comm
     return FALSE;
 }
 
+/* A job that nobody would start is not taken. */
+static gboolean check_open(const Jobs *jobs, GError **error)
+{
+    if (!jobs->ending)
+        return TRUE;
+    error_set(error, ERROR_UNREACHABLE, "the service is stopping and takes no new jobs");
+    error_add_hint(error, "ask again when it runs");
+    return FALSE;
+}
+
 gboolean jobs_submit(Jobs *jobs, const JobRequest *request, char **ret_id, GError **error)
 {
     g_autoptr(json_t) words =
@@ -269,7 +280,7 @@ gboolean jobs_submit(Jobs *jobs, const JobRequest *request, char **ret_id, GErro
     gboolean result;
 
     g_mutex_lock(&jobs->mutex);
-    result = enter(jobs, &job, request->command, error);
+    result = check_open(jobs, error) && enter(jobs, &job, request->command, error);
     jobs->active = jobs->active || result;
     g_mutex_unlock(&jobs->mutex);
     if (result)
@@ -579,6 +590,7 @@ void jobs_tick(Jobs *jobs, gboolean starting)
     g_autoptr(GArray) watchers = NULL;
 
     g_mutex_lock(&jobs->mutex);
+    jobs->ending = !starting;
     changes = tick(jobs, starting);
     watchers = g_array_copy(jobs->watchers);
     g_mutex_unlock(&jobs->mutex);

@@ -47,14 +47,27 @@ static gboolean take_filter(Api *api, const Request *request, CatalogFilter *fil
            take_time(request, "until", zone, &filter->until, error);
 }
 
+/* A page behind a backup that was deleted meanwhile would look like the end. */
+static gboolean check_cursor(Catalog *catalog, const char *cursor, GError **error)
+{
+    const CatalogFilter filter = {.id = cursor};
+    g_autoptr(GPtrArray) found = NULL;
+
+    return cursor == NULL || (catalog_backups(catalog, &filter, &found, error) &&
+                              rest_list_cursor(cursor, found->len > 0, error));
+}
+
 static gboolean read_backups(Api *api, const CatalogFilter *filter, GPtrArray **ret_backups,
                              GError **error)
 {
+    Catalog *catalog;
     gboolean result;
 
     if (!api_refresh(api, error))
         return FALSE;
-    result = catalog_backups(api_catalog(api), filter, ret_backups, error);
+    catalog = api_catalog(api);
+    result = check_cursor(catalog, filter->before, error) &&
+             catalog_backups(catalog, filter, ret_backups, error);
     api_catalog_done(api);
     return result;
 }

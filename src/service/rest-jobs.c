@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "service/fields.h"
 #include "service/rest-list.h"
 #include "service/rest.h"
 #include "service/schedule.h"
@@ -79,6 +80,13 @@ gboolean rest_submit(Api *api, Request *request, Response *response, const JobRe
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
+static gboolean check_cursor(Api *api, const char *cursor, GError **error)
+{
+    g_autoptr(CatalogJob) job = cursor != NULL ? jobs_find(api_jobs(api), cursor, NULL) : NULL;
+
+    return rest_list_cursor(cursor, job != NULL && strcmp(job->id, cursor) == 0, error);
+}
+
 gboolean rest_jobs(Api *api, Request *request, Response *response, GError **error)
 {
     static const char *const known[] = {"state", "source", "operation", "limit", "cursor", NULL};
@@ -95,7 +103,7 @@ gboolean rest_jobs(Api *api, Request *request, Response *response, GError **erro
 
     if (!request_check_query(request, known, error) ||
         !rest_list_word(request, "state", states, &filter.state, error) ||
-        !rest_list_limit(request, &limit, error) ||
+        !rest_list_limit(request, &limit, error) || !check_cursor(api, filter.before, error) ||
         !jobs_list(api_jobs(api), &filter, limit + 1, &jobs, error))
         return FALSE;
     items = json_array();
@@ -120,6 +128,14 @@ gboolean rest_job(Api *api, Request *request, Response *response, GError **error
     return TRUE;
 }
 
+/* A request that has no fields. */
+static gboolean check_no_fields(const Request *request, GError **error)
+{
+    g_autoptr(GStrvBuilder) none = g_strv_builder_new();
+
+    return request->body == NULL || fields_to_words(NULL, request->body, none, error);
+}
+
 gboolean rest_cancel(Api *api, Request *request, Response *response, GError **error)
 {
     static const char *const known[] = {"wait", NULL};
@@ -127,7 +143,7 @@ gboolean rest_cancel(Api *api, Request *request, Response *response, GError **er
     g_autoptr(CatalogJob) job = NULL;
     g_autoptr(GError) problem = NULL;
 
-    if (!request_check_query(request, known, error))
+    if (!request_check_query(request, known, error) || !check_no_fields(request, error))
         return FALSE;
     job = jobs_find(api_jobs(api), id, error);
     if (job == NULL)
@@ -163,7 +179,8 @@ static gboolean change_schedule(Api *api, Request *request, Response *response, 
     static const char *const known[] = {NULL};
     gboolean changed;
 
-    if (!request_check_query(request, known, error) || !set_paused(api, paused, &changed, error))
+    if (!request_check_query(request, known, error) || !check_no_fields(request, error) ||
+        !set_paused(api, paused, &changed, error))
         return FALSE;
     response_json(response, 200,
                   json_pack("{s:s, s:b}", "state", paused ? "stopped" : "running", "changed",

@@ -20,6 +20,15 @@ gboolean rest_list_limit(const Request *request, guint *ret_limit, GError **erro
     return TRUE;
 }
 
+gboolean rest_list_cursor(const char *cursor, gboolean known, GError **error)
+{
+    if (cursor == NULL || known)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "cursor: there is no \"%s\" (any more) to go on behind", cursor);
+    error_add_hint(error, "begin again without a cursor");
+    return FALSE;
+}
+
 void rest_list_answer(Response *response, json_t *items, guint limit)
 {
     gboolean more = json_array_size(items) > limit;

@@ -17,6 +17,10 @@ gboolean rest_list_limit(const Request *request, guint *ret_limit,
  * that is answered. Takes items. */
 void rest_list_answer(Response *response, json_t *items, guint limit);
 
+/* Refuses a cursor that is not (or no longer) among what is listed: ERROR_USAGE. */
+gboolean rest_list_cursor(const char *cursor, gboolean known,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A parameter of the query that must be one of the words, or nothing. ERROR_USAGE. */
 gboolean rest_list_word(const Request *request, const char *name, const char *const *known,
                         const char **ret_word, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "config/values.h"
 
 /* The real path of what exists of it, with the rest behind: NULL where the rest climbs or is a link
  * that leads nowhere, or where it cannot be looked at. */
@@ -64,4 +65,38 @@ gboolean roots_check(const char *const *roots, const char *path, GError **error)
                               ? "restore_roots in [server] names them; give an absolute path"
                               : "name such directories with restore_roots in [server]");
     return FALSE;
+}
+
+/* The directory that a word of a command names, or NULL. */
+static const char *directory_of(const char *word)
+{
+    static const char *const plain[] = {"--target-directory=", "--wal-directory="};
+    const char *const moved = "--tablespace=";
+    const char *to;
+
+    for (guint i = 0; i < G_N_ELEMENTS(plain); i++)
+        if (g_str_has_prefix(word, plain[i]))
+            return word + strlen(plain[i]);
+    if (!g_str_has_prefix(word, moved))
+        return NULL;
+    to = strchr(word + strlen(moved), '=');
+    return to != NULL ? to + 1 : NULL;
+}
+
+gboolean roots_check_words(const Config *config, const json_t *words, GError **error)
+{
+    const char *listed = config_get(config, "server", "restore_roots");
+    g_auto(GStrv) roots = config_list_split(listed != NULL ? listed : "");
+    const json_t *word;
+    size_t index;
+
+    json_array_foreach(words, index, word)
+    {
+        const char *text = json_string_value(word);
+        const char *directory = text != NULL ? directory_of(text) : NULL;
+
+        if (directory != NULL && !roots_check((const char *const *)roots, directory, error))
+            return FALSE;
+    }
+    return TRUE;
 }

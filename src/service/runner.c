@@ -27,6 +27,7 @@
 #include "operation/clear.h"
 #include "operation/job.h"
 #include "operation/open.h"
+#include "service/roots.h"
 #include "service/withheld.h"
 
 #define LINE_LIMIT   (64 * 1024)
@@ -341,6 +342,9 @@ static char **make_argv(const Runner *runner, const Config *config, GError **err
         return NULL;
     }
     g_ptr_array_add(argv, program);
+    if (g_str_has_prefix(runner->job->operation, "restore ") &&
+        !roots_check_words(config, words, error))
+        return NULL;
     json_array_foreach(words, index, word) g_ptr_array_add(argv, g_strdup(json_string_value(word)));
     g_ptr_array_add(argv, g_strdup("--json"));
     g_ptr_array_add(argv, g_strdup("--config"));

@@ -389,6 +389,80 @@ def test_waiting_clients_hold_no_thread(rest):
         each.close()
 
 
+def test_a_page_behind_what_is_gone(rest):
+    """It would look like the end of the list."""
+    for path in ("backups", "jobs", "recoveries"):
+        answer = rest.call("GET", f"{path}?cursor=20260101T000000Z-main-full-gone")
+        assert answer.status == 400 and "cursor" in answer.json["detail"], answer
+
+
+def test_fields_that_there_are_not(rest):
+    for path in ("scheduler/stop", "scheduler/start", "jobs/nonsense/cancel"):
+        assert rest.call("POST", path, {"shutdown": True}).status == 400
+        assert rest.call("POST", path.replace("nonsense", "nowhere"), {}).status in (200, 404)
+
+
+def test_a_service_that_stops_answers_who_waits(cluster, tmp_path):
+    name = "t_" + "".join(random.choices(string.ascii_lowercase, k=8))
+    cluster.create(name)
+    cluster.sql(name, "CREATE TABLE blocked (a int)")
+    stopping = Rest(Holdfast(tmp_path, cluster, extra=f"databases = {name}\n", server="listen = 127.0.0.1:0\n")).start()
+    blocker = cluster.connect(name)
+    blocker.autocommit = False
+    blocker.cursor().execute("LOCK TABLE blocked IN ACCESS EXCLUSIVE MODE")
+    answers = []
+    stopping.token("admin")
+    waiting = threading.Thread(target=lambda: answers.append(stopping.call("POST", "backup/postgresql/full?wait=80", {})))
+    try:
+        waiting.start()
+        assert wait_until(lambda: stopping.holdfast.ok("job", "list", "--state", "running", "--json").json)
+        stopping.stop()
+        waiting.join(60)
+        assert answers and answers[0].status == 202 and answers[0].json["state"] == "running", answers
+    finally:
+        blocker.close()
+        stopping.stop()
+        assert wait_until(lambda: not stopping.holdfast.ok("job", "list", "--state", "active", "--json").json)
+        cluster.drop(name)
+
+
+def test_a_catalog_that_is_deleted(cluster, tmp_path):
+    """It may be at any time; the service makes it anew, and goes on making backups."""
+    name = "t_" + "".join(random.choices(string.ascii_lowercase, k=8))
+    cluster.create(name)
+    service = Rest(Holdfast(tmp_path, cluster, extra=f"databases = {name}\n", server="listen = 127.0.0.1:0\n")).start()
+    try:
+        first = service.job("backup/postgresql/full", {})["result"]["id"]
+        for path in (tmp_path / "state").glob("catalog-*"):
+            path.unlink()
+        second = service.job("backup/postgresql/full", {})["result"]["id"]
+        assert {item["id"] for item in service.get("backups")["items"]} == {first, second}
+        assert len(service.get("jobs")["items"]) == 1
+    finally:
+        service.stop()
+        cluster.drop(name)
+
+
+def test_a_repository_that_is_away(cluster, tmp_path):
+    """The job says so, and its log says why it did not begin."""
+    name = "t_" + "".join(random.choices(string.ascii_lowercase, k=8))
+    cluster.create(name)
+    service = Rest(Holdfast(tmp_path, cluster, extra=f"databases = {name}\n", server="listen = 127.0.0.1:0\n")).start()
+    repository = service.holdfast.repository
+    away = repository.with_name("away")
+    try:
+        repository.rename(away)
+        job = service.job("backup/postgresql/full", {}, state="failed")
+        assert job["error"]["code"] == "unreachable" and "holdfast job log" in job["error"]["message"], job
+        log = tmp_path / "state" / "jobs" / f"{job['id']}.log"
+        assert str(repository) in log.read_text()
+        away.rename(repository)
+        service.job("backup/postgresql/full", {})
+    finally:
+        service.stop()
+        cluster.drop(name)
+
+
 def test_a_locked_catalog(rest):
     (catalog,) = (rest.holdfast.directory / "state").glob("catalog-*.sqlite")
     connection = sqlite3.connect(catalog, timeout=60, isolation_level=None)

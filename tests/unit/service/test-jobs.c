@@ -147,12 +147,45 @@ static void test_broken_runner(Fixture *fixture, gconstpointer data)
     tick_until_final(fixture, first);
     job = jobs_find(fixture->jobs, first, &error);
     g_assert_cmpstr(job->state, ==, "failed");
-    g_assert_cmpstr(job->message, ==, "its process ended with exit status 1");
+    g_assert_nonnull(
+        strstr(job->message, "its process ended with exit status 1: holdfast job log"));
     /* max_jobs is 1: the second waited. */
     tick_until_final(fixture, second);
     jobs_tick(fixture->jobs, TRUE);
     g_assert_nonnull(strstr(fixture->told, "queued "));
     g_assert_nonnull(strstr(fixture->told, "failed "));
+}
+
+/* A runner that cannot reach the repository (exit status 5) was an attempt; the last one ends the job. */
+static void test_runner_without_repository(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *script = g_build_filename(fixture->directory, "five", NULL);
+    const char *const words[] = {"drill", NULL};
+    const JobRequest request = {.operation = "drill",
+                                .command = words,
+                                .origin = "test",
+                                .attempts = 2,
+                                .retry_after = TIME_SECOND / 10};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CatalogJob) job = NULL;
+    g_autofree char *id = NULL;
+
+    g_assert_true(g_file_set_contents(script, "#!/bin/sh\nexit 5\n", -1, NULL));
+    g_assert_cmpint(g_chmod(script, 0700), ==, 0);
+    jobs_set_program(fixture->jobs, script);
+    g_assert_true(jobs_submit(fixture->jobs, &request, &id, &error));
+    tick_until_final(fixture, id);
+    job = jobs_find(fixture->jobs, id, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(job->state, ==, "failed");
+    g_assert_cmpstr(job->code, ==, "unreachable");
+    g_assert_nonnull(strstr(job->message, "exit status 5"));
+    g_assert_cmpuint(job->attempt, ==, 1);
+    /* A service that stops takes nothing that it would not start. */
+    jobs_tick(fixture->jobs, FALSE);
+    g_clear_pointer(&id, g_free);
+    g_assert_false(jobs_submit(fixture->jobs, &request, &id, &error));
+    g_assert_cmpint(error_info_of(error)->http_status, ==, 503);
 }
 
 static void test_missing_program(Fixture *fixture, gconstpointer data)
@@ -257,6 +290,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("queue", test_queue);
     ADD("broken-runner", test_broken_runner);
+    ADD("runner-without-repository", test_runner_without_repository);
     ADD("missing-program", test_missing_program);
     ADD("found-and-lost", test_found_and_lost);
     ADD("retry", test_retry);

@@ -317,6 +317,34 @@ static gboolean is_below(const char *root, const char *format, ...)
     return roots_check(roots, path, NULL);
 }
 
+/* What a job names is held against the roots once more when it begins. */
+static void test_roots_of_a_job(void)
+{
+    g_autofree char *directory = make_directory();
+    g_autofree char *place = g_build_filename(directory, "place", NULL);
+    g_autofree char *text =
+        g_strdup_printf("[repository]\npath = /r\n[server]\nrestore_roots = %s\n", directory);
+    g_autoptr(Config) config = config_parse(text, strlen(text), "x.conf", NULL);
+    static const char *const forms[] = {"--target-directory=%s/place/d",
+                                        "--wal-directory=%s/place/w",
+                                        "--tablespace=/old=%s/place/t"};
+
+    g_assert_cmpint(g_mkdir(place, 0700), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(forms); i++) {
+        g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
+        g_autofree char *word = g_strconcat(parts[0], directory, parts[1], NULL);
+        g_autoptr(json_t) words = json_pack("[s, s, s]", "restore", "--force", word);
+
+        g_assert_true(roots_check_words(config, words, NULL));
+        g_assert_cmpint(g_rmdir(place), ==, 0);
+        g_assert_cmpint(symlink("/tmp", place), ==, 0);
+        g_assert_false(roots_check_words(config, words, NULL));
+        g_assert_cmpint(g_unlink(place), ==, 0);
+        g_assert_cmpint(g_mkdir(place, 0700), ==, 0);
+    }
+    g_assert_true(directory_remove(directory, NULL));
+}
+
 static void test_roots(void)
 {
     g_autofree char *directory = make_directory();
@@ -403,6 +431,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rest/failures", test_failures);
     g_test_add_func("/rest/fields", test_fields);
     g_test_add_func("/rest/roots", test_roots);
+    g_test_add_func("/rest/roots-of-a-job", test_roots_of_a_job);
     g_test_add_func("/rest/withheld", test_withheld);
     g_test_add_func("/rest/waker", test_waker);
     return g_test_run();
