@@ -317,7 +317,7 @@ const Command command_init = {
         "comes from a file that only its owner (and group) may read: a passphrase on its first\n"
         "line, or at least 32 random bytes; or from a command that prints a passphrase, for a\n"
         "vault. A repository cannot be encrypted later: make another one, to which holdfast copy\n"
-        "takes logical backups and WAL.",
+        "takes the backups and the WAL.",
     .example = "holdfast init --repository /srv/holdfast\n"
                "  holdfast init --repository /srv/holdfast --encryption "
                "passphrase-file=/etc/holdfast/passphrase",

@@ -2,6 +2,8 @@
  *
  * holdfast token add, list, revoke: who may use the service over HTTP.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "cli/commands.h"
 #include "service/tokens.h"
@@ -38,6 +40,12 @@ static gboolean run_add(CommandRun *run, GError **error)
                                        "token", token));
     output_line(run->output, "made the token %s, role %s; it is shown only now:", name,
                 role_name(role));
+    /* With --quiet too: it is what was asked for, and told only now. */
+    if (output_is_quiet(run->output) && !output_is_json(run->output)) {
+        g_autofree char *line = g_strconcat(token, "\n", NULL);
+
+        output_bytes(run->output, line, strlen(line));
+    }
     output_line(run->output, "%s", token);
     return TRUE;
 }

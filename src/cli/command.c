@@ -279,6 +279,16 @@ static gboolean check_arguments(const Command *command, char **arguments, GError
     return FALSE;
 }
 
+/* These would have a job do nothing, or do it elsewhere, and succeed. */
+static gboolean check_common(const CommonOptions *common, GError **error)
+{
+    if (!common->help && !common->version && common->config == NULL)
+        return TRUE;
+    error_set(error, ERROR_USAGE,
+              "--help, --version and --config are not for the command of a job");
+    return FALSE;
+}
+
 gboolean command_accepts(char **words, const Config *config, GError **error)
 {
     g_auto(CommonOptions) common = {0};
@@ -294,7 +304,7 @@ gboolean command_accepts(char **words, const Config *config, GError **error)
     values_init(&values, command->options);
     common_entries(&common, command->reads_only, &entries);
     return parse_options(&rest, values.entries, entries.entries, FALSE, error) &&
-           check_arguments(command, rest + 1, error) &&
+           check_common(&common, error) && check_arguments(command, rest + 1, error) &&
            (command->check == NULL || command->check(values.entries, config, error));
 }
 

@@ -57,7 +57,8 @@ extern const Command *const command_table[];
 const Command *command_match(char **words, guint *ret_used,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whether a command line could be run: `words` are what stands behind "holdfast". Threads: any. */
+/* Whether a command line could be run as a job: `words` are what stands behind "holdfast". Threads:
+ * any. */
 gboolean command_accepts(char **words, const Config *config,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

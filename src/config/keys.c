@@ -36,7 +36,8 @@ const ConfigKey config_keys[] = {
     {"general", "time_zone", CONFIG_ZONE, NULL, NULL, 0, 0, NULL,
      "Zone of times that are given without one, and of the calendar; the system's by default."},
     {"general", "log_level", CONFIG_WORD, NULL, "error warning info debug", 0, 0, "warning",
-     "The least important messages that are still logged."},
+     "The least important messages that are still logged; where it is not set, the service logs "
+     "info as well."},
 
     {"repository", "path", CONFIG_PATH, NULL, NULL, 0, 0, NULL, "Directory of the repository."},
     {"repository", "compression", CONFIG_CODEC, NULL, "zstd gzip lz4 none", 0, 0, NULL,

@@ -207,6 +207,44 @@ static void list_tables(EngineResult *result)
     json_object_del(result->summary, "checked");
 }
 
+static void add_tablespace(GPtrArray *names, const char *name)
+{
+    if (name != NULL && !g_str_has_prefix(name, "pg_") &&
+        !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+        g_ptr_array_add(names, (char *)name);
+}
+
+/* Those that the databases name, inside the scratch cluster: their places belong to the source's host.
+ * Where the server is too old for such ones, the plan says which is missing. */
+static gboolean make_tablespaces(const EngineRestore *request, const PgScratch *scratch,
+                                 const PgDetails *details, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autoptr(PgConnection) connection = NULL;
+
+    for (guint i = 0; i < details->databases->len; i++) {
+        const PgDatabase *database = g_ptr_array_index(details->databases, i);
+
+        add_tablespace(names, database->tablespace);
+        for (guint j = 0; j < database->tablespaces->len; j++)
+            add_tablespace(names, g_ptr_array_index(database->tablespaces, j));
+    }
+    if (names->len == 0)
+        return TRUE;
+    connection = pg_connect(pg_scratch_conninfo(scratch), "postgres", request->cancellable, error);
+    if (connection == NULL)
+        return FALSE;
+    if (!pg_execute(connection, "SET allow_in_place_tablespaces = on", NULL))
+        return TRUE;
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *name = pg_quote_identifier(g_ptr_array_index(names, i));
+
+        if (!pg_execute_format(connection, error, "CREATE TABLESPACE %s LOCATION ''", name))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean load_cluster(const EngineRestore *request, const PgPlace *place,
                              const PgDetails *details, EngineResult *result, GError **error)
 {
@@ -225,6 +263,7 @@ static gboolean load_cluster(const EngineRestore *request, const PgPlace *place,
     bare->server.version_num = details->server.version_num;
     scratch = pg_scratch_start(&wanted, error);
     if (scratch == NULL || !pg_scratch_wait(scratch, &state, &lsn, error) ||
+        !make_tablespaces(request, scratch, details, error) ||
         !load(request, scratch, result, error))
         return FALSE;
     list_tables(result);

@@ -215,7 +215,9 @@ static void add_backups(GString *text, const GPtrArray *backups)
         {"holdfast_backup_last_size_bytes", "What the newest good backup holds, uncompressed.",
          backup_size},
         {"holdfast_backup_last_stored_bytes",
-         "What the newest good backup added to the repository.", backup_stored},
+         "What the newest good backup takes in the repository, objects that it shares with others "
+         "included.",
+         backup_stored},
         {"holdfast_backup_last_rows", "Rows that the newest good backup counted.", backup_rows},
         {"holdfast_backup_last_tables", "Tables in the newest good backup.", backup_tables},
     };
@@ -243,7 +245,8 @@ static void add_sources(GString *text, const ServiceView *view)
                "damaged", NULL);
     }
     begin(text, "holdfast_backups_stored_bytes", "gauge",
-          "What the backups of a source added to the repository, in all.");
+          "What the backups of a source take in the repository; objects that several share count "
+          "with each.");
     for (guint i = 0; view != NULL && i < view->sources->len; i++) {
         const ViewSource *source = g_ptr_array_index(view->sources, i);
 

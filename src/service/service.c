@@ -237,8 +237,8 @@ static gboolean check_same(const Config *old, const Config *new, GError **error)
         has_tls(old) == has_tls(new))
         return TRUE;
     error_set(error, ERROR_CONFIG,
-              "another repository, state_directory, runtime_directory or address to listen on "
-              "needs a restart");
+              "another repository, state_directory, runtime_directory or address to listen on, or "
+              "TLS where there was none or none where there was, needs a restart");
     return FALSE;
 }
 

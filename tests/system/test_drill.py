@@ -106,6 +106,23 @@ def test_the_common_place_of_sockets_is_closed(site, server):
     assert json.loads(done.stdout)["result"] == "succeeded"
 
 
+def test_logical_with_tablespaces(site, server):
+    """They are made inside the scratch cluster: the places of the source's host are not touched."""
+    place = server.root / "fast \"one\""
+    place.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(place, "postgres", "postgres")
+    server.psql(f"CREATE TABLESPACE \"Fast one\" LOCATION '{place}';"
+                "CREATE TABLE on_fast TABLESPACE \"Fast one\" AS SELECT 1 AS a;"
+                "CREATE DATABASE all_fast TABLESPACE \"Fast one\"")
+    backup = site.backup("full", "--method", "logical")
+    there = sorted(path.name for path in place.rglob("*"))
+    told = site.ok("drill", "main", "--backup-id", backup["id"], "--json").json
+    tables = {one["table"]: (one["expected"], one["found"]) for one in told["summary"]["tables"]}
+    assert tables["postgres.public.on_fast"] == (1, 1)
+    assert sorted(path.name for path in place.rglob("*")) == there
+
+
 def test_logical(site):
     backup = site.backup("full", "--method", "logical")
     before = scratch(site)

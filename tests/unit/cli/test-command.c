@@ -122,6 +122,7 @@ static void test_help(void)
 static void test_help_flows(void)
 {
     const Command command = {.words = "try",
+                             .arguments = "",
                              .summary = "try it",
                              .description = "One sentence that is\nbroken in the code.\n  a list\n"
                                             "  of two\nand the rest\n\nAnother paragraph.",
@@ -204,6 +205,8 @@ static void test_accepts(void)
         {"drill pg --target-time noon", "--target-time"},
         {"drill", "needs"},
         {"verify --all", NULL},
+        {"backup postgresql full --help", "not for the command of a job"},
+        {"cleanup --config /nowhere", "not for the command of a job"},
         {"make coffee", "no command"},
     };
     g_autofree char *directory = g_dir_make_tmp("hf-cli-XXXXXX", NULL);
