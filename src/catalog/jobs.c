@@ -189,7 +189,12 @@ static gboolean check_free(Catalog *catalog, const CatalogJob *job, GError **err
         error_set(error, ERROR_BUSY, "%s%s%s is %s already: job %s", job->operation,
                   job->source != NULL ? " of " : "", job->source != NULL ? job->source : "",
                   other->state, other->id);
-        error_add_hint(error, "holdfast job show %s; holdfast job cancel %s", other->id, other->id);
+        if (other->command != NULL)
+            error_add_hint(error, "holdfast job show %s; holdfast job cancel %s", other->id,
+                           other->id);
+        else
+            error_add_hint(error, "it was started by hand: wait for its end; holdfast job show %s",
+                           other->id);
         return FALSE;
     }
     return TRUE;
