@@ -14,6 +14,7 @@ import pytest
 
 from physical import SUM, Site, archive_now, as_server_user, fill, kill_program
 from pgcluster import PROGRAM, Result, wait_until
+from rest import Rest
 from restored import Restored
 
 
@@ -567,6 +568,26 @@ def test_tables_out_of_a_backup(server, site):
     site.fails(1, "restore", "postgresql", "pitr", "--target-time", moment, "--databases", "postgres",
                "--to-database", "whole")
     assert not list((site.directory / "state").glob("**/holdfast-scratch-*"))
+
+
+def test_tables_out_of_a_backup_by_request(server):
+    """The scratch place is the program's own: no directory for restores needs to be listed."""
+    site = Site(server, extra="[server]\nlisten = 127.0.0.1:0\n", source="asked")
+    fill(server)
+    expected = server.value("postgres", SUM)
+    backup = site.backup()
+    archive_now(site)
+    server.create("rescue")
+    service = Rest(site).start()
+    try:
+        asked = {"backup_id": backup["id"], "tables": ["postgres.public.trades"], "to_database": "rescue"}
+        done = service.job("recovery/postgresql/full", asked)
+        assert done["result"]["summary"]["rows"] == 20000 and server.value("rescue", SUM) == expected
+        for place in (f"{site.directory}/state/scratch/mine", f"{site.directory}/elsewhere"):
+            refused = service.call("POST", "recovery/postgresql/full", {"backup_id": backup["id"], "target_directory": place})
+            assert refused.status == 422 and "restore_roots" in refused.json["hint"], refused
+    finally:
+        service.stop()
 
 
 def test_only_what_is_chosen_is_read(server, site):
