@@ -29,7 +29,8 @@ static gboolean check_tables(char **given, GError **error)
            td_patterns_parse((const char *const *)tables, &patterns, error);
 }
 
-static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
     static const char *const modes[] = {"auto", "quick", "scan", NULL};
     gint64 from, to;

@@ -36,7 +36,8 @@ static gboolean check_databases(const GOptionEntry *given, const Config *config,
     return FALSE;
 }
 
-static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
     static const char *const methods[] = {"physical", "logical", NULL};
     static const char *const accesses[] = {"auto", "local", "stream", NULL};

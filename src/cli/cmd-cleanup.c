@@ -221,7 +221,8 @@ static gboolean resolve_unreadable(OperationContext *context, char **given, char
     return TRUE;
 }
 
-static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
     g_auto(GStrv) sources = NULL, backups = NULL;
 

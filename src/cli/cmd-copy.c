@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 #include "cli/words.h"
 #include "repo/key-form.h"
 
@@ -64,20 +65,23 @@ static void keep_item(const CopyItem *item, gpointer data)
         keeper->run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
 }
 
-static gboolean check_options(const CommandRun *run, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
-    if (!words_check_jobs(options.jobs, error))
+    const gboolean all = values_switch(given, "all"), named = arguments[0] != NULL;
+
+    if (!words_check_jobs(values_number(given, "jobs"), error))
         return FALSE;
-    if (options.to == NULL) {
+    if (values_text(given, "to") == NULL) {
         error_set(error, ERROR_USAGE, "which repository shall be copied to?");
         error_add_hint(error, "name its directory with --to; holdfast init makes one");
         return FALSE;
     }
-    if (options.all == (run->argument_count == 0) && (options.all || options.source == NULL))
+    if (all != named && (all || values_text(given, "source") == NULL))
         return TRUE;
-    error_set(error, ERROR_USAGE,
-              run->argument_count == 0 ? "which backup shall be copied?"
-                                       : "a backup alone, or --all, or --all with --source");
+    error_set(error, ERROR_USAGE, "%s",
+              named ? "a backup alone, or --all, or --all with --source"
+                    : "which backup shall be copied?");
     error_add_hint(error, "holdfast copy BACKUP --to DIR, or holdfast copy --all --to DIR");
     return FALSE;
 }
@@ -125,8 +129,6 @@ static gboolean run_copy(CommandRun *run, GError **error)
                            .data = &keeper};
     gboolean done;
 
-    if (!check_options(run, error))
-        return FALSE;
     context = command_open(run, error);
     target = context != NULL ? open_target(error) : NULL;
     if (target == NULL)
@@ -165,5 +167,6 @@ const Command command_copy = {
     .example = "holdfast copy --all --to /mnt/second/holdfast",
     .options = entries,
     .reads_only = TRUE,
+    .check = check,
     .run = run_copy,
 };

@@ -62,11 +62,14 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
         output_warning(output, "%s", (const char *)report->warnings->pdata[i]);
 }
 
-static gboolean check(const GOptionEntry *given, const Config *config, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
     gint64 when;
 
-    return words_check_jobs(values_number(given, "jobs"), error) &&
+    return (config == NULL ||
+            config_find_source(config, arguments[0], NULL, NULL, error) != NULL) &&
+           words_check_jobs(values_number(given, "jobs"), error) &&
            words_time(config, "--target-time", values_text(given, "target-time"), &when, error);
 }
 

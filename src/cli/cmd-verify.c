@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 #include "cli/verify-result.h"
 #include "cli/words.h"
 
@@ -170,25 +171,27 @@ static gboolean verify_all(CommandRun *run, OperationContext *context, json_t *r
     return TRUE;
 }
 
-static gboolean check_options(const CommandRun *run, GError **error)
+static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
+                      GError **error)
 {
-    double sample;
+    const gboolean all = values_switch(given, "all");
 
-    if (!words_check_jobs(options.jobs, error) || !parse_sample(&sample, error))
+    if (!words_check_jobs(values_number(given, "jobs"), error))
         return FALSE;
-    if (options.objects + options.structure + options.deep > 1) {
+    if (values_switch(given, "objects") + values_switch(given, "structure") +
+            values_switch(given, "deep") >
+        1) {
         error_set(error, ERROR_USAGE, "--objects, --structure and --deep: one of them, not more");
         return FALSE;
     }
-    if (options.source != NULL && !options.all) {
+    if (values_text(given, "source") != NULL && !all) {
         error_set(error, ERROR_USAGE, "--source goes with --all");
         return FALSE;
     }
-    if (options.all == (run->argument_count == 0))
+    if (all == (arguments[0] == NULL))
         return TRUE;
     error_set(error, ERROR_USAGE,
-              options.all ? "either a backup or --all, not both"
-                          : "which backup shall be verified?");
+              all ? "either a backup or --all, not both" : "which backup shall be verified?");
     error_add_hint(error, "holdfast verify BACKUP, or holdfast verify --all");
     return FALSE;
 }
@@ -197,9 +200,10 @@ static gboolean run_verify(CommandRun *run, GError **error)
 {
     g_autoptr(OperationContext) context = NULL;
     g_autoptr(json_t) reports = json_array();
+    double sample;
     gboolean done;
 
-    if (!check_options(run, error))
+    if (!parse_sample(&sample, error))
         return FALSE;
     context = command_open(run, error);
     if (context == NULL)
@@ -252,5 +256,6 @@ const Command command_verify = {
     .example = "holdfast verify --all --deep --sample 10%",
     .options = entries,
     .reads_only = TRUE,
+    .check = check,
     .run = run_verify,
 };

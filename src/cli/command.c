@@ -305,7 +305,7 @@ gboolean command_accepts(char **words, const Config *config, GError **error)
     common_entries(&common, command->reads_only, &entries);
     return parse_options(&rest, values.entries, entries.entries, FALSE, error) &&
            check_common(&common, error) && check_arguments(command, rest + 1, error) &&
-           (command->check == NULL || command->check(values.entries, config, error));
+           (command->check == NULL || command->check(values.entries, rest + 1, config, error));
 }
 
 static LogLevel wanted_level(OutputOptions options)
@@ -343,8 +343,9 @@ static int run_command(const Command *command, const CommonOptions *common, char
     log_set_level(wanted_level(common->output));
     if (!command->own_signals)
         watch_start(&watch, cancellable);
-    result = (command->check == NULL || command->check(command->options, NULL, &error)) &&
-             command->run(&run, &error) && output_finish(output, &error);
+    result =
+        (command->check == NULL || command->check(command->options, arguments, NULL, &error)) &&
+        command->run(&run, &error) && output_finish(output, &error);
     if (!command->own_signals)
         watch_stop(&watch);
     log_set_writer(NULL, NULL);

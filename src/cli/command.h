@@ -43,8 +43,10 @@ typedef struct {
     /* Whether the values fit, as far as they and the configuration tell: what is asked where a
      * request or a schedule wants the command to be run, and before it is run here. There the
      * configuration is not read yet, config is NULL, and what depends on it is left to the run. The
-     * values are read by cli/values.h. NULL: they are checked when the command runs. */
-    gboolean (*check)(const GOptionEntry *options, const Config *config, GError **error);
+     * values are read by cli/values.h; arguments end with NULL. NULL: they are checked when the command
+     * runs. */
+    gboolean (*check)(const GOptionEntry *options, char **arguments, const Config *config,
+                      GError **error);
     gboolean (*run)(CommandRun *run, GError **error);
 } Command;
 

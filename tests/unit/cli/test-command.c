@@ -207,6 +207,13 @@ static void test_accepts(void)
         {"verify --all", NULL},
         {"backup postgresql full --help", "not for the command of a job"},
         {"cleanup --config /nowhere", "not for the command of a job"},
+        {"drill nowhere", "nowhere"},
+        {"verify", "which backup"},
+        {"verify --all 2026", "not both"},
+        {"verify 2026 --source pg", "goes with --all"},
+        {"copy --all", "copied to"},
+        {"copy --all --to /srv/second", NULL},
+        {"copy 2026 --to /srv/second --source pg", "a backup alone"},
         {"make coffee", "no command"},
     };
     g_autofree char *directory = g_dir_make_tmp("hf-cli-XXXXXX", NULL);
