@@ -38,7 +38,6 @@ static void print_evidence(Output *output, const Manifest *manifest)
 
     if (used != NULL)
         output_line(output, "evidence: %s", used);
-
     json_array_foreach(json_object_get(evidence, "cannot_see"), index, entry)
     {
         output_line(output, "cannot see: %s", json_string_value(entry));

@@ -205,6 +205,8 @@ static struct MHD_Response *make_response(Exchange *exchange)
 
         g_mutex_lock(&http->mutex);
         g_hash_table_add(http->streams, exchange);
+        http->owed -= exchange->owed; /* a stream has no end to wait for */
+        exchange->owed = FALSE;
         g_mutex_unlock(&http->mutex);
         waker_bind(response->waker, exchange->connection, pause_connection, resume_connection);
         answer = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,

@@ -409,10 +409,10 @@ static const char *passing_code(int status)
 }
 
 /* A runner that never came as far as its job. */
-static gboolean take_no_beginning(Jobs *jobs, const CatalogJob *job, int status, GError **error)
+static gboolean take_no_beginning(Jobs *jobs, const CatalogJob *job, int status, const char *text,
+                                  GError **error)
 {
     const char *code = passing_code(status);
-    g_autofree char *text = end_text(job->id, status);
     gboolean done;
 
     if (code != NULL && job->attempt + 1 < job->attempts)
@@ -434,7 +434,7 @@ static void take_end(Jobs *jobs, const char *id, const Child *child, int status)
     if (job != NULL && strcmp(job->state, "lost") == 0)
         noted = catalog_job_settle(jobs->catalog, id, "running", "lost", text, &done, &problem);
     else if (job != NULL && strcmp(job->state, "queued") == 0 && job->attempt == child->attempt)
-        noted = take_no_beginning(jobs, job, status, &problem);
+        noted = take_no_beginning(jobs, job, status, text, &problem);
     if (!noted)
         log_write(LOG_WARNING, "the end of job %s is not noted: %s", id, problem->message);
 }
