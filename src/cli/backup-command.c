@@ -86,13 +86,14 @@ static gboolean wanted_level(const Config *config, const Manifest *manifest, Pro
 }
 
 static gboolean finish(CommandRun *run, OperationContext *context, const Manifest *manifest,
-                       GError **error)
+                       gboolean held, GError **error)
 {
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(VerifyReport) report = NULL;
     g_autoptr(GError) problem = NULL;
     json_t *json = manifest_json(manifest);
     VerifyRequest request = {.backup_id = manifest_id(manifest),
+                             .held = held,
                              .written = TRUE,
                              .sample = 1,
                              .progress = progress,
@@ -161,6 +162,7 @@ gboolean backup_command_run(CommandRun *run, const BackupWords *words, BackupReq
     g_autoptr(Progress) progress = progress_new(output_progress, run->output);
     g_autoptr(OperationContext) context = NULL;
     g_autoptr(Manifest) manifest = NULL;
+    g_autoptr(Lease) hold = NULL;
     g_auto(GStrv) databases = NULL, tables = NULL;
 
     if (!take_words(words, request, error) ||
@@ -171,7 +173,7 @@ gboolean backup_command_run(CommandRun *run, const BackupWords *words, BackupReq
     request->tables = (const char *const *)tables;
     context = command_open(run, error);
     if (context == NULL || (fill != NULL && !fill(context->config, request, error)) ||
-        !operation_backup(context, request, progress, run->cancellable, &manifest, error))
+        !operation_backup(context, request, progress, run->cancellable, &manifest, &hold, error))
         return FALSE;
-    return finish(run, context, manifest, error);
+    return finish(run, context, manifest, hold != NULL, error);
 }

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "engine/engine.h"
 #include "operation/job.h"
+#include "operation/verify.h"
 #include "repo/backup-id.h"
 #include "repo/deletion.h"
 #include "repo/sweep.h"
@@ -379,7 +380,7 @@ static Lease *acquire_lease(OperationContext *context, const Settled *settled, c
 
 gboolean operation_backup(OperationContext *context, const BackupRequest *request,
                           Progress *progress, GCancellable *cancellable, Manifest **ret_manifest,
-                          GError **error)
+                          Lease **ret_hold, GError **error)
 {
     g_auto(Settled) settled = {0};
     g_autoptr(Lease) lease = NULL;
@@ -422,6 +423,8 @@ gboolean operation_backup(OperationContext *context, const BackupRequest *reques
     /* The backup exists; a catalog that does not know it yet will at its next refresh. */
     if (!catalog_refresh(context->catalog, &problem))
         log_write(LOG_WARNING, "the backup is not in the catalog yet: %s", problem->message);
+    /* Before the backup's own lease goes: a cleanup is quick. */
+    *ret_hold = operation_verify_hold(context, id);
     *ret_manifest = g_steal_pointer(&manifest);
     return TRUE;
 }

@@ -12,6 +12,7 @@
 
 #include "base/progress.h"
 #include "operation/context.h"
+#include "repo/lease.h"
 
 typedef struct {
     const char *engine; /* "postgresql", "tdengine" */
@@ -32,9 +33,10 @@ typedef struct {
     const char *mode;             /* TDengine: "auto", "quick", "scan"; NULL: the source's */
 } BackupRequest;
 
-/* On success *ret_manifest is the committed backup's manifest. */
+/* On success *ret_manifest is the committed backup's manifest, and *ret_hold what keeps it from being
+ * deleted until the caller has verified it, see operation_verify_hold(). */
 gboolean operation_backup(OperationContext *context, const BackupRequest *request,
                           Progress *progress, GCancellable *cancellable, Manifest **ret_manifest,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                          Lease **ret_hold, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -117,7 +117,7 @@ const LeaseView *cleanup_user(const GPtrArray *views, const char *id)
     for (guint i = 0; i < views->len; i++) {
         const LeaseView *view = g_ptr_array_index(views, i);
 
-        if (view->live && (!view->readable || g_strv_contains((const char *const *)view->uses, id)))
+        if (lease_view_protects(view, id))
             return view;
     }
     return NULL;

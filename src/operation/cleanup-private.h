@@ -19,7 +19,7 @@ RetentionRules cleanup_rules(const Config *config, const char *source);
 /* Whether the request speaks of this source. */
 gboolean cleanup_wants(const Config *config, const CleanupRequest *request, const char *source);
 
-/* The live lease that uses a backup, or that cannot be read and may use any; NULL: none. `views` is
+/* The lease that protects a backup, see lease_view_protects(); NULL: none. `views` is
  * what lease_list() gave. */
 const LeaseView *cleanup_user(const GPtrArray *views, const char *id);
 

@@ -101,12 +101,16 @@ static gboolean check_leases(OperationContext *context, const char *id, GError *
     for (guint i = 0; i < leases->len; i++) {
         const LeaseView *lease = g_ptr_array_index(leases, i);
 
-        if (!lease->live || lease->uses == NULL ||
-            !g_strv_contains((const char *const *)lease->uses, id))
+        if (!lease_view_protects(lease, id))
             continue;
-        error_set(error, ERROR_BUSY, "backup %s is in use by a %s on %s", id, lease->operation,
-                  lease->host);
-        error_add_hint(error, "try again when that is done");
+        if (lease->readable)
+            error_set(error, ERROR_BUSY, "backup %s is in use by a %s on %s", id, lease->operation,
+                      lease->host);
+        else
+            error_set(error, ERROR_BUSY, "backup %s may be in use: the lease %s cannot be read", id,
+                      lease->id);
+        error_add_hint(error, lease->readable ? "try again when that is done"
+                                              : "try again in ten minutes, when it has expired");
         return FALSE;
     }
     return TRUE;

@@ -292,7 +292,7 @@ static gboolean check_inside(Check *check, GError **error)
 
 /* --- the backup ------------------------------------------------------------------------------- */
 
-static Lease *take_lease(OperationContext *context, const char *id)
+Lease *operation_verify_hold(OperationContext *context, const char *id)
 {
     const char *const uses[] = {id, NULL};
     const LeaseRequest request = {.operation = "verify",
@@ -412,7 +412,7 @@ static void tell_unreadable(Check *check, const char *id, const GError *problem)
 static gboolean verify_backup(OperationContext *context, const VerifyRequest *request,
                               const char *id, VerifyReport **ret_report, GError **error)
 {
-    g_autoptr(Lease) lease = take_lease(context, id);
+    g_autoptr(Lease) lease = request->held ? NULL : operation_verify_hold(context, id);
     g_autoptr(GError) problem = NULL;
     g_autoptr(Backup) backup = backup_open(context->repository, id, &problem);
     g_autoptr(VerifyReport) report = verify_report_new(id);

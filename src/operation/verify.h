@@ -14,6 +14,7 @@
 #include "base/progress.h"
 #include "engine/engine.h"
 #include "operation/context.h"
+#include "repo/lease.h"
 
 typedef struct {
     char *object; /* path within the backup */
@@ -61,6 +62,7 @@ typedef struct {
     const char *backup_id;
     ProofLevel level;
     VerifySeen *seen; /* or NULL: everything is read */
+    gboolean held;    /* the caller has what operation_verify_hold() gives */
     gboolean needed;  /* the level was asked for: ERROR_CONFIG where there is no key for it */
     gboolean written; /* only what the backup wrote; the rest by presence and size */
     double sample;    /* share of the objects to read, more than 0, at most 1 */
@@ -68,6 +70,10 @@ typedef struct {
     Progress *progress;
     GCancellable *cancellable;
 } VerifyRequest;
+
+/* Keeps a backup from being deleted until it is verified. NULL where no lease could be had, which the
+ * log says. */
+Lease *operation_verify_hold(OperationContext *context, const char *backup_id);
 
 /* Checks one backup and files a verify record. TRUE when all could be looked at, damaged or not:
  * see the report. FALSE when looking itself failed (unknown backup, repository gone, cancelled);

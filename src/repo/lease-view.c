@@ -15,6 +15,7 @@
 
 #define PREFIX     "leases/"
 #define SIZE_LIMIT (4 * 1024 * 1024)
+#define LIST_TRIES 20
 
 /* --- This machine ----------------------------------------------------------------------------- */
 
@@ -235,17 +236,19 @@ static gboolean collect(const char *name, const StoreInfo *info, gpointer data, 
     return TRUE;
 }
 
-/* Adds the view of a lease; one that was released since the listing is left out. */
+/* Adds the view of a lease; one that is gone since the listing is left out, and *vanished set. */
 static gboolean add_view(Store *store, const Found *found, gint64 now, GPtrArray *views,
-                         GError **error)
+                         gboolean *vanished, GError **error)
 {
     g_autoptr(GError) local_error = NULL;
     g_autoptr(json_t) document = document_get(store, found->newest, SIZE_LIMIT, &local_error);
     LeaseView *view = NULL;
 
     if (document == NULL) {
-        if (error_is(local_error, ERROR_NOT_FOUND))
+        if (error_is(local_error, ERROR_NOT_FOUND)) {
+            *vanished = TRUE;
             return TRUE;
+        }
         /* The store failed, not the lease: the question has no answer then. */
         if (!error_is(local_error, ERROR_FORMAT) && !error_is(local_error, ERROR_NEWER_FORMAT) &&
             !error_is(local_error, ERROR_LIMIT) && !error_is(local_error, ERROR_PERMISSION)) {
@@ -259,6 +262,12 @@ static gboolean add_view(Store *store, const Found *found, gint64 now, GPtrArray
     return TRUE;
 }
 
+gboolean lease_view_protects(const LeaseView *view, const char *backup)
+{
+    return view->live && (!view->readable || g_strcmp0(view->backup, backup) == 0 ||
+                          g_strv_contains((const char *const *)view->uses, backup));
+}
+
 static int compare_views(gconstpointer a, gconstpointer b)
 {
     const LeaseView *const *left = a;
@@ -267,7 +276,8 @@ static int compare_views(gconstpointer a, gconstpointer b)
     return strcmp((*left)->id, (*right)->id);
 }
 
-gboolean lease_list(Repository *repository, GPtrArray **ret_views, GError **error)
+static gboolean list_once(Repository *repository, GPtrArray **ret_views, gboolean *ret_vanished,
+                          GError **error)
 {
     Store *store = repository_store(repository);
     g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, found_free);
@@ -276,14 +286,32 @@ gboolean lease_list(Repository *repository, GPtrArray **ret_views, GError **erro
     gpointer found;
     gint64 now;
 
+    *ret_vanished = FALSE;
     if (!store_list(store, PREFIX, collect, all, error) || !store_time(store, &now, error))
         return FALSE;
     g_hash_table_iter_init(&iterator, all);
     while (g_hash_table_iter_next(&iterator, NULL, &found)) {
-        if (!add_view(store, found, now, views, error))
+        if (!add_view(store, found, now, views, ret_vanished, error))
             return FALSE;
     }
     g_ptr_array_sort(views, compare_views);
     *ret_views = g_steal_pointer(&views);
     return TRUE;
+}
+
+/* Who gives a lease back may have taken another just before, as a backup does that is verified next:
+ * a list that saw the old one go may be too old to have the new one. */
+gboolean lease_list(Repository *repository, GPtrArray **ret_views, GError **error)
+{
+    for (guint i = 1;; i++) {
+        g_autoptr(GPtrArray) views = NULL;
+        gboolean vanished;
+
+        if (!list_once(repository, &views, &vanished, error))
+            return FALSE;
+        if (vanished && i < LIST_TRIES)
+            continue;
+        *ret_views = g_steal_pointer(&views);
+        return TRUE;
+    }
 }

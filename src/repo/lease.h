@@ -75,6 +75,10 @@ typedef struct {
 } LeaseView;
 void lease_view_free(LeaseView *view);
 
+/* TRUE when the backup may not be deleted because of this lease: its holder reads it, or has
+ * written it and is not done with it, or cannot be known. */
+gboolean lease_view_protects(const LeaseView *view, const char *backup);
+
 /* The id of the lease that an object below leases/ belongs to. Free with g_free(). */
 char *lease_id_of_name(const char *name);
 

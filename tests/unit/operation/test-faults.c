@@ -56,8 +56,9 @@ static gboolean take_backup(World *world, GError **error)
 {
     const BackupRequest request = {.engine = "postgresql", .type = BACKUP_FULL};
     g_autoptr(Manifest) manifest = NULL;
+    g_autoptr(Lease) hold = NULL;
 
-    return operation_backup(world->context, &request, NULL, NULL, &manifest, error);
+    return operation_backup(world->context, &request, NULL, NULL, &manifest, &hold, error);
 }
 
 static GPtrArray *list_backups(World *world)

@@ -131,7 +131,10 @@ static gboolean make_backup(Fixture *fixture, const char *const *databases,
                                    .type = BACKUP_FULL,
                                    .databases = databases};
 
-    return operation_backup(fixture->context, &request, NULL, cancellable, ret_manifest, error);
+    g_autoptr(Lease) hold = NULL;
+
+    return operation_backup(fixture->context, &request, NULL, cancellable, ret_manifest, &hold,
+                            error);
 }
 
 static Manifest *need_backup(Fixture *fixture)
@@ -321,6 +324,26 @@ static gboolean try_delete(Fixture *fixture, const Manifest *manifest, gboolean 
     return done;
 }
 
+/* A backup is not deleted while the lease lives under which it was written, nor while it is held for
+ * its first verify. */
+static void assert_protected_by_its_own(Fixture *fixture, const Manifest *manifest)
+{
+    const LeaseRequest request = {.operation = "backup",
+                                  .backup = manifest_id(manifest),
+                                  .runtime_directory =
+                                      config_runtime_directory(fixture->context->config)};
+    g_autoptr(GError) error = NULL;
+    Lease *lease = lease_acquire(fixture->context->repository, &request, &error);
+
+    g_assert_no_error(error);
+    g_assert_false(try_delete(fixture, manifest, TRUE, ERROR_BUSY));
+    lease_release(lease);
+    lease = operation_verify_hold(fixture->context, manifest_id(manifest));
+    g_assert_nonnull(lease);
+    g_assert_false(try_delete(fixture, manifest, TRUE, ERROR_BUSY));
+    lease_release(lease);
+}
+
 static void test_delete(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(Manifest) older = need_backup(fixture);
@@ -341,6 +364,7 @@ static void test_delete(Fixture *fixture, gconstpointer data)
     g_assert_no_error(error);
     g_assert_false(try_delete(fixture, older, TRUE, ERROR_BUSY));
     lease_release(lease);
+    assert_protected_by_its_own(fixture, older);
     g_assert_true(record_write(fixture->context->repository, "pin", pin, NULL, &error));
     g_assert_false(try_delete(fixture, older, TRUE, ERROR_PINNED));
     g_assert_true(record_write(fixture->context->repository, "unpin", pin, NULL, &error));
@@ -468,10 +492,12 @@ static void test_engine_without(Fixture *fixture, gconstpointer data)
                                      .method = "physical"};
     const DrillRequest drill = {.source = "market"};
     g_autoptr(Manifest) manifest = NULL;
+    g_autoptr(Lease) hold = NULL;
     RestoreReport report;
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(operation_backup(fixture->context, &increment, NULL, NULL, &manifest, &error));
+    g_assert_false(
+        operation_backup(fixture->context, &increment, NULL, NULL, &manifest, &hold, &error));
     g_assert_true(error_is(error, ERROR_UNSUPPORTED));
     g_assert_nonnull(strstr(error->message, "incremental backups of method physical"));
     g_clear_error(&error);
