@@ -59,10 +59,24 @@ static Store *store_of(const KeyWork *work)
 
 static json_t *slot_json(const KeySlot *slot)
 {
-    g_autofree char *created = time_format(slot->created);
+    g_autofree char *created = slot->created != 0 ? time_format(slot->created) : NULL;
 
-    return json_pack("{s:o, s:o, s:o, s:s}", "id", json_text(slot->id), "form",
-                     json_text(slot->form), "kdf", json_text(slot->kdf), "created", created);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", json_text(slot->id), "form",
+                     json_text(slot->form), "kdf", json_text(slot->kdf), "created",
+                     json_text(created), "problem", json_text(slot->problem));
+}
+
+static void warn_of_damage(CommandRun *run, const GPtrArray *slots)
+{
+    for (guint i = 0; i < slots->len; i++) {
+        const KeySlot *slot = slots->pdata[i];
+
+        if (slot->problem == NULL)
+            continue;
+        output_warning(run->output, "the key slot %s may open nothing: %s", slot->id,
+                       slot->problem);
+        run->exit_status = error_info(ERROR_DAMAGED)->exit_status;
+    }
 }
 
 static gboolean run_key_list(CommandRun *run, GError **error)
@@ -86,13 +100,14 @@ static gboolean run_key_list(CommandRun *run, GError **error)
         cells[0] = g_strdup(slot->id);
         cells[1] = g_strdup(slot->form);
         cells[2] = g_strdup(slot->kdf);
-        cells[3] = time_format(slot->created);
+        cells[3] = slot->created != 0 ? time_format(slot->created) : g_strdup("");
         output_table_add(table, cells);
         json_array_append_new(list, slot_json(slot));
     }
     output_json(run->output, list);
     output_table_print(run->output, table);
     output_line(run->output, "%u data %s", generations, generations == 1 ? "key" : "keys");
+    warn_of_damage(run, slots);
     return TRUE;
 }
 
@@ -212,7 +227,12 @@ const Command command_key_rotate = {
     .summary = "make a new data key for what is written next",
     .description = "The old data keys are kept, since what they sealed is still to be read. All "
                    "slots open the\n"
-                   "new one too. To seal old data anew, copy it to a new repository.",
+                   "new one too, and so does whoever has copied one of them with its key: to lock "
+                   "him out, or\n"
+                   "to seal old data anew, copy the backups to a new repository. A backup that runs "
+                   "goes on\n"
+                   "with the key that it began with; wal receive takes the new one with its next "
+                   "segment.",
     .example = "holdfast key rotate",
     .reads_only = TRUE,
     .run = run_key_rotate,

@@ -300,8 +300,11 @@ static gboolean find_reach(Plan *plan, const ConfigSource *source, const GPtrArr
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    if (!known)
-        note(plan, "what can be recovered of %s is not known: %s", source->name, problem->message);
+    if (!known) {
+        g_autofree char *text = error_text(problem);
+
+        note(plan, "what can be recovered of %s is not known: %s", source->name, text);
+    }
     for (guint i = 0; reach.windows != NULL && i < reach.windows->len; i++) {
         EngineWindow *window = g_ptr_array_index(reach.windows, i);
 

@@ -56,7 +56,7 @@ gboolean describe_details(Backup *backup, json_t **ret_details, char **ret_withh
         *ret_withheld = g_strdup("the repository is encrypted and no key was named: what is inside "
                                  "the backup is not shown");
     else if (engine == NULL)
-        *ret_withheld = g_strdup(problem->message);
+        *ret_withheld = error_text(problem);
     else
         *ret_details = engine->describe(backup, error);
     return *ret_details != NULL || *ret_withheld != NULL;

@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,11 +18,14 @@
 #include "repo/deletion.h"
 
 #define POOL "../../pool/"
+/* Below the directory that was named: what is not yet proven to be all of it. */
+#define UNFINISHED ".holdfast-export"
 
 /* What is being written. */
 typedef struct {
     Backup *backup;
-    const char *directory; /* under its temporary name */
+    const char *directory; /* of what is being written */
+    GHashTable *folders;   /* char *: those that were written into */
     Progress *progress;
     GCancellable *cancellable;
     ExportReport *report;
@@ -65,6 +69,7 @@ static gboolean export_object(Export *export, const char *path, GError **error)
     folder = g_path_get_dirname(file);
     if (!directory_make(folder, 0700, error))
         return FALSE;
+    g_hash_table_add(export->folders, g_steal_pointer(&folder));
     fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         error_set_errno(error, errno, "cannot create %s", file);
@@ -92,50 +97,127 @@ static gboolean export_objects(Export *export, GError **error)
     return TRUE;
 }
 
-static gboolean put_in_place(const char *temporary, const char *directory, GError **error)
-{
-    g_autofree char *above = g_path_get_dirname(directory);
+/* --- the directory ---------------------------------------------------------------------------- */
 
-    /* An empty directory is replaced, any other is not. */
-    if (rename(temporary, directory) == 0)
-        return directory_sync(above, error);
-    if (errno == ENOTEMPTY || errno == EEXIST)
-        error_set(error, ERROR_EXISTS, "%s is not empty", directory);
-    else
-        error_set_errno(error, errno, "cannot put %s in place", directory);
+/* Holds nothing, or only what is being written. */
+static gboolean is_free(const char *directory)
+{
+    g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+    const char *name = NULL;
+
+    while (entries != NULL && (name = g_dir_read_name(entries)) != NULL) {
+        if (strcmp(name, UNFINISHED) != 0)
+            return FALSE;
+    }
+    return entries != NULL;
+}
+
+static gboolean check_free(const char *directory, GError **error)
+{
+    if (is_free(directory))
+        return TRUE;
+    error_set(error, ERROR_EXISTS, "%s is not empty", directory);
+    error_add_hint(error, "name a directory that is not there yet");
+    return FALSE;
+}
+
+/* Of several that begin at once only one can make the directory of what is being written. It stays
+ * where the program is killed, so that half an export is not taken for a whole one. */
+static gboolean begin_directory(const char *directory, const char *unfinished, GError **error)
+{
+    if (!directory_make(directory, 0700, error) || !check_free(directory, error))
+        return FALSE;
+    if (mkdir(unfinished, 0700) != 0) {
+        if (errno != EEXIST) {
+            error_set_errno(error, errno, "cannot make directory %s", unfinished);
+            return FALSE;
+        }
+        error_set(error, ERROR_EXISTS, "%s holds an export that has not ended", directory);
+        error_add_hint(error, "where none is running, remove %s", unfinished);
+        return FALSE;
+    }
+    /* Another may have ended since the first look. */
+    if (check_free(directory, error))
+        return TRUE;
+    (void)rmdir(unfinished);
+    return FALSE;
+}
+
+static gboolean sync_folders(GHashTable *folders, GError **error)
+{
+    GHashTableIter iterator;
+    gpointer folder;
+
+    g_hash_table_iter_init(&iterator, folders);
+    while (g_hash_table_iter_next(&iterator, &folder, NULL)) {
+        if (!directory_sync(folder, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean move_up(const char *unfinished, const char *directory, const char *name,
+                        GError **error)
+{
+    g_autofree char *from = g_build_filename(unfinished, name, NULL);
+    g_autofree char *to = g_build_filename(directory, name, NULL);
+
+    if (rename(from, to) == 0)
+        return TRUE;
+    error_set_errno(error, errno, "cannot put %s in place", to);
+    return FALSE;
+}
+
+/* The directory stays the one that it was: it may be where a disk is mounted, or be known by a
+ * link. */
+static gboolean put_in_place(const char *unfinished, const char *directory, GError **error)
+{
+    g_autoptr(GDir) entries = g_dir_open(unfinished, 0, NULL);
+    const char *name;
+
+    if (!check_free(directory, error))
+        return FALSE;
+    while (entries != NULL && (name = g_dir_read_name(entries)) != NULL) {
+        if (!move_up(unfinished, directory, name, error))
+            return FALSE;
+    }
+    if (entries != NULL && rmdir(unfinished) == 0)
+        return directory_sync(directory, error);
+    error_set_errno(error, errno, "cannot take away %s", unfinished);
     return FALSE;
 }
 
 static gboolean export_files(Backup *backup, const ExportRequest *request, Progress *progress,
                              GCancellable *cancellable, ExportReport *report, GError **error)
 {
-    g_autofree char *temporary = g_strconcat(request->directory, ".holdfast-tmp", NULL);
+    gboolean there = g_file_test(request->directory, G_FILE_TEST_EXISTS);
+    g_autofree char *unfinished = g_build_filename(request->directory, UNFINISHED, NULL);
+    g_autoptr(GHashTable) folders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     Export export = {.backup = backup,
-                     .directory = temporary,
+                     .directory = unfinished,
+                     .folders = folders,
                      .progress = progress,
                      .cancellable = cancellable,
                      .report = report};
     g_autoptr(GError) problem = NULL;
+    gboolean done;
 
-    if (g_file_test(request->directory, G_FILE_TEST_EXISTS) &&
-        !directory_is_empty(request->directory)) {
-        error_set(error, ERROR_EXISTS, "%s is not empty", request->directory);
-        error_add_hint(error, "name a directory that is not there yet");
-        return FALSE;
-    }
-    /* What a killed export left. */
-    if (!directory_remove(temporary, error) || !directory_make(temporary, 0700, error))
+    if (!begin_directory(request->directory, unfinished, error))
         return FALSE;
     progress_begin(progress, "exporting", manifest_stored_size(backup_manifest(backup)), 0);
-    if (export_objects(&export, error) && put_in_place(temporary, request->directory, error)) {
-        progress_end(progress);
-        return TRUE;
-    }
+    done = export_objects(&export, error) && sync_folders(folders, error) &&
+           put_in_place(unfinished, request->directory, error);
     progress_end(progress);
-    if (!directory_remove(temporary, &problem))
+    if (done)
+        return TRUE;
+    if (!directory_remove(unfinished, &problem))
         log_write(LOG_WARNING, "%s", problem->message);
+    else if (!there)
+        (void)rmdir(request->directory);
     return FALSE;
 }
+
+/* --- physical --------------------------------------------------------------------------------- */
 
 /* A restore of the backup's own state, recorded as one. */
 static gboolean export_physical(OperationContext *context, Backup *backup,

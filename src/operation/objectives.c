@@ -198,6 +198,7 @@ static gboolean find_moments(Look *look, GError **error)
                                         .cancellable = look->cancellable};
     g_autoptr(GHashTable) inside = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
     Objective *objective = look->objective;
 
     if (look->engine->reach != NULL && !look->engine->reach(&request, &look->reach, &problem)) {
@@ -205,8 +206,9 @@ static gboolean find_moments(Look *look, GError **error)
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
         }
+        text = error_text(problem);
         find(objective, OBJECTIVE_RPO, OBJECTIVE_MISSED,
-             g_strdup_printf("nobody can tell how far the logs lead: %s", problem->message),
+             g_strdup_printf("nobody can tell how far the logs lead: %s", text),
              g_strdup_printf("holdfast wal list --source %s", objective->source));
     }
     look_at_windows(look, inside);
@@ -540,7 +542,7 @@ static gboolean add_source(OperationContext *context, const ConfigSource *source
     if (look.engine == NULL) {
         /* What nobody has looked at is not ok. */
         for (ObjectiveKind kind = OBJECTIVE_RPO; kind <= OBJECTIVE_PROOF; kind++)
-            find(look.objective, kind, OBJECTIVE_MISSED, g_strdup(problem->message), NULL);
+            find(look.objective, kind, OBJECTIVE_MISSED, error_text(problem), NULL);
         return TRUE;
     }
     done = look_at_source(&look, error);

@@ -35,9 +35,9 @@ static void add_damage(VerifyReport *report, const char *object, const char *pro
 
 static void note_record(const char *name, const GError *problem, gpointer data)
 {
-    g_autofree char *kind = record_kind_of_name(name);
+    g_autofree char *kind = record_kind_of_name(name), *text = error_text(problem);
 
-    add_damage(data, name, problem->message,
+    add_damage(data, name, text,
                kind != NULL ? g_strdup_printf("a record of kind %s", kind) : NULL);
 }
 
@@ -65,11 +65,14 @@ static gboolean count_objects(Store *store, VerifyReport *report, GError **error
 static gboolean settle(VerifyReport *report, const char *object, const char *owner, GError *problem,
                        GError **error)
 {
+    g_autofree char *text = NULL;
+
     if (!engine_is_damage(problem)) {
         g_propagate_error(error, problem);
         return FALSE;
     }
-    add_damage(report, object, problem->message, g_strdup(owner));
+    text = error_text(problem);
+    add_damage(report, object, text, g_strdup(owner));
     g_error_free(problem);
     return TRUE;
 }
@@ -106,7 +109,23 @@ static gboolean check_documents(Store *store, VerifyReport *report, GError **err
     return TRUE;
 }
 
-/* Data keys were opened when the repository was, if a key was named. */
+/* They were opened when the repository was, if a key was named. */
+static void check_data_keys(Repository *repository, guint32 generations, VerifyReport *report)
+{
+    report->objects += generations;
+    json_object_set_new(report->counts, "data_keys", json_integer(generations));
+    for (guint32 i = 1; i <= generations; i++) {
+        g_autofree char *object = g_strdup_printf("keys/data-%06u.json", i);
+        g_autoptr(GError) problem = NULL;
+        g_autofree char *text = NULL;
+
+        if (repository_data_key(repository, i, &problem) != NULL)
+            continue;
+        text = error_text(problem);
+        add_damage(report, object, text, g_strdup("the keys of the repository"));
+    }
+}
+
 static gboolean check_keys(Repository *repository, VerifyReport *report, GError **error)
 {
     g_autoptr(GPtrArray) slots = NULL;
@@ -118,11 +137,17 @@ static gboolean check_keys(Repository *repository, VerifyReport *report, GError 
     if (!keys_list(repository_store(repository), repository_id(repository), &slots, &generations,
                    &problem))
         return settle(report, "keys", "the keys of the repository", problem, error);
+    for (guint i = 0; i < slots->len; i++) {
+        const KeySlot *slot = slots->pdata[i];
+        g_autofree char *object = g_strdup_printf("keys/%s.json", slot->id);
+
+        if (slot->problem != NULL)
+            add_damage(report, object, slot->problem, g_strdup("the keys of the repository"));
+    }
     report->objects += slots->len;
     json_object_set_new(report->counts, "key_slots", json_integer(slots->len));
     if (repository_is_unlocked(repository)) {
-        report->objects += generations;
-        json_object_set_new(report->counts, "data_keys", json_integer(generations));
+        check_data_keys(repository, generations, report);
     }
     return TRUE;
 }

@@ -129,6 +129,16 @@ static gboolean begin_segment(Receiver *receiver, GError **error)
     return FALSE;
 }
 
+/* It runs for months: a data key that was made meanwhile is for what comes next. What cannot be had
+ * of it is no reason to stop. */
+static void renew_keys(Receiver *receiver)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!repository_renew_keys(receiver->archive.repository, &problem))
+        log_write(LOG_WARNING, "new data keys were not looked for: %s", problem->message);
+}
+
 /* The running segment is whole: it goes in place of its pieces. */
 static gboolean finish_segment(Receiver *receiver, GError **error)
 {
@@ -136,6 +146,7 @@ static gboolean finish_segment(Receiver *receiver, GError **error)
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", receiver->fd);
     WalPut put;
 
+    renew_keys(receiver);
     if (!wal_archive_put(&receiver->archive, segment, path, &put, error) ||
         !wal_archive_drop_pieces(&receiver->archive, segment, receiver->server.segment_size, error))
         return FALSE;

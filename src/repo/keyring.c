@@ -12,7 +12,8 @@
 struct Keyring {
     gatomicrefcount references;
     guint32 count;
-    guint8 *keys; /* protected: the master key, then the data keys */
+    guint8 *keys;    /* protected: the master key, then the data keys */
+    gboolean *known; /* of each data key */
 };
 
 static gsize keys_size(guint32 count)
@@ -20,12 +21,14 @@ static gsize keys_size(guint32 count)
     return ((gsize)count + 1) * SEAL_KEY_SIZE;
 }
 
-Keyring *keyring_new(const guint8 master[SEAL_KEY_SIZE], const guint8 *data_keys, guint32 count)
+Keyring *keyring_new(const guint8 master[SEAL_KEY_SIZE], const guint8 *data_keys,
+                     const gboolean *known, guint32 count)
 {
     Keyring *keyring = g_new0(Keyring, 1);
 
     g_atomic_ref_count_init(&keyring->references);
     keyring->count = count;
+    keyring->known = g_memdup2(known, count * sizeof *known);
     keyring->keys = secret_new(keys_size(count));
     memcpy(keyring->keys, master, SEAL_KEY_SIZE);
     memcpy(keyring->keys + SEAL_KEY_SIZE, data_keys, (gsize)count * SEAL_KEY_SIZE);
@@ -43,6 +46,7 @@ void keyring_unref(Keyring *keyring)
     if (keyring == NULL || !g_atomic_ref_count_dec(&keyring->references))
         return;
     secret_free(keyring->keys, keys_size(keyring->count));
+    g_free(keyring->known);
     g_free(keyring);
 }
 
@@ -58,22 +62,31 @@ guint32 keyring_newest(const Keyring *keyring)
 
 const guint8 *keyring_find(const Keyring *keyring, guint32 generation, GError **error)
 {
-    if (generation >= 1 && generation <= keyring->count)
+    if (generation < 1 || generation > keyring->count) {
+        error_set(error, ERROR_DAMAGED, "it is sealed by data key %u, and the repository has %u",
+                  generation, keyring->count);
+        return NULL;
+    }
+    if (keyring->known[generation - 1])
         return keyring->keys + (gsize)generation * SEAL_KEY_SIZE;
-    error_set(error, ERROR_DAMAGED,
-              "it is sealed by data key %u, and the repository had %u when it was opened",
-              generation, keyring->count);
+    error_set(error, ERROR_DAMAGED, "data key %u of the repository is damaged or lost", generation);
+    error_add_hint(error,
+                   "put keys/data-%06u.json back from a copy of the repository; for what is to be "
+                   "written make a new one: holdfast key rotate",
+                   generation);
     return NULL;
 }
 
 /* --- recovery codes --------------------------------------------------------------------------- */
 
-#define CODE_PREFIX   "HOLDFAST-1"
-#define CODE_CHECK    3
-#define CODE_BYTES    (SEAL_KEY_SIZE + CODE_CHECK)
-#define CODE_LETTERS  (CODE_BYTES * 8 / 5)
-#define CODE_GROUP    4
-#define CODE_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+#define CODE_PREFIX     "HOLDFAST-1"
+#define CODE_BEGINNING  "HOLDFASTI" /* its letters, as next_letter() takes them */
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+#define CODE_CHECK      3
+#define CODE_BYTES      (SEAL_KEY_SIZE + CODE_CHECK)
+#define CODE_LETTERS    (CODE_BYTES * 8 / 5)
+#define CODE_GROUP      4
+#define CODE_ALPHABET   "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 /* What shows a mistyped letter. */
 static void code_check(const guint8 master[SEAL_KEY_SIZE], guint8 ret_check[CODE_CHECK])
@@ -128,15 +141,28 @@ static int next_letter(const char **at, const char *end)
     return found != NULL ? (int)(found - CODE_ALPHABET) : -2;
 }
 
-gboolean recovery_code_read(const char *text, gsize length, guint8 ret_master[SEAL_KEY_SIZE])
+static gboolean begins_as_code(const char **at, const char *end)
 {
-    const char *at = text + strlen(CODE_PREFIX), *end = text + length;
+    if (g_str_has_prefix(*at, BYTE_ORDER_MARK))
+        *at += strlen(BYTE_ORDER_MARK);
+    for (const char *letter = CODE_BEGINNING; *letter != '\0'; letter++) {
+        int found = next_letter(at, end);
+
+        if (found < 0 || CODE_ALPHABET[found] != *letter)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+RecoveryCode recovery_code_read(const char *text, gsize length, guint8 ret_master[SEAL_KEY_SIZE])
+{
+    const char *at = text, *end = text + length;
     guint8 bytes[CODE_BYTES] = {0};
     guint8 check[CODE_CHECK];
     gboolean good = TRUE;
 
-    if (length < strlen(CODE_PREFIX) || g_ascii_strncasecmp(text, CODE_PREFIX, at - text) != 0)
-        return FALSE;
+    if (!begins_as_code(&at, end))
+        return RECOVERY_CODE_NONE;
     for (guint i = 0; i < CODE_LETTERS && good; i++) {
         int letter = next_letter(&at, end);
 
@@ -151,5 +177,5 @@ gboolean recovery_code_read(const char *text, gsize length, guint8 ret_master[SE
     if (good)
         memcpy(ret_master, bytes, SEAL_KEY_SIZE);
     secret_clear(bytes, sizeof bytes);
-    return good;
+    return good ? RECOVERY_CODE_GOOD : RECOVERY_CODE_MISTYPED;
 }

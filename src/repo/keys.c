@@ -39,6 +39,7 @@ void key_slot_free(KeySlot *slot)
     g_free(slot->id);
     g_free(slot->form);
     g_free(slot->kdf);
+    g_free(slot->problem);
     g_free(slot);
 }
 
@@ -230,6 +231,23 @@ static json_t *new_document(Store *store, const char *kind, const char *reposito
                      kind, "repository", repository, "created", created);
 }
 
+/* A code goes before the slots when a repository is opened: one in a slot would open nothing. */
+static gboolean check_no_code(const Secret *secret, const KeyForm *form, GError **error)
+{
+    guint8 master[SEAL_KEY_SIZE];
+    g_autofree char *given = NULL;
+
+    if (recovery_code_read((const char *)secret->bytes, secret->length, master) !=
+        RECOVERY_CODE_GOOD)
+        return TRUE;
+    secret_clear(master, sizeof master);
+    given = key_form_format(form);
+    error_set(error, ERROR_CONFIG,
+              "%s is a recovery code: that opens its repository without a slot", given);
+    error_add_hint(error, "name another key");
+    return FALSE;
+}
+
 static gboolean put_slot(Store *store, const char *repository, const KeyForm *form,
                          const guint8 master[SEAL_KEY_SIZE], char **ret_id, GError **error)
 {
@@ -243,7 +261,7 @@ static gboolean put_slot(Store *store, const char *repository, const KeyForm *fo
     guint8 wrapped[SEAL_WRAPPED_SIZE];
     gboolean fits;
 
-    if (secret == NULL)
+    if (secret == NULL || !check_no_code(secret, form, error))
         return FALSE;
     slot = new_document(store, "slot", repository, error);
     if (slot == NULL)
@@ -330,19 +348,54 @@ static gboolean get_data_key(Store *store, const char *repository,
     return FALSE;
 }
 
+static gboolean is_damage(const GError *problem)
+{
+    return error_is(problem, ERROR_DAMAGED) || error_is(problem, ERROR_FORMAT) ||
+           error_is(problem, ERROR_NEWER_FORMAT) || error_is(problem, ERROR_LIMIT) ||
+           error_is(problem, ERROR_NOT_FOUND);
+}
+
+/* TRUE with a warning where others are left. */
+static gboolean tell_lost_key(gboolean any, const GError *problem, GError **error)
+{
+    g_autofree char *text = error_text(problem);
+
+    if (any)
+        log_write(LOG_WARNING, "what one of the data keys has sealed cannot be read: %s", text);
+    else
+        error_set(error, ERROR_DAMAGED, "no data key of the repository is whole: %s", text);
+    return any;
+}
+
+/* One that is damaged must not take away what others have sealed. FALSE with an error where none
+ * could be had. */
 static gboolean get_data_keys(Store *store, const char *repository,
                               const guint8 master[SEAL_KEY_SIZE], guint32 count, guint8 *keys,
-                              GError **error)
+                              gboolean *known, GError **error)
 {
     guint8 wrapping[SEAL_KEY_SIZE];
-    gboolean good = TRUE;
+    g_autoptr(GError) first = NULL;
+    gboolean any = FALSE, reached = TRUE;
 
     data_wrapping(master, wrapping);
-    for (guint32 i = 0; i < count && good; i++)
-        good = get_data_key(store, repository, wrapping, i + 1, keys + (gsize)i * SEAL_KEY_SIZE,
-                            error);
+    for (guint32 i = 0; i < count && reached; i++) {
+        g_autoptr(GError) problem = NULL;
+
+        known[i] = get_data_key(store, repository, wrapping, i + 1, keys + (gsize)i * SEAL_KEY_SIZE,
+                                &problem);
+        any = any || known[i];
+        reached = known[i] || is_damage(problem);
+        if (!known[i] && (first == NULL || !reached)) {
+            g_clear_error(&first);
+            first = g_steal_pointer(&problem);
+        }
+    }
     secret_clear(wrapping, sizeof wrapping);
-    return good;
+    if (!reached) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return FALSE;
+    }
+    return first == NULL || tell_lost_key(any, first, error);
 }
 
 static Keyring *load_keyring(Store *store, const char *repository,
@@ -350,6 +403,7 @@ static Keyring *load_keyring(Store *store, const char *repository,
                              GError **error)
 {
     gsize size = (gsize)generations * SEAL_KEY_SIZE;
+    g_autofree gboolean *known = g_new0(gboolean, generations + 1);
     Keyring *keyring = NULL;
     guint8 *keys;
 
@@ -358,26 +412,45 @@ static Keyring *load_keyring(Store *store, const char *repository,
         return NULL;
     }
     keys = secret_new(size);
-    if (get_data_keys(store, repository, master, generations, keys, error))
-        keyring = keyring_new(master, keys, generations);
+    if (get_data_keys(store, repository, master, generations, keys, known, error))
+        keyring = keyring_new(master, keys, known, generations);
     secret_free(keys, size);
     return keyring;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-Keyring *keys_create(Store *store, const char *repository, const KeyForm *form, GError **error)
+Keyring *keys_create(Store *store, const char *repository, const KeyForm *form, char **ret_slot,
+                     GError **error)
 {
+    static const gboolean known[] = {TRUE};
     guint8 *keys = secret_new(2 * SEAL_KEY_SIZE);
     g_autofree char *id = NULL;
     Keyring *keyring = NULL;
 
     fill_random(keys, 2 * SEAL_KEY_SIZE);
-    if (put_slot(store, repository, form, keys, &id, error) &&
-        put_data_key(store, repository, keys, 1, keys + SEAL_KEY_SIZE, error))
-        keyring = keyring_new(keys, keys + SEAL_KEY_SIZE, 1);
+    if (put_slot(store, repository, form, keys, &id, error)) {
+        g_autofree char *slot = slot_name(id);
+
+        /* Of two that make a repository at once only one has the first data key. */
+        if (put_data_key(store, repository, keys, 1, keys + SEAL_KEY_SIZE, error))
+            keyring = keyring_new(keys, keys + SEAL_KEY_SIZE, known, 1);
+        else
+            (void)!store_delete(store, slot, NULL);
+    }
     secret_free(keys, 2 * SEAL_KEY_SIZE);
+    if (keyring != NULL)
+        *ret_slot = g_steal_pointer(&id);
     return keyring;
+}
+
+void keys_withdraw(Store *store, const char *slot)
+{
+    g_autofree char *name = slot_name(slot);
+    g_autofree char *data = data_name(1);
+
+    (void)!store_delete(store, name, NULL);
+    (void)!store_delete(store, data, NULL);
 }
 
 Keyring *keys_unlock_master(Store *store, const char *repository,
@@ -410,6 +483,48 @@ static const char *find_slot(Store *store, const char *repository, const GPtrArr
     return NULL;
 }
 
+static void refuse_key(Store *store, const KeyForm *form, RecoveryCode code, GError **error)
+{
+    g_autofree char *given = key_form_format(form);
+
+    if (code == RECOVERY_CODE_GOOD)
+        error_set(error, ERROR_CONFIG,
+                  "the recovery code of %s opens none of the data keys of the repository %s: it is "
+                  "another repository's, or they are damaged",
+                  given, store_location(store));
+    else
+        error_set(error, ERROR_CONFIG, "the key of %s does not open the repository %s", given,
+                  store_location(store));
+    error_add_hint(error,
+                   code == RECOVERY_CODE_MISTYPED
+                       ? "it begins as a recovery code does: a letter of it is wrong, missing "
+                         "or too many"
+                       : "holdfast key list shows the kinds of keys that do");
+}
+
+/* `master` receives what a recovery code or a slot gives. */
+static Keyring *open_with(Store *store, const char *repository, const KeyForm *form,
+                          const Secret *secret, guint8 *master, const char **ret_slot,
+                          GPtrArray *ids, guint32 generations, GError **error)
+{
+    RecoveryCode code = recovery_code_read((const char *)secret->bytes, secret->length, master);
+    g_autoptr(GError) problem = NULL;
+    Keyring *keyring = NULL;
+
+    if (code != RECOVERY_CODE_GOOD)
+        *ret_slot = find_slot(store, repository, ids, form->kind, secret, master);
+    if (code == RECOVERY_CODE_GOOD || *ret_slot != NULL)
+        keyring = load_keyring(store, repository, master, generations, &problem);
+    if (keyring != NULL)
+        return keyring;
+    /* What a slot has given is the master key; a code may be of anything. */
+    if (problem != NULL && (*ret_slot != NULL || !is_damage(problem)))
+        g_propagate_error(error, g_steal_pointer(&problem));
+    else
+        refuse_key(store, form, code, error);
+    return NULL;
+}
+
 Keyring *keys_unlock(Store *store, const char *repository, const KeyForm *form, char **ret_slot,
                      GError **error)
 {
@@ -423,23 +538,33 @@ Keyring *keys_unlock(Store *store, const char *repository, const KeyForm *form, 
     if (secret == NULL || !list_keys(store, &ids, &generations, error))
         return NULL;
     master = secret_new(SEAL_KEY_SIZE);
-    if (recovery_code_read((const char *)secret->bytes, secret->length, master) ||
-        (slot = find_slot(store, repository, ids, form->kind, secret, master)) != NULL) {
-        keyring = load_keyring(store, repository, master, generations, error);
-    } else {
-        g_autofree char *given = key_form_format(form);
-
-        error_set(error, ERROR_CONFIG, "the key of %s does not open the repository %s", given,
-                  store_location(store));
-        error_add_hint(error, "holdfast key list shows the kinds of keys that do");
-    }
+    keyring = open_with(store, repository, form, secret, master, &slot, ids, generations, error);
     secret_free(master, SEAL_KEY_SIZE);
     if (keyring != NULL && ret_slot != NULL)
         *ret_slot = g_strdup(slot);
     return keyring;
 }
 
-static KeySlot *read_slot(const json_t *document, const char *id)
+/* A slot as it should be: what its key opens can be relied on. */
+static json_t *get_whole_slot(Store *store, const char *repository, const char *id, GError **error)
+{
+    g_autofree char *name = slot_name(id);
+    g_autoptr(json_t) document = document_get_checked(store, name, SIZE_LIMIT, error);
+    guint8 wrapped[SEAL_WRAPPED_SIZE];
+
+    if (document == NULL ||
+        !need_hex(document, "wrapped_key", name, wrapped, sizeof wrapped, error))
+        return NULL;
+    if (strcmp(json_get_string(document, "kind", ""), "slot") == 0 &&
+        strcmp(json_get_string(document, "repository", ""), repository) == 0 &&
+        strcmp(json_get_string(document, "id", ""), id) == 0)
+        return g_steal_pointer(&document);
+    error_set(error, ERROR_DAMAGED, "%s in %s is not what its name says", name,
+              store_location(store));
+    return NULL;
+}
+
+static KeySlot *describe_slot(const json_t *document, const char *id)
 {
     const json_t *kdf = json_object_get(document, "kdf");
     const char *name = json_get_string(kdf, "name", "unknown");
@@ -456,6 +581,26 @@ static KeySlot *read_slot(const json_t *document, const char *id)
     if (!time_parse(json_get_string(document, "created", ""), NULL, &slot->created, NULL))
         slot->created = 0;
     return slot;
+}
+
+/* *ret_slot: NULL where it was removed since it was listed. One that is damaged is told as such. */
+static gboolean look_at_slot(Store *store, const char *repository, const char *id,
+                             KeySlot **ret_slot, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(json_t) document = get_whole_slot(store, repository, id, &problem);
+
+    *ret_slot = NULL;
+    if (document == NULL && error_is(problem, ERROR_NOT_FOUND))
+        return TRUE;
+    if (document == NULL && !is_damage(problem)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    *ret_slot = describe_slot(document, id);
+    if (document == NULL)
+        (*ret_slot)->problem = error_text(problem);
+    return TRUE;
 }
 
 static int compare_slots(gconstpointer a, gconstpointer b)
@@ -477,12 +622,12 @@ gboolean keys_list(Store *store, const char *repository, GPtrArray **ret_slots,
     if (!list_keys(store, &ids, ret_generations, error))
         return FALSE;
     for (guint i = 0; i < ids->len; i++) {
-        g_autofree char *name = slot_name(ids->pdata[i]);
-        g_autoptr(json_t) document = get_key(store, name, repository, "slot", error);
+        KeySlot *slot;
 
-        if (document == NULL)
+        if (!look_at_slot(store, repository, ids->pdata[i], &slot, error))
             return FALSE;
-        g_ptr_array_add(slots, read_slot(document, ids->pdata[i]));
+        if (slot != NULL)
+            g_ptr_array_add(slots, slot);
     }
     g_ptr_array_sort(slots, compare_slots);
     *ret_slots = g_steal_pointer(&slots);
@@ -495,37 +640,59 @@ gboolean keys_add(Store *store, const char *repository, const Keyring *keyring, 
     return put_slot(store, repository, form, keyring_master(keyring), ret_id, error);
 }
 
+/* *ret_there: there is one of that id; *ret_others: how many whole ones there are beside it. */
+static gboolean look_around(Store *store, const char *repository, const char *id,
+                            gboolean *ret_there, guint *ret_others, GError **error)
+{
+    g_autoptr(GPtrArray) slots = NULL;
+    guint32 generations;
+
+    *ret_there = FALSE;
+    *ret_others = 0;
+    if (!keys_list(store, repository, &slots, &generations, error))
+        return FALSE;
+    for (guint i = 0; i < slots->len; i++) {
+        const KeySlot *slot = slots->pdata[i];
+
+        if (strcmp(slot->id, id) == 0)
+            *ret_there = TRUE;
+        else if (slot->problem == NULL)
+            (*ret_others)++;
+    }
+    return TRUE;
+}
+
 gboolean keys_remove(Store *store, const char *repository, const char *id, GError **error)
 {
     g_autofree char *name = slot_name(id);
     g_autoptr(json_t) slot = NULL;
-    g_autoptr(GPtrArray) ids = NULL;
-    guint32 generations;
+    gboolean there;
+    guint others;
 
-    if (!list_keys(store, &ids, &generations, error))
+    if (!look_around(store, repository, id, &there, &others, error))
         return FALSE;
-    if (!g_ptr_array_find_with_equal_func(ids, id, g_str_equal, NULL)) {
+    if (!there) {
         error_set(error, ERROR_NOT_FOUND, "there is no key slot \"%s\"", id);
         error_add_hint(error, "holdfast key list shows the ones there are");
         return FALSE;
     }
-    if (ids->len == 1) {
-        error_set(error, ERROR_REFUSED, "%s is the last key slot: without it nothing can be read",
+    if (others == 0) {
+        error_set(error, ERROR_REFUSED,
+                  "beside %s there is no key slot that is whole: without one nothing can be read",
                   id);
         error_add_hint(error, "add another first: holdfast key add passphrase-file=FILE");
         return FALSE;
     }
-    slot = get_key(store, name, repository, "slot", error);
-    if (slot == NULL || !store_delete(store, name, error))
+    /* NULL: it is damaged, and nothing is lost with it. */
+    slot = get_whole_slot(store, repository, id, NULL);
+    if (!store_delete(store, name, error) ||
+        !look_around(store, repository, id, &there, &others, error))
         return FALSE;
-    g_clear_pointer(&ids, g_ptr_array_unref);
-    if (!list_keys(store, &ids, &generations, error))
-        return FALSE;
-    if (ids->len > 0)
+    if (others > 0)
         return TRUE;
     /* Two removed what the other one counted on: ours comes back. */
     error_set(error, ERROR_BUSY, "the other key slots were removed at the same moment");
-    return put_document(store, name, slot, NULL) && FALSE;
+    return slot != NULL && put_document(store, name, slot, NULL) && FALSE;
 }
 
 gboolean keys_rotate(Store *store, const char *repository, const Keyring *keyring,

@@ -19,6 +19,8 @@ typedef struct {
     char *form; /* "passphrase-file", "key-file", "command": how its key was given */
     char *kdf;  /* "scrypt n=131072 r=8 p=1", "hkdf-sha256" */
     gint64 created;
+    char *problem; /* why its key may open nothing: it is damaged; form and kdf are "unknown" then.
+                    * NULL: it is whole */
 } KeySlot;
 void key_slot_free(KeySlot *slot);
 
@@ -26,9 +28,14 @@ void key_slot_free(KeySlot *slot);
  * not while threads run. */
 void keys_set_cost(ScryptCost cost);
 
-/* The first slot and the first data key of a repository (its UUID) that is being made. */
-Keyring *keys_create(Store *store, const char *repository, const KeyForm *form,
+/* The first slot and the first data key of a repository (its UUID) that is being made; what was
+ * written is taken back where it fails. *ret_slot: free with g_free(). ERROR_EXISTS when somebody
+ * else makes one there at this moment. */
+Keyring *keys_create(Store *store, const char *repository, const KeyForm *form, char **ret_slot,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Takes back what keys_create() has written, and nothing else. */
+void keys_withdraw(Store *store, const char *slot);
 
 /* Finds the slot that the key opens; a recovery code in its place needs none. *ret_slot (may be
  * NULL): its id, NULL for a recovery code; free with g_free(). ERROR_CONFIG: no slot. */
@@ -48,7 +55,7 @@ gboolean keys_list(Store *store, const char *repository, GPtrArray **ret_slots,
 gboolean keys_add(Store *store, const char *repository, const Keyring *keyring, const KeyForm *form,
                   char **ret_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* ERROR_NOT_FOUND; ERROR_REFUSED for the last one. */
+/* ERROR_NOT_FOUND; ERROR_REFUSED where no other is whole. */
 gboolean keys_remove(Store *store, const char *repository, const char *id,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -24,8 +24,9 @@ struct Repository {
     RepositoryUnlock unlock;
     gpointer unlock_data;
     GDestroyNotify unlock_destroy;
-    GMutex mutex;     /* guards the next */
-    Keyring *keyring; /* NULL until it is unlocked; stays then */
+    GMutex mutex;        /* guards the next two */
+    Keyring *keyring;    /* NULL until it is unlocked */
+    GPtrArray *keyrings; /* all that there were: somebody may still read from them */
 };
 
 static Repository *repository_new(Store *store, const char *id, CompressSpec compression,
@@ -39,6 +40,7 @@ static Repository *repository_new(Store *store, const char *id, CompressSpec com
     repository->compression = compression;
     repository->created = created;
     g_mutex_init(&repository->mutex);
+    repository->keyrings = g_ptr_array_new_with_free_func((GDestroyNotify)keyring_unref);
     return repository;
 }
 
@@ -53,7 +55,7 @@ void repository_unref(Repository *repository)
     if (repository == NULL || !g_atomic_ref_count_dec(&repository->references))
         return;
     repository_set_unlock(repository, NULL, NULL, NULL);
-    keyring_unref(repository->keyring);
+    g_ptr_array_unref(repository->keyrings);
     g_mutex_clear(&repository->mutex);
     store_unref(repository->store);
     g_free(repository->id);
@@ -77,7 +79,12 @@ static gboolean check_empty(Store *store, GError **error)
     }
     error_set(error, ERROR_REFUSED, "%s is not empty: it holds %s", store_location(store),
               (const char *)parts->pdata[0]);
-    error_add_hint(error, "name an empty directory for the repository");
+    if (parts->len == 1 && strcmp(parts->pdata[0], "keys") == 0)
+        error_add_hint(error,
+                       "an init that was interrupted leaves keys without a repository: where "
+                       "none is running and no backup was ever made there, remove them");
+    else
+        error_add_hint(error, "name an empty directory for the repository");
     return FALSE;
 }
 
@@ -96,18 +103,10 @@ static char *make_header(const Repository *repository)
     return json_write(header, TRUE);
 }
 
-/* Takes back what was written of a repository that could not be made; the store was empty. */
-static void remove_keys(Store *store)
+static void take_keyring(Repository *repository, Keyring *keyring)
 {
-    g_autoptr(GPtrArray) parts = NULL;
-
-    if (!store_list_parts(store, "keys/", &parts, NULL))
-        return;
-    for (guint i = 0; i < parts->len; i++) {
-        g_autofree char *name = g_strconcat("keys/", (const char *)parts->pdata[i], NULL);
-
-        (void)!store_delete(store, name, NULL);
-    }
+    repository->keyring = keyring;
+    g_ptr_array_add(repository->keyrings, keyring);
 }
 
 /* The header comes last: with it the repository is there. */
@@ -117,6 +116,7 @@ static Repository *create(Store *store, CompressSpec compression, const KeyForm 
     g_autofree char *id = g_uuid_string_random();
     g_autoptr(Repository) repository = NULL;
     g_autofree char *text = NULL;
+    g_autofree char *slot = NULL;
     gboolean doubtful = FALSE;
     gint64 now;
 
@@ -124,16 +124,19 @@ static Repository *create(Store *store, CompressSpec compression, const KeyForm 
         return NULL;
     repository = repository_new(store, id, compression, now - now % TIME_SECOND);
     if (key != NULL) {
+        Keyring *keyring = keys_create(store, id, key, &slot, error);
+
+        if (keyring == NULL)
+            return NULL;
         repository->encrypted = TRUE;
-        repository->keyring = keys_create(store, id, key, error);
+        take_keyring(repository, keyring);
     }
     text = make_header(repository);
-    if ((key == NULL || repository->keyring != NULL) &&
-        document_put(store, HEADER_NAME, text, strlen(text), &doubtful, error))
+    if (document_put(store, HEADER_NAME, text, strlen(text), &doubtful, error))
         return g_steal_pointer(&repository);
     /* A header that may be there after all needs its keys. */
     if (key != NULL && !doubtful)
-        remove_keys(store);
+        keys_withdraw(store, slot);
     return NULL;
 }
 
@@ -249,6 +252,8 @@ gboolean repository_has_key(const Repository *repository)
 
 static gboolean unlock(Repository *repository, GError **error)
 {
+    Keyring *keyring;
+
     if (repository->unlock == NULL) {
         error_set(error, ERROR_CONFIG, "the repository %s is encrypted, and no key was named",
                   store_location(repository->store));
@@ -256,8 +261,11 @@ static gboolean unlock(Repository *repository, GError **error)
                               "passphrase-file=FILE with --repository");
         return FALSE;
     }
-    repository->keyring = repository->unlock(repository, repository->unlock_data, error);
-    return repository->keyring != NULL;
+    keyring = repository->unlock(repository, repository->unlock_data, error);
+    if (keyring == NULL)
+        return FALSE;
+    take_keyring(repository, keyring);
+    return TRUE;
 }
 
 gboolean repository_unlock(Repository *repository, GError **error)
@@ -277,12 +285,50 @@ gboolean repository_is_unlocked(Repository *repository)
     return !repository->encrypted || repository->keyring != NULL;
 }
 
+/* With the mutex held. */
+static gboolean renew(Repository *repository, GError **error)
+{
+    Keyring *keyring = keys_unlock_master(repository->store, repository->id,
+                                          keyring_master(repository->keyring), error);
+
+    if (keyring == NULL)
+        return FALSE;
+    if (keyring_newest(keyring) > keyring_newest(repository->keyring))
+        take_keyring(repository, keyring);
+    else
+        keyring_unref(keyring);
+    return TRUE;
+}
+
+gboolean repository_renew_keys(Repository *repository, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&repository->mutex);
+
+    return repository->keyring == NULL || renew(repository, error);
+}
+
+const guint8 *repository_data_key(Repository *repository, guint32 generation, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&repository->mutex);
+
+    if (generation > keyring_newest(repository->keyring) && !renew(repository, error))
+        return NULL;
+    return keyring_find(repository->keyring, generation, error);
+}
+
 const Keyring *repository_keyring(Repository *repository, GError **error)
 {
+    const Keyring *keyring;
+
     if (!repository->encrypted) {
         error_set(error, ERROR_INTERNAL, "the repository %s is not encrypted and has no keys",
                   store_location(repository->store));
         return NULL;
     }
-    return repository_unlock(repository, error) ? repository->keyring : NULL;
+    if (!repository_unlock(repository, error))
+        return NULL;
+    g_mutex_lock(&repository->mutex);
+    keyring = repository->keyring;
+    g_mutex_unlock(&repository->mutex);
+    return keyring;
 }

@@ -64,8 +64,17 @@ gboolean repository_unlock(Repository *repository, GError **error) G_GNUC_WARN_U
 /* Whether the key was reached already: never asks for it. */
 gboolean repository_is_unlocked(Repository *repository);
 
-/* Unlocks where that was not done; belongs to the repository. ERROR_INTERNAL where it is not
- * encrypted. */
+/* Takes in the data keys that were made since it was unlocked: what is written from here on is sealed
+ * by the newest. For programs that run for long; nothing where it is not unlocked. */
+gboolean repository_renew_keys(Repository *repository, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The data key of a generation; one that is not known yet is looked for in the store. ERROR_DAMAGED
+ * where there is none. Belongs to the repository, which must be unlocked. */
+const guint8 *repository_data_key(Repository *repository, guint32 generation,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Unlocks where that was not done; belongs to the repository, and stays while that does, also when
+ * another follows it. ERROR_INTERNAL where it is not encrypted. */
 const Keyring *repository_keyring(Repository *repository, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

@@ -17,22 +17,21 @@ static const char *bound_name(SealRole role, const char *name)
 
 static const guint8 *find_key(guint32 generation, gpointer data, GError **error)
 {
-    return keyring_find(data, generation, error);
+    return repository_data_key(data, generation, error);
 }
 
 /* FALSE with an error where the key cannot be reached. */
 static gboolean make_scope(Repository *repository, SealRole role, const char *name,
                            SealScope *ret_scope, GError **error)
 {
-    const Keyring *keyring = repository_keyring(repository, error);
-
-    if (keyring == NULL)
+    /* So that a key that cannot be reached is no damage of the object. */
+    if (repository_keyring(repository, error) == NULL)
         return FALSE;
     *ret_scope = (SealScope){.role = role,
                              .repository = repository_id(repository),
                              .name = bound_name(role, name),
                              .find_key = find_key,
-                             .data = (gpointer)keyring};
+                             .data = repository};
     return TRUE;
 }
 

@@ -2,17 +2,20 @@
 """Encrypted repositories with real servers: nothing of the user's is in the clear, a stranger can decode it from the documentation, keys
 come and go, and everything that works on a plain repository works here."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
+import struct
 import subprocess
 
 import pytest
 
 import unseal
 from conftest import missing
-from physical import SUM, PhysicalCluster, Site, archive_now, as_server_user
+from physical import SUM, PhysicalCluster, Site, archive_now, as_server_user, program_of
 from pgcluster import PROGRAM, ROOT, wait_until
 from restored import Restored
 
@@ -44,6 +47,11 @@ def write_key(site, name, content, mode=0o600):
     if os.geteuid() == 0:
         shutil.chown(path, "postgres", "postgres")
     return path
+
+
+def give(path):
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
 
 
 def full(site, *arguments):
@@ -259,6 +267,83 @@ def test_export(server, site, closing):
     victim.write_bytes(stored)
     site.fails(3, "export", logical, "--to", str(site.directory / "none"))
     assert not list(site.directory.glob("none*"))
+
+
+def test_exports_get_out_of_each_other_s_way(server, site):
+    """An empty directory is taken as it is, known by a link or not; of two that export into one, one does."""
+    site.config.write_text(site.config.read_text().replace("engine = postgresql\n",
+                                                           "engine = postgresql\nmethod = logical\n"))
+    logical = full(site)
+    plain, link = site.directory / "place", site.directory / "link"
+    plain.mkdir()
+    give(plain)
+    link.symlink_to(plain)
+    files = site.ok("export", logical, "--to", str(link), "--json").json["files"]
+
+    def count(directory):
+        return len([path for path in directory.rglob("*") if path.is_file()])
+
+    assert count(plain) == files > 3 and link.is_symlink()
+    for turn in range(4):
+        target = site.directory / f"race{turn}"
+        running = [site.start("export", logical, "--to", str(target)) for _ in range(2)]
+        said = [process.communicate(timeout=120)[0].decode() for process in running]
+        ended = sorted(process.returncode for process in running)
+        assert ended in ([0, 1], [1, 1]), said
+        assert count(target) == files if ended[0] == 0 else not target.exists(), said
+    # What a killed one leaves is not taken for an export, and nothing is removed that may be in use.
+    left = site.directory / "left"
+    (left / ".holdfast-export").mkdir(parents=True)
+    give(left)
+    give(left / ".holdfast-export")
+    assert "has not ended" in site.fails(1, "export", logical, "--to", str(left)).err
+    assert (left / ".holdfast-export").exists()
+
+
+def test_two_that_make_one_repository(server, site):
+    """One of them makes it, with its keys."""
+    for turn in range(5):
+        repository = site.directory / f"twice{turn}"
+        configs = [site.directory / f"twice{turn}-{which}.conf" for which in range(2)]
+        running = [subprocess.Popen(as_server_user([PROGRAM, "init", "--config", str(config), "--repository", str(repository),
+                                                    "--encryption", f"key-file={write_key(site, f'key{turn}', b'k' * 40)}"]),
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/") for config in configs]
+        said = [process.communicate(timeout=120)[0].decode() for process in running]
+        assert 0 in [process.returncode for process in running], said
+        names = sorted(path.name for path in (repository / "keys").iterdir())
+        assert len(names) == 2 and names[0] == "data-000001.json" or names[1] == "data-000001.json", (names, said)
+        site.ok("list", "backups", "--repository", str(repository), "--key", f"key-file={site.directory / f'key{turn}'}")
+
+
+def generation(path):
+    """Of the data key that a stored object is sealed by; it may be gone."""
+    try:
+        return struct.unpack_from("<I", path.read_bytes(), 20)[0]
+    except FileNotFoundError:
+        return None
+
+
+def test_a_new_data_key_while_wal_is_received(server, site):
+    server.psql("CREATE TABLE running (id int)")
+    receiver = site.start("wal", "receive", "main", "--verbose")
+    try:
+        assert wait_until(lambda: server.value("postgres", "SELECT count(*) FROM pg_stat_replication") == 1
+                          or receiver.poll() is not None) and receiver.poll() is None, receiver.stdout.read()
+        site.ok("key", "rotate")
+        for _ in range(2):
+            server.psql("INSERT INTO running SELECT generate_series(1, 1000)")
+            archive_now(site)
+        server.psql("INSERT INTO running SELECT generate_series(1, 1000)")
+        # Its pieces, too, are sealed by the new key, and segments that others have sealed by it do not end it.
+        assert wait_until(lambda: 2 in [generation(path) for path in site.repository.glob("wal/*/*/*/*/*.part")])
+        assert receiver.poll() is None
+        site.ok("verify", "--all")
+    finally:
+        # Not runuser in front of it, which hands its status on.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program_of(receiver), signal.SIGTERM)
+    said = receiver.communicate(timeout=60)[0].decode()
+    assert receiver.returncode == 0, said
 
 
 def test_swapped_objects_are_refused_though_checksums_agree(server, site):
