@@ -186,6 +186,14 @@ void error_take(GError **error, ErrorCode code, GError *source)
     g_error_free(source);
 }
 
+gboolean error_unless_cancelled(GCancellable *cancellable, GError **error)
+{
+    if (!g_cancellable_is_cancelled(cancellable))
+        return TRUE;
+    error_set(error, ERROR_CANCELLED, "cancelled");
+    return FALSE;
+}
+
 gboolean error_is(const GError *error, ErrorCode code)
 {
     return error != NULL && g_error_matches(error, ERROR_DOMAIN, (int)code);

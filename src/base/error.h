@@ -14,7 +14,7 @@
 #ifndef HOLDFAST_BASE_ERROR_H
 #define HOLDFAST_BASE_ERROR_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #define ERROR_DOMAIN (error_domain())
 
@@ -83,6 +83,10 @@ void error_add_hint(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3)
 /* Moves an error of another domain (GIO, key file, spawn) into ours, keeping its text; one of ours
  * is passed as it is. Takes `source`. */
 void error_take(GError **error, ErrorCode code, GError *source);
+
+/* FALSE with ERROR_CANCELLED when it has fired. NULL is allowed: TRUE. */
+gboolean error_unless_cancelled(GCancellable *cancellable,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* True when error is ours and has this code. NULL is allowed: false. */
 gboolean error_is(const GError *error, ErrorCode code);

@@ -113,6 +113,35 @@ static mode_t config_mode(const char *directory)
     return stat(directory, &info) == 0 && (info.st_mode & S_ISGID) != 0 ? 0640 : 0600;
 }
 
+/* What the configuration could not give back as it is. */
+static gboolean check_value(const char *option, const char *value, GError **error)
+{
+    gsize length = strlen(value);
+
+    if (length > 0 && !g_ascii_isspace(value[0]) && !g_ascii_isspace(value[length - 1])) {
+        gsize at = 0;
+
+        while (at < length && !g_ascii_iscntrl(value[at]))
+            at++;
+        if (at == length)
+            return TRUE;
+    }
+    error_set(error, ERROR_USAGE,
+              "%s: a line break, or a blank at the beginning or end, cannot stand in the "
+              "configuration",
+              option);
+    return FALSE;
+}
+
+/* Before anything is made. */
+static gboolean check_values(const Setup *setup, GError **error)
+{
+    g_autofree char *key = setup->key != NULL ? key_form_format(setup->key) : NULL;
+
+    return check_value("--repository", setup->repository_path, error) &&
+           (key == NULL || check_value("--encryption", key, error));
+}
+
 static gboolean write_config(Setup *setup, GError **error)
 {
     g_autofree char *compression = compress_spec_format(setup->compression);
@@ -217,6 +246,7 @@ static gboolean make_repository(Setup *setup, GError **error)
     g_autoptr(GError) problem = NULL;
     g_autoptr(Store) store = NULL;
     g_autoptr(Repository) repository = NULL;
+    gboolean there = g_file_test(setup->repository_path, G_FILE_TEST_EXISTS);
 
     if (!check_key(setup, error) || !make_directory(setup, error))
         return FALSE;
@@ -234,6 +264,8 @@ static gboolean make_repository(Setup *setup, GError **error)
                      ? repository_create_encrypted(store, setup->compression, setup->key, error)
                      : repository_create(store, setup->compression, error);
     setup->repository_made = repository != NULL;
+    if (repository == NULL && !there)
+        (void)rmdir(setup->repository_path); /* if it is still empty */
     return repository != NULL;
 }
 
@@ -274,8 +306,8 @@ static gboolean run_init(CommandRun *run, GError **error)
     if (options.repository != NULL)
         setup.repository_path = g_canonicalize_filename(options.repository, NULL);
     if (g_file_test(setup.config_path, G_FILE_TEST_EXISTS)) {
-        if (!use_config(&setup, error) || !make_repository(&setup, error) ||
-            (setup.key_added && !add_key_line(&setup, error)))
+        if (!use_config(&setup, error) || !check_values(&setup, error) ||
+            !make_repository(&setup, error) || (setup.key_added && !add_key_line(&setup, error)))
             return FALSE;
     } else {
         if (setup.repository_path == NULL) {
@@ -285,7 +317,8 @@ static gboolean run_init(CommandRun *run, GError **error)
             return FALSE;
         }
         /* The repository first: no configuration shall name one that could not be made. */
-        if (!set_key(&setup, NULL, error) || !set_compression(&setup, options.compression, error) ||
+        if (!set_key(&setup, NULL, error) || !check_values(&setup, error) ||
+            !set_compression(&setup, options.compression, error) ||
             !make_repository(&setup, error) || !write_config(&setup, error))
             return FALSE;
     }

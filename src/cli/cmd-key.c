@@ -225,14 +225,15 @@ const Command command_key_rotate = {
     .words = "key rotate",
     .arguments = "",
     .summary = "make a new data key for what is written next",
-    .description = "The old data keys are kept, since what they sealed is still to be read. All "
-                   "slots open the\n"
-                   "new one too, and so does whoever has copied one of them with its key: to lock "
-                   "him out, or\n"
-                   "to seal old data anew, copy the backups to a new repository. A backup that runs "
-                   "goes on\n"
-                   "with the key that it began with; wal receive takes the new one with its next "
-                   "segment.",
+    .description =
+        "The old data keys are kept, since what they sealed is still to be read. All "
+        "slots open the\n"
+        "new one too, and so does whoever has copied one of them with its key: to lock "
+        "him out, or\n"
+        "to seal old data anew, copy the backups to a new repository. A backup that runs "
+        "goes on\n"
+        "with the key that it began with; wal receive takes the new one with its next "
+        "segment.",
     .example = "holdfast key rotate",
     .reads_only = TRUE,
     .run = run_key_rotate,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/suggest.h"
 #include "cli/commands.h"
+#include "cli/parquet-input.h"
 #include "cli/words.h"
 #include "parquet/reader.h"
 #include "parquet/text.h"
@@ -165,7 +166,7 @@ static gboolean print_rows(CommandRun *run, const ParquetReader *reader, const G
     if (!json)
         print_header(run->output, schema, chosen);
     while (left > 0 && batch.rows > 0) {
-        if (g_cancellable_set_error_if_cancelled(run->cancellable, error) ||
+        if (!error_unless_cancelled(run->cancellable, error) ||
             !parquet_scan_next(scan, (gsize)MIN(left, BATCH_ROWS), &batch, error))
             return FALSE;
         for (gsize i = 0; i < batch.rows; i++) {
@@ -180,7 +181,7 @@ static gboolean print_rows(CommandRun *run, const ParquetReader *reader, const G
 
 static gboolean run_parquet_cat(CommandRun *run, GError **error)
 {
-    g_autoptr(ParquetFile) file = NULL;
+    g_autoptr(ParquetInput) input = NULL;
     g_autoptr(ParquetReader) reader = NULL;
     g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(guint));
     g_auto(GStrv) names = NULL;
@@ -196,10 +197,10 @@ static gboolean run_parquet_cat(CommandRun *run, GError **error)
     }
     if (!words_split("--columns", options.columns, &names, error))
         return FALSE;
-    file = parquet_file_open(run->arguments[0], error);
-    if (file == NULL)
+    input = parquet_input_open(run, error);
+    if (input == NULL)
         return FALSE;
-    reader = parquet_reader_open(parquet_file_source(file), NULL, error);
+    reader = parquet_reader_open(parquet_input_source(input), NULL, error);
     return reader != NULL &&
            choose_columns(parquet_reader_metadata(reader)->schema, names, chosen, error) &&
            print_rows(run, reader, chosen, error);
@@ -219,9 +220,10 @@ const Command command_parquet_cat = {
     .minimum = 1,
     .maximum = 1,
     .summary = "print the rows of a Parquet file as CSV or JSON lines",
-    .description =
-        "Times are ISO 8601 with their unit's digits, decimals keep all their digits, bytes\n"
-        "without annotation are hexadecimal. With --json a row is an object on a line.",
+    .description = PARQUET_INPUT_HELP
+    "\n"
+    "Times are ISO 8601 with their unit's digits, decimals keep all their digits, bytes\n"
+    "without annotation are hexadecimal. With --json a row is an object on a line.",
     .example = "holdfast parquet cat trades.parquet --columns ts,price --limit 10 --json",
     .options = entries,
     .reads_only = TRUE,

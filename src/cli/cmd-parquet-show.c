@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "cli/commands.h"
+#include "cli/parquet-input.h"
 #include "parquet/reader.h"
 #include "parquet/statistics.h"
 #include "parquet/text.h"
@@ -289,6 +290,20 @@ static json_t *schema_json(const ParquetMetadata *metadata)
     return columns;
 }
 
+/* The format allows a name to come again: then it has a list. */
+static void add_pair(json_t *pairs, const ParquetKeyValue *pair)
+{
+    json_t *before = json_object_get(pairs, pair->key);
+
+    if (before == NULL) {
+        json_object_set_new(pairs, pair->key, json_text(pair->value));
+        return;
+    }
+    if (!json_is_array(before))
+        json_object_set_new(pairs, pair->key, json_pack("[O]", before));
+    json_array_append_new(json_object_get(pairs, pair->key), json_text(pair->value));
+}
+
 static json_t *file_json(const ParquetMetadata *metadata, guint64 size)
 {
     json_t *groups = json_array(), *pairs = json_object();
@@ -303,7 +318,7 @@ static json_t *file_json(const ParquetMetadata *metadata, guint64 size)
     for (guint i = 0; i < metadata->key_values->len; i++) {
         const ParquetKeyValue *pair = &g_array_index(metadata->key_values, ParquetKeyValue, i);
 
-        json_object_set_new(pairs, pair->key, json_text(pair->value));
+        add_pair(pairs, pair);
     }
     json_object_set_new(json, "metadata", pairs);
     return json;
@@ -312,16 +327,16 @@ static json_t *file_json(const ParquetMetadata *metadata, guint64 size)
 static gboolean run_parquet_show(CommandRun *run, GError **error)
 {
     const char *path = run->arguments[0];
-    g_autoptr(ParquetFile) file = parquet_file_open(path, error);
+    g_autoptr(ParquetInput) input = parquet_input_open(run, error);
     g_autoptr(ParquetReader) reader =
-        file == NULL ? NULL : parquet_reader_open(parquet_file_source(file), NULL, error);
+        input == NULL ? NULL : parquet_reader_open(parquet_input_source(input), NULL, error);
     const ParquetMetadata *metadata;
     guint64 size;
 
     if (reader == NULL)
         return FALSE;
     metadata = parquet_reader_metadata(reader);
-    size = parquet_file_source(file)->size;
+    size = parquet_input_source(input)->size;
     if (output_is_json(run->output))
         output_json(run->output, file_json(metadata, size));
     else
@@ -335,7 +350,8 @@ const Command command_parquet_show = {
     .minimum = 1,
     .maximum = 1,
     .summary = "show columns, row groups and metadata of a Parquet file",
-    .description = "Reads the end of the file only. Bounds of long strings may be cut.",
+    .description = PARQUET_INPUT_HELP " Reads the\n"
+                                      "end of the file only. Bounds of long strings may be cut.",
     .example = "holdfast parquet show trades.parquet",
     .reads_only = TRUE,
     .run = run_parquet_show,

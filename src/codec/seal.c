@@ -22,7 +22,7 @@
 #define DERIVED_OBJECT  "holdfast object of content 1"
 #define DERIVED_SALT    "holdfast salt of content 1"
 
-static const guint8 magic[8] = {'H', 'F', 'S', 'E', 'A', 'L', '\r', '\n'};
+static const guint8 magic[SEAL_MAGIC_SIZE] = {'H', 'F', 'S', 'E', 'A', 'L', '\r', '\n'};
 
 /* --- the header
  * ----------------------------------------------------------------------------------------------------
@@ -131,9 +131,14 @@ static gboolean segment_size_valid(guint32 size)
     return size >= SMALLEST && size <= LARGEST && (size & (size - 1)) == 0;
 }
 
+gboolean seal_has_magic(const guint8 *bytes, gsize length)
+{
+    return length >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
+}
+
 gboolean seal_header_read(const guint8 *bytes, gsize length, SealHeader *ret_header, GError **error)
 {
-    if (length < SEAL_HEADER_SIZE || memcmp(bytes, magic, sizeof magic) != 0) {
+    if (length < SEAL_HEADER_SIZE || !seal_has_magic(bytes, length)) {
         error_set(error, ERROR_DAMAGED, "it is no sealed object");
         return FALSE;
     }

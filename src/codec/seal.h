@@ -16,6 +16,7 @@
 #define SEAL_KEY_SIZE     32
 #define SEAL_ID_SIZE      16
 #define SEAL_SALT_SIZE    32
+#define SEAL_MAGIC_SIZE   8
 #define SEAL_HEADER_SIZE  96
 #define SEAL_TAG_SIZE     16
 #define SEAL_CONTENT_SIZE 32                   /* digest of all plain bytes of an object */
@@ -46,6 +47,9 @@ void seal_header_init(SealHeader *header, SealRole role, guint32 generation,
 void seal_header_derive(SealHeader *header, SealRole role, guint32 generation,
                         const char *repository, const guint8 key[SEAL_KEY_SIZE],
                         const guint8 content[SEAL_CONTENT_SIZE]);
+/* Whether bytes begin as a sealed object does. */
+gboolean seal_has_magic(const guint8 *bytes, gsize length);
+
 void seal_header_write(const SealHeader *header, guint8 out[SEAL_HEADER_SIZE]);
 /* Trusts nothing. ERROR_DAMAGED, ERROR_NEWER_FORMAT. */
 gboolean seal_header_read(const guint8 *bytes, gsize length, SealHeader *ret_header,

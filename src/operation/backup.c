@@ -263,16 +263,6 @@ static void warn_of_order(OperationContext *context, Manifest *manifest, gint64 
                                        "of backups is doubtful");
 }
 
-static gboolean check_cancelled(GCancellable *cancellable, GError **error)
-{
-    GError *problem = NULL;
-
-    if (!g_cancellable_set_error_if_cancelled(cancellable, &problem))
-        return TRUE;
-    error_take(error, ERROR_CANCELLED, problem);
-    return FALSE;
-}
-
 /* Under the lease: lets the engine write, then commits. */
 static gboolean write_backup(OperationContext *context, const BackupRequest *request,
                              const Settled *settled, Lease *lease, Manifest *manifest,
@@ -315,7 +305,7 @@ static gboolean write_backup(OperationContext *context, const BackupRequest *req
     stop = time_now();
     warn_of_clock(context, manifest, start, stop, time_monotonic() - began);
     manifest_set_times(manifest, start, MAX(start, stop));
-    if (!check_cancelled(cancellable, error) || !lease_check(lease, error))
+    if (!error_unless_cancelled(cancellable, error) || !lease_check(lease, error))
         return FALSE;
     return backup_writer_commit(writer, manifest, error);
 }

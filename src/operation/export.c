@@ -117,7 +117,8 @@ static gboolean check_free(const char *directory, GError **error)
     if (is_free(directory))
         return TRUE;
     error_set(error, ERROR_EXISTS, "%s is not empty", directory);
-    error_add_hint(error, "name a directory that is not there yet");
+    error_add_hint(error, "name a directory that is not there yet; what an export that failed has "
+                          "left can be removed");
     return FALSE;
 }
 
@@ -234,6 +235,9 @@ static gboolean export_physical(OperationContext *context, Backup *backup,
     RestoreReport restored = {0};
     gboolean done;
 
+    if (g_file_test(request->directory, G_FILE_TEST_EXISTS) &&
+        !check_free(request->directory, error))
+        return FALSE;
     done = operation_restore(context, &wanted, progress, cancellable, &restored, error);
     if (done && restored.summary != NULL)
         report->bytes = json_get_uint(restored.summary, "bytes", 0);

@@ -114,7 +114,9 @@ static Repository *open_repository(const Config *config, gboolean cached, GError
         return NULL;
     unlocking = g_new0(Unlocking, 1);
     unlocking->form = form;
-    unlocking->runtime_directory = cached ? g_strdup(config_runtime_directory(config)) : NULL;
+    /* A key file's needs no scrypt. */
+    if (cached && form->kind != KEY_FILE)
+        unlocking->runtime_directory = g_strdup(config_runtime_directory(config));
     repository_set_unlock(repository, unlock, unlocking, unlocking_free);
     return g_steal_pointer(&repository);
 }

@@ -69,7 +69,8 @@ ParquetFile *parquet_file_open(const char *path, GError **error)
     struct stat status;
 
     file->path = g_strdup(path);
-    file->fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* A pipe is refused below, not waited for. */
+    file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file->fd < 0 || fstat(file->fd, &status) != 0) {
         error_set_errno(error, errno, "cannot open %s", path);
         return NULL;

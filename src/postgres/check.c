@@ -228,5 +228,5 @@ gboolean pg_check(const EngineCheck *request, FactFunc func, gpointer data, GErr
     check_databases(&check);
     if (g_strcmp0(source->method, "physical") == 0)
         pg_check_physical(request, connection, func, data);
-    return !g_cancellable_set_error_if_cancelled(request->cancellable, error);
+    return error_unless_cancelled(request->cancellable, error);
 }

@@ -143,7 +143,7 @@ gboolean pg_load_file(const PgLoad *load, int archive_fd, const char *section, g
         return FALSE;
     /* A child that does not take the list has ended: its own reason comes below. */
     if (list != NULL && !process_write(process, list, strlen(list), cancellable, NULL) &&
-        g_cancellable_set_error_if_cancelled(cancellable, error))
+        !error_unless_cancelled(cancellable, error))
         return FALSE;
     process_close_stdin(process);
     return finish(process, section, cancellable, error);

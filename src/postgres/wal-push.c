@@ -165,7 +165,7 @@ static gboolean push_one(gpointer task, gpointer data, GCancellable *cancellable
         leave_ticket(batch->spool, name, file);
     else if (problem != NULL)
         log_write(LOG_INFO, "%s", problem->message);
-    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+    return error_unless_cancelled(cancellable, error);
 }
 
 /* Those that are not archived yet, the server's own choice first. */

@@ -2,7 +2,8 @@
  *
  * The master key as a file in the runtime directory, so that archiving a WAL segment needs no
  * scrypt: <runtime directory>/keys/<repository id>, readable by its owner alone and void after a
- * boot. Only `wal push` and `wal get` read it; whoever may read it may read the repository, as with
+ * boot. Where the runtime directory is on a disk, which a boot does not empty, in its place
+ * /dev/shm/holdfast-<user id>/<repository id>; where that is not in memory either, nowhere. Only `wal push` and `wal get` read it; whoever may read it may read the repository, as with
  * a key file.
  *
  * Threads: any.

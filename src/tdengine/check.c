@@ -277,5 +277,5 @@ gboolean td_check(const EngineCheck *request, FactFunc func, gpointer data, GErr
     check_clock(&check);
     check_databases(&check);
     check_space(&check);
-    return !g_cancellable_set_error_if_cancelled(request->cancellable, error);
+    return error_unless_cancelled(request->cancellable, error);
 }

@@ -370,58 +370,12 @@ char *td_object_path(const TdObjectRef *object)
     return g_strdup_printf("../../pool/%.2s/%s", object->sha256, object->sha256);
 }
 
-struct TdObjectSource {
-    ParquetSource source;
-    Repository *repository;
-    char *name;
-};
-
-static gboolean read_range(gpointer data, guint64 offset, void *buffer, gsize length,
-                           GError **error)
-{
-    TdObjectSource *source = data;
-    gsize got;
-
-    if (!stored_read(source->repository, SEAL_POOL, source->name, offset, buffer, length, &got,
-                     error))
-        return FALSE;
-    if (got == length)
-        return TRUE;
-    error_set(error, ERROR_DAMAGED, "%s ends at byte %" G_GUINT64_FORMAT, source->name,
-              offset + got);
-    return FALSE;
-}
-
-TdObjectSource *td_object_source_new(Backup *backup, const char *path, GError **error)
+StoredParquet *td_object_open(Backup *backup, const char *path, GError **error)
 {
     static const char shared[] = "../../";
-    Repository *repository = backup_repository(backup);
-    TdObjectSource *source;
-    guint64 size;
 
-    if (!g_str_has_prefix(path, shared)) {
-        error_set(error, ERROR_INTERNAL, "%s is no object of the pool", path);
-        return NULL;
-    }
-    if (!stored_size(repository, SEAL_POOL, path + strlen(shared), &size, error))
-        return NULL;
-    source = g_new0(TdObjectSource, 1);
-    source->repository = repository_ref(repository);
-    source->name = g_strdup(path + strlen(shared));
-    source->source = (ParquetSource){read_range, source, size, source->name};
-    return source;
-}
-
-const ParquetSource *td_object_source_parquet(const TdObjectSource *source)
-{
-    return &source->source;
-}
-
-void td_object_source_free(TdObjectSource *source)
-{
-    if (source == NULL)
-        return;
-    repository_unref(source->repository);
-    g_free(source->name);
-    g_free(source);
+    if (g_str_has_prefix(path, shared))
+        return stored_parquet_open(backup_repository(backup), path + strlen(shared), error);
+    error_set(error, ERROR_INTERNAL, "%s is no object of the pool", path);
+    return NULL;
 }

@@ -11,9 +11,9 @@
 #ifndef HOLDFAST_TDENGINE_DETAILS_H
 #define HOLDFAST_TDENGINE_DETAILS_H
 
-#include "parquet/source.h"
 #include "pool/names.h"
 #include "repo/backup.h"
+#include "repo/stored-parquet.h"
 #include "repo/writer.h"
 #include "tdengine/schema.h"
 
@@ -70,15 +70,8 @@ gboolean td_rename_pool(const char *stem, json_t *document, PoolNames *names,
 /* The path of a pool object as SHA256SUMS names it: "../../pool/aa/…". Free with g_free(). */
 char *td_object_path(const TdObjectRef *object);
 
-/* A pool object of a backup as a source for a Parquet reader: ranges are read from the store, and
- * nothing is hashed (verify does that; pages carry checksums). Must outlive the reader; borrowed
- * things: the backup. */
-typedef struct TdObjectSource TdObjectSource;
-TdObjectSource *td_object_source_new(Backup *backup, const char *path,
-                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Belongs to the source. */
-const ParquetSource *td_object_source_parquet(const TdObjectSource *source);
-void td_object_source_free(TdObjectSource *source);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdObjectSource, td_object_source_free)
+/* A pool object of a backup, by its path, for a Parquet reader. */
+StoredParquet *td_object_open(Backup *backup, const char *path,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

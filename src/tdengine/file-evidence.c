@@ -30,7 +30,7 @@ static gboolean pause_for(const EngineBackup *request, gint64 duration, GError *
     const gint64 until = g_get_monotonic_time() + duration;
 
     do {
-        if (g_cancellable_set_error_if_cancelled(request->cancellable, error))
+        if (!error_unless_cancelled(request->cancellable, error))
             return FALSE;
         g_usleep(POLL);
     } while (g_get_monotonic_time() < until);

@@ -79,12 +79,12 @@ static gboolean check_pages(const EngineProof *proof, const ParquetReader *reade
 static gboolean check_parquet(const EngineProof *proof, const char *path, GCancellable *cancellable,
                               GError **error)
 {
-    g_autoptr(TdObjectSource) source = td_object_source_new(proof->backup, path, error);
+    g_autoptr(StoredParquet) source = td_object_open(proof->backup, path, error);
     g_autoptr(ParquetReader) reader = NULL;
 
     if (source == NULL)
         return FALSE;
-    reader = parquet_reader_open(td_object_source_parquet(source), NULL, error);
+    reader = parquet_reader_open(stored_parquet_source(source), NULL, error);
     if (reader == NULL || !check_pages(proof, reader, cancellable, error))
         return FALSE;
     /* Those of slices are decoded where their fingerprints are made. */

@@ -14,10 +14,10 @@ gboolean td_object_file_open(TdObjectFile *file, Backup *backup, const TdObjectR
                              GError **error)
 {
     file->path = td_object_path(object);
-    file->source = td_object_source_new(backup, file->path, error);
+    file->source = td_object_open(backup, file->path, error);
     if (file->source == NULL)
         return FALSE;
-    file->reader = parquet_reader_open(td_object_source_parquet(file->source), NULL, error);
+    file->reader = parquet_reader_open(stored_parquet_source(file->source), NULL, error);
     if (file->reader == NULL)
         return FALSE;
     file->columns = td_file_columns(parquet_reader_metadata(file->reader), file->path, error);
@@ -28,7 +28,7 @@ void td_object_file_clear(TdObjectFile *file)
 {
     g_clear_pointer(&file->columns, g_ptr_array_unref);
     g_clear_pointer(&file->reader, parquet_reader_free);
-    g_clear_pointer(&file->source, td_object_source_free);
+    g_clear_pointer(&file->source, stored_parquet_close);
     g_clear_pointer(&file->path, g_free);
 }
 

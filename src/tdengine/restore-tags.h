@@ -45,7 +45,7 @@ void td_tag_set_note(TdTagSet *set, guint32 id, guint64 rows);
 /* A Parquet object of a backup, opened. */
 typedef struct {
     char *path;
-    TdObjectSource *source;
+    StoredParquet *source;
     ParquetReader *reader;
     GPtrArray *columns; /* TdFileColumn */
 } TdObjectFile;

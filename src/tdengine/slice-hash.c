@@ -338,14 +338,14 @@ gboolean td_slice_sum(Backup *backup, const TdDetails *details, const TdSlice *s
 {
     const TdTable *table = g_ptr_array_index(details->tables, slice->table);
     g_autofree char *path = td_object_path(&slice->data);
-    g_autoptr(TdObjectSource) source = td_object_source_new(backup, path, error);
+    g_autoptr(StoredParquet) source = td_object_open(backup, path, error);
     g_auto(Summing) summing = {.children = children,
                                .table = table->name,
                                .sum = {.first = G_MAXINT64, .last = G_MININT64}};
 
     if (source == NULL)
         return FALSE;
-    summing.reader = parquet_reader_open(td_object_source_parquet(source), NULL, error);
+    summing.reader = parquet_reader_open(stored_parquet_source(source), NULL, error);
     if (summing.reader == NULL || !find_columns(&summing, details->fingerprint_key, path, error) ||
         !sum_rows(&summing, cancellable, error))
         return FALSE;

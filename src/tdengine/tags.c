@@ -81,7 +81,7 @@ gboolean td_table_counts_read(Backup *backup, const TdSlice *slice, GHashTable *
                               GError **error)
 {
     g_autofree char *path = td_object_path(&slice->tables);
-    g_autoptr(TdObjectSource) source = td_object_source_new(backup, path, error);
+    g_autoptr(StoredParquet) source = td_object_open(backup, path, error);
     g_autoptr(ParquetReader) reader = NULL;
     g_autoptr(ParquetScan) scan = NULL;
     guint columns[COLUMNS];
@@ -89,7 +89,7 @@ gboolean td_table_counts_read(Backup *backup, const TdSlice *slice, GHashTable *
 
     if (source == NULL)
         return FALSE;
-    reader = parquet_reader_open(td_object_source_parquet(source), NULL, error);
+    reader = parquet_reader_open(stored_parquet_source(source), NULL, error);
     if (reader == NULL ||
         !find_columns(parquet_reader_metadata(reader)->schema, path, columns, error))
         return FALSE;

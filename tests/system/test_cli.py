@@ -130,6 +130,16 @@ def test_init_refuses_what_is_no_repository(cli):
     assert [entry.name for entry in cli.repository.iterdir()] == ["photo.jpg"]
 
 
+def test_init_writes_nothing_that_it_cannot_read_back(cli):
+    for words in (["--repository", f"{cli.repository} "], ["--repository", f"{cli.repository}\nx"],
+                  ["--repository", cli.repository, "--encryption", "command=printf 'a\nb'"]):
+        said = cli.run("init", *words, status=2)
+        assert "cannot stand in the configuration" in said.stderr
+        assert not cli.config.exists() and not cli.repository.exists()
+    cli.run("init", "--repository", cli.repository, "--encryption", "command=false", status=2)
+    assert not cli.repository.exists()
+
+
 def test_init_promises_no_encryption_that_it_cannot_keep(cli):
     cli.config.write_text(f"[repository]\npath = {cli.repository}\nkey = key-file=/no/such/key\n")
     cli.config.chmod(0o600)

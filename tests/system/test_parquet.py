@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -107,6 +108,8 @@ def test_errors(tmp_path):
     wrong = run("cat", ARROW, "--columns", "int33")
     assert wrong.returncode == 2
     assert "did you mean int32?" in wrong.stderr
+    os.mkfifo(tmp_path / "pipe")
+    assert "is not a regular file" in run("cat", tmp_path / "pipe").stderr
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(ARROW.read_bytes()[:-9])
     assert run("show", cut).returncode == 3

@@ -242,6 +242,17 @@ def test_export(holdfast, meters, tmp_path, encrypted):
     assert {row["tbname"]: row["symbol"] for one in tags for row in cat(one)}["t5"] == "号5"
     schema = (target / "schema" / "database-0.sql").read_text()
     assert "CREATE DATABASE `market`" in schema and "CREATE STABLE `market`.`ticks`" in schema
+    # The same out of the repository, where a sealed object is not taken for a damaged one.
+    digest = next(one["data"]["sha256"] for one in slices if one["table"] == "plain")
+    named = f"../../pool/{digest[:2]}/{digest}"
+    stored = holdfast.repository / "pool" / digest[:2] / digest
+    key = ["--key", f"key-file={secret}"] if encrypted else []
+    for argument in (named, str(stored)):
+        shown = json.loads(holdfast.run("parquet", "show", argument, "--repository", str(holdfast.repository), *key, "--json").stdout)
+        assert shown["rows"] == 2
+    alone = holdfast.run("parquet", "cat", str(stored), status=2 if encrypted else 0)
+    assert not encrypted or b"is sealed" in alone.stderr and b"holdfast export" in alone.stderr
+    holdfast.run("parquet", "cat", "manifest.json", "--repository", str(holdfast.repository), *key, status=2)
     # Whoever has one already is not written over.
     before = {path: path.read_bytes() for path in files}
     assert b"is not empty" in holdfast.run("export", manifest["id"], "--to", str(target), status=1).stderr
