@@ -17,23 +17,48 @@ static struct {
     gboolean checksum, nice;
 } options;
 
-/* Only what goes through pg_dump can leave databases out. */
-static gboolean check_databases(const GOptionEntry *given, const Config *config, GError **error)
-{
-    const char *method = values_text(given, "method");
-    const ConfigSource *source;
+/* What fits one method only: of a request, or of the command line. */
+typedef struct {
+    const char *source, *method; /* NULL: the configuration's */
+    gboolean databases, access, rate, nice;
+} MethodOptions;
 
-    if (config == NULL)
-        return TRUE;
-    source = config_find_source(config, values_text(given, "source"), "postgresql", NULL, error);
-    if (source == NULL)
-        return FALSE;
-    if (values_list(given, "databases") == NULL ||
-        strcmp(method != NULL ? method : source->method, "logical") == 0)
+/* Only what goes through pg_dump can leave databases out. */
+static gboolean check_physical(const MethodOptions *given, GError **error)
+{
+    if (!given->databases)
         return TRUE;
     error_set(error, ERROR_USAGE, "a physical backup holds the whole server, not single databases");
     error_add_hint(error, "use --method logical, or choose the databases at the restore");
     return FALSE;
+}
+
+/* What pg_dump reads, and how fast, is its own affair. */
+static gboolean check_logical(const MethodOptions *given, GError **error)
+{
+    const char *option = given->access ? "access"
+                         : given->rate ? "rate"
+                         : given->nice ? "nice"
+                                       : NULL;
+
+    if (option == NULL)
+        return TRUE;
+    error_set(error, ERROR_USAGE, "--%s is for physical backups, and this is a logical one",
+              option);
+    error_add_hint(error, "leave it out, or use --method physical");
+    return FALSE;
+}
+
+static gboolean check_method(const MethodOptions *given, const Config *config, GError **error)
+{
+    const ConfigSource *source =
+        config_find_source(config, given->source, "postgresql", NULL, error);
+
+    if (source == NULL)
+        return FALSE;
+    return strcmp(given->method != NULL ? given->method : source->method, "logical") == 0
+               ? check_logical(given, error)
+               : check_physical(given, error);
 }
 
 static gboolean check(const GOptionEntry *given, char **arguments, const Config *config,
@@ -41,10 +66,34 @@ static gboolean check(const GOptionEntry *given, char **arguments, const Config 
 {
     static const char *const methods[] = {"physical", "logical", NULL};
     static const char *const accesses[] = {"auto", "local", "stream", NULL};
+    const MethodOptions method = {
+        .source = values_text(given, "source"),
+        .method = values_text(given, "method"),
+        .databases = values_list(given, "databases") != NULL,
+        .access = values_text(given, "access") != NULL,
+        .rate = values_text(given, "rate") != NULL,
+        .nice = values_switch(given, "nice"),
+    };
 
-    return words_check_choice("--method", values_text(given, "method"), methods, error) &&
+    return words_check_choice("--method", method.method, methods, error) &&
            words_check_choice("--access", values_text(given, "access"), accesses, error) &&
-           backup_command_check(given, error) && check_databases(given, config, error);
+           backup_command_check(given, error) &&
+           (config == NULL || check_method(&method, config, error));
+}
+
+/* The same when the configuration has been read. */
+static gboolean check_request(const Config *config, BackupRequest *request, GError **error)
+{
+    const MethodOptions method = {
+        .source = request->source,
+        .method = request->method,
+        .databases = request->databases != NULL,
+        .access = request->access != NULL,
+        .rate = request->rate > 0,
+        .nice = request->nice,
+    };
+
+    return check_method(&method, config, error);
 }
 
 static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
@@ -56,7 +105,7 @@ static gboolean run_backup(CommandRun *run, BackupType type, GError **error)
                              .checksum = options.checksum,
                              .nice = options.nice};
 
-    return backup_command_run(run, &words, &request, NULL, error);
+    return backup_command_run(run, &words, &request, check_request, error);
 }
 
 static gboolean run_full(CommandRun *run, GError **error)

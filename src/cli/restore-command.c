@@ -70,15 +70,16 @@ static void print_done(Output *output, const RestoreReport *report, const Restor
 {
     g_autofree char *took = duration_format(report->elapsed);
     g_autofree char *tables = describe_tables(report->summary);
-    g_autofree char *rows = count_format(json_get_uint(report->summary, "rows", 0));
+    guint64 count = json_get_uint(report->summary, "rows", 0);
+    g_autofree char *rows = count_format(count);
 
     if (request->dry_run)
         output_line(output, "dry run: it can be done; nothing was changed");
     else if (request->place.directory != NULL)
         print_directory(output, report);
     else
-        output_line(output, "restored %s with %s rows in %s; counted and compared with the backup",
-                    tables, rows, took);
+        output_line(output, "restored %s with %s %s in %s; counted and compared with the backup",
+                    tables, rows, count == 1 ? "row" : "rows", took);
 }
 
 /* The plan is shown where nothing but the plan was wanted, or where it stood in the way. */

@@ -10,18 +10,21 @@
 
 #define JOBS_LIMIT 128
 
-/* Appends the words of one list. */
+/* Appends the words of one list. In patterns double quotes take a comma literally, as they do a dot
+ * or an asterisk. */
 static gboolean split_one(const char *option, const char *value, gboolean keep_escapes,
                           GPtrArray *words, GError **error)
 {
     g_autoptr(GString) word = g_string_new(NULL);
+    gboolean quoted = FALSE;
 
     for (const char *at = value;; at++) {
+        quoted ^= keep_escapes && *at == '"';
         if (*at == '\\' && at[1] != '\0') {
             if (keep_escapes || (at[1] != ',' && at[1] != '\\'))
                 g_string_append_c(word, '\\');
             g_string_append_c(word, *++at);
-        } else if (*at != ',' && *at != '\0') {
+        } else if (*at != '\0' && (*at != ',' || quoted)) {
             g_string_append_c(word, *at);
         } else {
             if (word->len == 0) {

@@ -498,3 +498,10 @@ def test_rows_that_differ_are_told(cluster, database, holdfast):
     assert cluster.value(copy, "SELECT to_regclass('public.small')") is None
     records = holdfast.ok("list", "recoveries", "--json").json
     assert [record["result"] for record in records] == ["failed", "succeeded", "failed", "failed"]
+
+
+def test_options_of_physical_backups_are_refused(holdfast):
+    """What would do nothing is no option of a logical backup."""
+    for words in (["--rate", "10M"], ["--access", "stream"], ["--nice"]):
+        refused = holdfast.run("backup", "postgresql", "full", *words)
+        assert refused.status == 2 and f"{words[0]} is for physical backups" in refused.err

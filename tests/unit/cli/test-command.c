@@ -136,7 +136,7 @@ static void test_help_flows(void)
 static void test_words(void)
 {
     char *values[] = {(char *)"a,b\\,c", (char *)"d\\\\", NULL};
-    char *patterns[] = {(char *)"a.\\*,b\\,c.*", NULL};
+    char *patterns[] = {(char *)"a.\\*,b\\,c.*", (char *)"\"We ird\".\"a,\"\"b\",d", NULL};
     char *bad[] = {(char *)"a,,b", NULL};
     g_auto(GStrv) words = NULL;
     g_auto(GStrv) kept = NULL;
@@ -148,9 +148,11 @@ static void test_words(void)
     g_assert_cmpstr(words[1], ==, "b,c");
     g_assert_cmpstr(words[2], ==, "d\\");
     g_assert_true(words_split_patterns("--x", patterns, &kept, &error));
-    g_assert_cmpuint(g_strv_length(kept), ==, 2);
+    g_assert_cmpuint(g_strv_length(kept), ==, 4);
     g_assert_cmpstr(kept[0], ==, "a.\\*");
     g_assert_cmpstr(kept[1], ==, "b\\,c.*");
+    g_assert_cmpstr(kept[2], ==, "\"We ird\".\"a,\"\"b\"");
+    g_assert_cmpstr(kept[3], ==, "d");
     g_assert_true(words_split("--x", NULL, &none, &error));
     g_assert_null(none);
     g_assert_no_error(error);
