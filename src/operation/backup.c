@@ -168,7 +168,7 @@ static gboolean settle_base(OperationContext *context, const BackupRequest *requ
                                : !open_newest(context, settled, &settled->base, error))
         return FALSE;
     if (settled->base == NULL)
-        reason = g_strdup("there is no earlier backup");
+        reason = g_strdup("there is no good earlier backup");
     else if (!settled->engine->base_fits(settled->source, settled->base, &reason, cancellable,
                                          error))
         return FALSE;

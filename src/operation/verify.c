@@ -89,13 +89,28 @@ static gboolean is_chosen(const char *path, gpointer data)
            sample * SAMPLE_SCALE;
 }
 
+/* The object is named where the problem is told: its name is not said again. Takes text. */
+static char *leave_out_name(const Check *check, const char *path, char *text)
+{
+    g_autofree char *prefix =
+        g_strdup_printf("backup %s is damaged: %s ", check->report->backup, path);
+    char *rest;
+
+    if (!g_str_has_prefix(text, prefix))
+        return text;
+    rest = g_strconcat("it ", text + strlen(prefix), NULL);
+    g_free(text);
+    return rest;
+}
+
 static void note_damage(const char *path, const GError *problem, gpointer data)
 {
     Check *check = data;
+    char *text = leave_out_name(check, path, error_text(problem));
+    char *recorded = leave_out_name(check, path, clear_text(check->context->repository, problem));
 
     g_mutex_lock(&check->mutex);
-    verify_report_damage(check->report, path, error_text(problem),
-                         clear_text(check->context->repository, problem));
+    verify_report_damage(check->report, path, text, recorded);
     g_mutex_unlock(&check->mutex);
 }
 

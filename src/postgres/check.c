@@ -185,7 +185,7 @@ static void check_database(const Check *check, const char *name, guint64 *size)
                 locks);
     else
         pg_fact(&check->facts, FACT_OK, subject, NULL,
-                "%" G_GUINT64_FORMAT " tables, all can be read", tables);
+                "%" G_GUINT64_FORMAT " table%s, all can be read", tables, tables == 1 ? "" : "s");
 }
 
 static void check_databases(const Check *check)

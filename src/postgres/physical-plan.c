@@ -68,6 +68,14 @@ static gboolean check_request(const EngineRestore *request, GError **error)
         error_set(error, ERROR_USAGE, "--standby goes with restore postgresql pitr");
         return FALSE;
     }
+    if (request->place->standby && request->place->start &&
+        request->recovery->to == RECOVER_LATEST) {
+        error_set(
+            error, ERROR_USAGE,
+            "a standby that follows the archive reaches no target that --start could wait for");
+        error_add_hint(error, "leave --start out, and start the server when it is restored");
+        return FALSE;
+    }
     return TRUE;
 }
 
@@ -388,6 +396,14 @@ static const char *configuration_elsewhere(const PgPhysicalPlan *plan)
     return file;
 }
 
+/* A standby that follows the archive has no target, and ends by itself never. */
+static const char *describe_action(const EngineRestore *request)
+{
+    return request->place->standby && request->recovery->to == RECOVER_LATEST
+               ? "go on as a standby"
+               : pg_recovery_action(request->recovery);
+}
+
 static void describe(PgPhysicalPlan *plan)
 {
     const EngineRestore *request = plan->request;
@@ -411,12 +427,12 @@ static void describe(PgPhysicalPlan *plan)
     engine_plan_step(&plan->base,
                      "recover to %s on timeline %" G_GUINT32_FORMAT " (%u WAL segment%s), then %s",
                      target, plan->route != NULL ? plan->route->timeline : plan->physical->timeline,
-                     replay, replay == 1 ? "" : "s", pg_recovery_action(request->recovery));
+                     replay, replay == 1 ? "" : "s", describe_action(request));
     plan->base.bytes = plan->bytes + (plan->segments + replay) * plan->physical->segment_size;
     json_object_set_new(summary, "backup", json_text(backup_id(request->backup)));
     json_object_set_new(summary, "reason", json_text(request->reason));
     json_object_set_new(summary, "target", json_text(target));
-    json_object_set_new(summary, "action", json_text(pg_recovery_action(request->recovery)));
+    json_object_set_new(summary, "action", json_text(describe_action(request)));
     json_object_set_new(summary, "directory", json_text(plan->place->directory));
     json_object_set_new(summary, "places", places_json(plan->place));
     json_object_set_new(summary, "config_file", json_text(configuration_elsewhere(plan)));

@@ -292,7 +292,7 @@ def test_files_that_move_while_they_are_copied(server, site):
 def test_without_a_base_it_is_a_full(server, site, closing):
     first = site.backup("incremental")
     assert first["type"] == "full" and first["base"] is None and "-full-" in first["id"]
-    assert any("there is no earlier backup" in warning for warning in first["warnings"])
+    assert any("there is no good earlier backup" in warning for warning in first["warnings"])
     other = closing(PhysicalCluster())
     text = site.config.read_text().replace(server.conninfo, other.conninfo)
     site.config.write_text(text)

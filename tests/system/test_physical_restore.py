@@ -638,6 +638,10 @@ def test_start(history, restored):
 
 def test_standby(history, restored):
     points, sums = history
+    refused = restored.site.fails(2, "restore", "postgresql", "pitr", "--target-latest", "--standby", "--start",
+                                  "--target-directory", str(restored.data))
+    assert "reaches no target" in refused.err and not restored.data.exists()
+    assert restored.pitr("--target-latest", "--standby", "--dry-run", "--json").json["summary"]["action"] == "go on as a standby"
     restored.pitr("--target-latest", "--standby")
     assert (restored.data / "standby.signal").exists()
     restored.start()
