@@ -158,6 +158,7 @@ void engine_window_free(EngineWindow *window)
         return;
     g_ptr_array_unref(window->backups);
     g_free(window->problem);
+    g_free(window->hole);
     g_free(window);
 }
 

@@ -158,13 +158,17 @@ typedef struct {
     GPtrArray *backups; /* char *: ids of the backups that lead into it, oldest first */
     gint64 from, to;    /* the oldest and the newest moment that can be recovered */
     char *problem;      /* why nothing can be recovered from its backups; NULL: it can */
+    char *hole;         /* what is missing where logs go on behind it; NULL: they end there */
 } EngineWindow;
 
 typedef struct {
     Repository *repository;
     const ConfigSource *source;
     gboolean ask; /* ask the running server as well whether it has anything that is not archived */
-    const char *newest; /* with `ask`: id of the newest good backup of the source; NULL: none */
+    const char *newest;  /* with `ask`: id of the newest good backup of the source; NULL: none */
+    GHashTable *damaged; /* char *: logs, by their objects' names, that were damaged at the moment
+                          * damaged_at: they count as missing, unless they were written since; or NULL */
+    gint64 damaged_at;
     GCancellable *cancellable;
 } EngineReachRequest;
 

@@ -96,7 +96,8 @@ typedef struct {
     EngineReach reach;
     gint64 now;
     GCancellable *cancellable;
-    json_t *archive_damage; /* the record of the newest verify of the source's logs; or NULL */
+    json_t *archive_damage;   /* the record of the newest verify of the source's logs; or NULL */
+    const EngineWindow *last; /* the one that leads furthest; NULL: none */
     Objective *objective;
 } Look;
 
@@ -134,7 +135,7 @@ static void add_moments(Objective *objective, gint64 from, gint64 to)
     objective->oldest = objective->oldest == 0 ? from : MIN(objective->oldest, from);
 }
 
-static void look_at_windows(const Look *look, GHashTable *inside)
+static void look_at_windows(Look *look, GHashTable *inside)
 {
     const GPtrArray *windows = look->reach.windows;
     Objective *objective = look->objective;
@@ -155,8 +156,16 @@ static void look_at_windows(const Look *look, GHashTable *inside)
 
             g_array_append_val(objective->gaps, gap);
         }
+        if (window->to >= covered)
+            look->last = window;
         covered = MAX(covered, window->to);
         add_moments(objective, from, window->to);
+    }
+    /* Logs go on behind it, and lead nowhere. */
+    if (look->last != NULL && look->last->hole != NULL) {
+        const ObjectiveGap gap = {covered, look->now};
+
+        g_array_append_val(objective->gaps, gap);
     }
 }
 
@@ -188,13 +197,37 @@ static void look_at_moments(const Look *look, GHashTable *inside)
     }
 }
 
+static gint64 time_of(const json_t *record)
+{
+    gint64 when;
+
+    return time_parse(json_get_string(record, "time", ""), NULL, &when, NULL) ? when : 0;
+}
+
+/* What verify has found to be damaged in the logs, by name. Free with g_hash_table_unref(). */
+static GHashTable *damaged_logs(const Look *look)
+{
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    const json_t *entry;
+    size_t index;
+
+    json_array_foreach(json_object_get(look->archive_damage, "damage"), index, entry)
+    {
+        g_hash_table_add(names, g_strdup(json_get_string(entry, "object", "")));
+    }
+    return names;
+}
+
 static gboolean find_moments(Look *look, GError **error)
 {
     const CatalogBackup *newest = newest_good(look);
+    g_autoptr(GHashTable) damaged = damaged_logs(look);
     const EngineReachRequest request = {.repository = look->context->repository,
                                         .source = look->source,
                                         .newest = newest != NULL ? newest->id : NULL,
                                         .ask = TRUE,
+                                        .damaged = damaged,
+                                        .damaged_at = time_of(look->archive_damage),
                                         .cancellable = look->cancellable};
     g_autoptr(GHashTable) inside = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) problem = NULL;
@@ -272,10 +305,19 @@ static void judge_windows(const Look *look)
         const ObjectiveGap *gap = &g_array_index(objective->gaps, ObjectiveGap, i);
         g_autofree char *from = time_format(gap->from), *to = time_format(gap->to);
 
-        if (gap->to > since)
+        if (gap->to > since && gap->to != look->now)
             find(objective, OBJECTIVE_RPO, OBJECTIVE_AT_RISK,
                  g_strdup_printf("no moment between %s and %s can be recovered", from, to),
                  g_strdup_printf("holdfast wal list --source %s", objective->source));
+    }
+    if (look->last != NULL && look->last->hole != NULL) {
+        g_autofree char *end = time_format(look->last->to);
+
+        find(objective, OBJECTIVE_RPO, OBJECTIVE_AT_RISK,
+             g_strdup_printf("no moment after %s can be recovered: WAL segment %s is missing or "
+                             "damaged",
+                             end, look->last->hole),
+             backup_command(objective, "full"));
     }
 }
 
@@ -311,13 +353,6 @@ static gboolean is_of_source(const Look *look, const json_t *record)
 
     return source != NULL ? strcmp(source, look->source->name) == 0
                           : find_backup(look, json_get_string(record, "backup", NULL)) != NULL;
-}
-
-static gint64 time_of(const json_t *record)
-{
-    gint64 when;
-
-    return time_parse(json_get_string(record, "time", ""), NULL, &when, NULL) ? when : 0;
 }
 
 static void note_last_drill(const Look *look, const GPtrArray *drills)
@@ -464,19 +499,37 @@ static gboolean find_last(Look *look, GError **error)
     return TRUE;
 }
 
-/* It stands until a verify of the archive finds nothing: what is damaged may be what the next
- * recovery needs. */
+/* The command that mends it: a new backup where the newest needs what is damaged; else another look,
+ * where the last was before the newest backup; else there is none, it goes with the retention. */
+static char *mend_archive(const Look *look, gboolean *ret_needed)
+{
+    const Objective *objective = look->objective;
+
+    *ret_needed = look->last == NULL || look->last->hole != NULL || !objective->complete;
+    if (*ret_needed)
+        return backup_command(objective, "full");
+    return time_of(look->archive_damage) < objective->last_backup_at
+               ? g_strdup_printf("holdfast verify --all --source %s", objective->source)
+               : NULL;
+}
+
+/* It stands until a verify of the archive finds nothing. */
 static void judge_archive(const Look *look)
 {
     const json_t *record = look->archive_damage;
     const json_t *first = json_array_get(json_object_get(record, "problems"), 0);
+    gboolean needed;
+    char *command;
 
-    if (record != NULL)
-        find(look->objective, OBJECTIVE_PROOF, OBJECTIVE_AT_RISK,
-             g_strdup_printf("verify found damage in the archived logs on %s: %s",
-                             json_get_string(record, "time", "?"),
-                             json_is_string(first) ? json_string_value(first) : "see its record"),
-             backup_command(look->objective, "full"));
+    if (record == NULL)
+        return;
+    command = mend_archive(look, &needed);
+    find(look->objective, OBJECTIVE_PROOF, OBJECTIVE_AT_RISK,
+         g_strdup_printf("verify found damage in the archived logs on %s: %s%s",
+                         json_get_string(record, "time", "?"),
+                         json_is_string(first) ? json_string_value(first) : "see its record",
+                         needed ? "" : "; the newest backup does not need it"),
+         command);
 }
 
 static void judge_proof(const Look *look)

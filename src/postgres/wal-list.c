@@ -85,6 +85,8 @@ static WalInventory *inventory_new(guint64 identifier)
 typedef struct {
     Repository *repository;
     GPtrArray *inventories;
+    GHashTable *damaged; /* or NULL */
+    gint64 damaged_at;
     WalInventory *current;
     char *piece_of; /* the segment of the last piece that was seen */
     guint32 piece_end;
@@ -155,13 +157,19 @@ static void finish_inventory(Listing *listing)
     g_clear_pointer(&listing->piece_of, g_free);
 }
 
+static gboolean is_damaged(const Listing *listing, const char *object, const StoreInfo *info)
+{
+    return listing->damaged != NULL && info->modified <= listing->damaged_at &&
+           g_hash_table_contains(listing->damaged, object);
+}
+
 static gboolean list_object(const char *object, const StoreInfo *info, gpointer data,
                             GError **error)
 {
     Listing *listing = data;
     WalObjectName parts;
 
-    if (!wal_object_name_parse(object, &parts))
+    if (!wal_object_name_parse(object, &parts) || is_damaged(listing, object, info))
         return TRUE;
     if (listing->current == NULL ||
         listing->current->system_identifier != parts.system_identifier) {
@@ -240,10 +248,19 @@ guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, 
 gboolean wal_archive_list(Repository *repository, const char *source, GPtrArray **ret_inventories,
                           GError **error)
 {
+    return wal_archive_list_whole(repository, source, NULL, 0, ret_inventories, error);
+}
+
+gboolean wal_archive_list_whole(Repository *repository, const char *source, GHashTable *damaged,
+                                gint64 damaged_at, GPtrArray **ret_inventories, GError **error)
+{
     g_autoptr(GPtrArray) inventories =
         g_ptr_array_new_with_free_func((GDestroyNotify)wal_inventory_free);
     g_autofree char *prefix = g_strdup_printf("wal/%s/", source);
-    Listing listing = {.repository = repository, .inventories = inventories};
+    Listing listing = {.repository = repository,
+                       .inventories = inventories,
+                       .damaged = damaged,
+                       .damaged_at = damaged_at};
     gboolean result =
         store_list(repository_store(repository), prefix, list_object, &listing, error);
 

@@ -56,6 +56,12 @@ guint32 wal_inventory_streamed(const WalInventory *inventory, guint32 timeline, 
 gboolean wal_archive_list(Repository *repository, const char *source, GPtrArray **ret_inventories,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same without the objects that were known to be damaged at that moment and were not written since:
+ * they leave a gap. `damaged` (char *, their names) may be NULL. */
+gboolean wal_archive_list_whole(Repository *repository, const char *source, GHashTable *damaged,
+                                gint64 damaged_at, GPtrArray **ret_inventories,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The sources that have an archive here, sorted; an array of strings. */
 gboolean wal_archive_sources(Repository *repository, GPtrArray **ret_sources,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

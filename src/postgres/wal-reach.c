@@ -19,21 +19,40 @@ typedef struct {
     char *newest; /* id of the newest backup in it, or NULL: there is no window */
 } Newest;
 
-static EngineWindow *to_engine(const WalWindow *window, guint32 segment_size)
+static char *describe_range(const WalRange *range, guint32 segment_size)
+{
+    g_autofree char *first = wal_segment_format(range->timeline, range->first, segment_size);
+    g_autofree char *last = wal_segment_format(range->timeline, range->last, segment_size);
+
+    return range->first == range->last ? g_steal_pointer(&first)
+                                       : g_strdup_printf("%s to %s", first, last);
+}
+
+/* Segments that are missing right behind the window, where others follow. */
+static char *hole_behind(const WalWindow *window, const WalInventory *inventory)
+{
+    for (guint i = 0; i < inventory->gaps->len && !window->broken; i++) {
+        const WalRange *gap = &g_array_index(inventory->gaps, WalRange, i);
+
+        if (gap->timeline == window->to_timeline &&
+            gap->first == window->to_lsn / inventory->segment_size)
+            return describe_range(gap, inventory->segment_size);
+    }
+    return NULL;
+}
+
+static EngineWindow *to_engine(const WalWindow *window, const WalInventory *inventory)
 {
     EngineWindow *result = g_new0(EngineWindow, 1);
+    g_autofree char *missing = NULL;
 
     result->backups = g_ptr_array_ref(window->backups);
     result->from = window->from;
     result->to = window->to;
+    result->hole = hole_behind(window, inventory);
     if (window->broken) {
-        g_autofree char *first =
-            wal_segment_format(window->missing.timeline, window->missing.first, segment_size);
-        g_autofree char *last =
-            wal_segment_format(window->missing.timeline, window->missing.last, segment_size);
-
-        result->problem =
-            g_strdup_printf("its own WAL is not in the archive: %s to %s", first, last);
+        missing = describe_range(&window->missing, inventory->segment_size);
+        result->problem = g_strdup_printf("its own WAL is not in the archive: %s", missing);
     }
     return result;
 }
@@ -48,7 +67,7 @@ static gboolean add_cluster(const EngineReachRequest *request, const WalInventor
     for (guint i = 0; i < found->len; i++) {
         const WalWindow *window = g_ptr_array_index(found, i);
 
-        g_ptr_array_add(windows, to_engine(window, inventory->segment_size));
+        g_ptr_array_add(windows, to_engine(window, inventory));
         if (window->broken || (newest->newest != NULL && window->to < newest->to))
             continue;
         g_free(newest->newest);
@@ -113,7 +132,8 @@ gboolean pg_reach(const EngineReachRequest *request, EngineReach *ret_reach, GEr
     Newest newest = {0};
     EngineReach reach = {0};
     gboolean done =
-        wal_archive_list(request->repository, request->source->name, &inventories, error);
+        wal_archive_list_whole(request->repository, request->source->name, request->damaged,
+                               request->damaged_at, &inventories, error);
 
     for (guint i = 0; done && i < inventories->len; i++)
         done = add_cluster(request, inventories->pdata[i], windows, &newest, error);

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from pgcluster import remove_tree
 from physical import SUM, Site, archive_now, kill_program
 from restored import Restored
@@ -245,3 +247,40 @@ def test_objectives_see_a_hole(server):
     now = site.ok("objectives", "--json").json[0]
     assert len(now["rpo"]["gaps"]) == 1
     assert any("can be recovered" in finding["reason"] for finding in now["findings"])
+
+
+@pytest.mark.parametrize("how", ("flipped", "removed"))
+def test_objectives_see_what_nothing_leads_over(server, how):
+    """A segment behind the newest backup that is gone, or that verify has found damaged: what lies behind it is lost."""
+    site = make_site(server, "keep_days = 30\n")
+    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
+    site.backup()
+    for _ in range(3):
+        server.psql("INSERT INTO trades VALUES (0)")
+        archive_now(site)
+    assert site.run("objectives", "--json").json[0]["rpo"]["gaps"] == []
+    victim = segments(site)[-2]
+    if how == "removed":
+        victim.unlink()
+    else:
+        stored = bytearray(victim.read_bytes())
+        stored[len(stored) // 2] ^= 1
+        victim.chmod(0o600)
+        victim.write_bytes(stored)
+        site.fails(3, "verify", "--all")
+    now = site.run("objectives", "--json").json[0]
+    assert now["rpo"]["state"] == "at risk" and not now["rpo"]["complete"] and len(now["rpo"]["gaps"]) == 1, now
+    lost = [finding for finding in now["findings"] if victim.name[:24] in finding["reason"]]
+    assert {"holdfast backup postgresql full --source main"} == {finding["command"] for finding in lost} and lost
+    # What is told to mend it does.
+    site.backup()
+    again = site.run("objectives", "--json").json[0]
+    assert again["rpo"]["complete"] and not any("no moment after" in finding["reason"] and "verify" not in finding["reason"]
+                                                for finding in again["findings"]), again
+    if how == "flipped":
+        (proof,) = [finding for finding in again["findings"] if finding["objective"] == "proof"]
+        assert "does not need it" in proof["reason"] and "verify --all" in proof["command"]
+        # Written again, the archive is whole.
+        victim.unlink()
+        site.ok("verify", "--all")
+        assert not [finding for finding in site.run("objectives", "--json").json[0]["findings"] if finding["objective"] == "proof"]
