@@ -51,8 +51,19 @@ static void print_item(Output *output, const CopyItem *item)
                     "%-8s %s: %" G_GUINT64_FORMAT " objects, %s; %" G_GUINT64_FORMAT
                     " were there already",
                     copy_state_name(item->state), name, item->objects, bytes, item->present);
-    for (guint i = 0; i < item->damage->len; i++)
-        output_line(output, "         %s", (const char *)item->damage->pdata[i]);
+    for (guint i = 0; i < item->damage->len; i++) {
+        const char *damage = item->damage->pdata[i];
+
+        /* --quiet leaves out what went well. */
+        if (output_is_quiet(output) && !output_is_json(output))
+            output_warning(output, "%s is damaged: %s", name, damage);
+        else
+            output_line(output, "         %s", damage);
+    }
+    if (item->committed && item->damage->len > 0)
+        output_line(output,
+                    "         it was copied before: delete it there, with a configuration that "
+                    "names that repository, and copy it again");
 }
 
 static void keep_item(const CopyItem *item, gpointer data)

@@ -41,6 +41,18 @@ static void print_backups(Output *output, const char *heading, const GPtrArray *
         output_line(output, "         %s %u more", heading, ids->len - BACKUPS_SHOWN);
 }
 
+/* --quiet leaves out what is good, never damage. */
+static void warn_of_damage(Output *output, const VerifyReport *report, const char *name)
+{
+    for (guint i = 0; i < report->damage->len; i++) {
+        const VerifyDamage *damage = g_ptr_array_index(report->damage, i);
+
+        output_warning(output, "%s is damaged: %s: %s%s%s", name, damage->object, damage->problem,
+                       damage->owner != NULL ? "; it holds " : "",
+                       damage->owner != NULL ? damage->owner : "");
+    }
+}
+
 static void print_damage(Output *output, const VerifyReport *report)
 {
     for (guint i = 0; i < report->damage->len; i++) {
@@ -71,6 +83,8 @@ void verify_result_print(Output *output, const VerifyReport *report)
                 report->damage->len > 0 ? "damaged" : "good", name, report->objects, bytes, took);
     output_line(output, "         %s", level);
     print_damage(output, report);
+    if (output_is_quiet(output) && !output_is_json(output))
+        warn_of_damage(output, report, name);
     for (guint i = 0; i < report->warnings->len; i++)
         output_warning(output, "%s: %s", name, (const char *)report->warnings->pdata[i]);
 }

@@ -240,13 +240,18 @@ static gboolean copy_pool_object(const BackupCopy *copy, const char *path, const
     return enter(copy, there, SEAL_POOL, &result, error);
 }
 
+/* In the store, of what SHA256SUMS names. Free with g_free(). */
+static char *object_name(const char *id, const char *path)
+{
+    return g_str_has_prefix(path, SHARED) ? g_strdup(path + strlen(SHARED))
+                                          : g_strdup_printf("backups/%s/%s", id, path);
+}
+
 static gboolean copy_object(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
 {
     const BackupCopy *copy = data;
     const char *path = task;
-    g_autofree char *name = g_str_has_prefix(path, SHARED)
-                                ? g_strdup(path + strlen(SHARED))
-                                : g_strdup_printf("backups/%s/%s", backup_id(copy->backup), path);
+    g_autofree char *name = object_name(backup_id(copy->backup), path);
 
     return g_str_has_prefix(path, POOL) ? copy_pool_object(copy, path, name, cancellable, error)
                                         : copy_stored(copy, path, name, cancellable, error);
@@ -388,14 +393,55 @@ static gboolean prepare_names(BackupCopy *copy, GError **error)
     return !copy->anew || copy->details.engine != NULL;
 }
 
+/* What a backup in the target lists, by presence and size: what is there once is not read again, that
+ * is for verify. */
+static gboolean look_at_copy(Copying *copying, const char *id, CopyItem *item, GError **error)
+{
+    Repository *target = copying->request->target;
+    g_autoptr(Backup) there = backup_open(target, id, error);
+    const Checksums *checksums = there != NULL ? backup_checksums(there) : NULL;
+
+    for (guint i = 0; checksums != NULL && i < checksums_count(checksums); i++) {
+        const char *path = checksums_entry(checksums, i)->path;
+        const ManifestObject *object = manifest_find_object(backup_manifest(there), path);
+        g_autofree char *name = object_name(id, path);
+        g_autoptr(GError) problem = NULL;
+        StoreInfo info;
+
+        if (!store_stat(repository_store(target), name, &info, &problem)) {
+            if (!error_is(problem, ERROR_NOT_FOUND)) {
+                g_propagate_error(error, g_steal_pointer(&problem));
+                return FALSE;
+            }
+            g_clear_error(&problem);
+            error_set(&problem, ERROR_DAMAGED, "the copy has lost it");
+        } else if (object != NULL && info.size != object->size) {
+            error_set(&problem, ERROR_DAMAGED,
+                      "the copy has %" G_GUINT64_FORMAT
+                      " bytes of it instead of %" G_GUINT64_FORMAT,
+                      info.size, object->size);
+        }
+        if (problem != NULL)
+            copy_item_add_damage(copying, item, path, problem);
+    }
+    item->state = COPY_PRESENT;
+    item->committed = TRUE;
+    return there != NULL;
+}
+
 static gboolean copy_all_of(BackupCopy *copy, GError **error)
 {
     g_autoptr(Lease) lease = take_target_lease(copy->copying, copy->backup, error);
     g_autoptr(BackupWriter) writer = NULL;
     g_autoptr(Manifest) manifest = NULL;
+    gboolean present;
 
-    if (lease == NULL)
+    if (lease == NULL || !backup_is_committed(copy->copying->request->target,
+                                              backup_id(copy->backup), &present, error))
         return FALSE;
+    /* Another copy has brought it while we came for the lease. */
+    if (present)
+        return look_at_copy(copy->copying, backup_id(copy->backup), copy->item, error);
     writer = backup_writer_new_copy(copy->copying->request->target, lease, backup_id(copy->backup),
                                     error);
     if (writer == NULL)
@@ -448,10 +494,8 @@ static gboolean open_backup(Copying *copying, const char *id, CopyItem *item, Ba
     if (!deletion_wait(copying->context->repository, uses, error) ||
         !check_present(copying, id, &present, error))
         return FALSE;
-    if (present) {
-        item->state = COPY_PRESENT;
-        return TRUE;
-    }
+    if (present)
+        return look_at_copy(copying, id, item, error);
     *ret_backup = backup_open(copying->context->repository, id, error);
     return *ret_backup != NULL;
 }

@@ -12,7 +12,8 @@
 typedef enum {
     COPY_DONE,    /* committed in the target now */
     COPY_PRESENT, /* it was there already */
-    COPY_DAMAGED, /* objects are damaged or missing: the backup is not committed in the target */
+    COPY_DAMAGED, /* objects are damaged or missing: the backup is not committed in the target, unless
+                   * `committed` says that it was before */
 } CopyState;
 const char *copy_state_name(CopyState state); /* "copied", "present", "damaged" */
 
@@ -22,6 +23,7 @@ typedef struct {
     CopyState state;
     guint64 objects, bytes; /* that were written; stored bytes */
     guint64 present;        /* objects that were there and were found to be the same */
+    gboolean committed;     /* it was there before this run: by presence and size only */
     GPtrArray *damage;      /* char *: "<object>: <what is wrong>", sorted */
 } CopyItem;
 

@@ -500,17 +500,14 @@ static gboolean find_last(Look *look, GError **error)
 }
 
 /* The command that mends it: a new backup where the newest needs what is damaged; else another look,
- * where the last was before the newest backup; else there is none, it goes with the retention. */
+ * once it was written again, or is gone. */
 static char *mend_archive(const Look *look, gboolean *ret_needed)
 {
     const Objective *objective = look->objective;
 
     *ret_needed = look->last == NULL || look->last->hole != NULL || !objective->complete;
-    if (*ret_needed)
-        return backup_command(objective, "full");
-    return time_of(look->archive_damage) < objective->last_backup_at
-               ? g_strdup_printf("holdfast verify --all --source %s", objective->source)
-               : NULL;
+    return *ret_needed ? backup_command(objective, "full")
+                       : g_strdup_printf("holdfast verify --all --source %s", objective->source);
 }
 
 /* It stands until a verify of the archive finds nothing. */

@@ -415,13 +415,33 @@ static gboolean check_there(OperationContext *context, const char *id, GError **
     return FALSE;
 }
 
-/* The commit or the manifest is damaged: that is the finding. */
+/* Whether the manifest is what the commit says. */
+static gboolean is_manifest_whole(Repository *repository, const char *id,
+                                  const Checksums *checksums)
+{
+    g_autofree char *name = g_strdup_printf("backups/%s/" MANIFEST_NAME, id);
+    g_autoptr(GBytes) bytes =
+        store_get(repository_store(repository), name, MANIFEST_SIZE_LIMIT, NULL);
+    const ChecksumEntry *entry = checksums_find(checksums, MANIFEST_NAME);
+    guint8 digest[SHA256_SIZE];
+
+    if (bytes == NULL || entry == NULL)
+        return FALSE;
+    sha256_buffer(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), digest);
+    return memcmp(digest, entry->digest, SHA256_SIZE) == 0;
+}
+
+/* The commit or the manifest is damaged: that is the finding. Where the two do not agree on an
+ * object, and the manifest is whole, it is the commit. */
 static void tell_unreadable(Check *check, const char *id, const GError *problem)
 {
-    g_autoptr(Checksums) checksums = backup_read_checksums(check->context->repository, id, NULL);
+    Repository *repository = check->context->repository;
+    g_autoptr(Checksums) checksums = backup_read_checksums(repository, id, NULL);
 
     check->report->objects = 1;
-    note_damage(checksums != NULL ? MANIFEST_NAME : CHECKSUMS_NAME, problem, check);
+    note_damage(checksums != NULL && !is_manifest_whole(repository, id, checksums) ? MANIFEST_NAME
+                                                                                   : CHECKSUMS_NAME,
+                problem, check);
 }
 
 static gboolean verify_backup(OperationContext *context, const VerifyRequest *request,

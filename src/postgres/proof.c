@@ -16,6 +16,7 @@
 #include "postgres/wal-object.h"
 
 #define SHARED_PREFIX "../../"
+#define OWNERS_SHOWN  2000 /* bytes of names */
 
 static gboolean is_physical(Backup *backup)
 {
@@ -180,6 +181,37 @@ static void own(GHashTable *objects, const char *path, char *text)
         g_free(text);
 }
 
+/* The archive of tables that have none of their own. */
+static const char *shared_archive(const PgDetails *details, const PgTable *table)
+{
+    for (guint i = 0; i < details->databases->len; i++) {
+        const PgDatabase *database = g_ptr_array_index(details->databases, i);
+
+        if (database->oid == table->database)
+            return table->counted && table->rows > 0 ? database->rest_archive : NULL;
+    }
+    return NULL;
+}
+
+/* Adds the table to those that the archive holds. */
+static void own_table(GHashTable *objects, const PgDetails *details, const PgTable *table)
+{
+    const char *path = table->archive != NULL ? table->archive : shared_archive(details, table);
+    const char *before = path != NULL ? g_hash_table_lookup(objects, path) : NULL;
+
+    if (path == NULL)
+        return;
+    /* A list without end helps nobody. */
+    if (before != NULL && strlen(before) > OWNERS_SHOWN) {
+        if (!g_str_has_suffix(before, ", …"))
+            own(objects, path, g_strconcat(before, ", …", NULL));
+        return;
+    }
+    own(objects, path,
+        before == NULL ? g_strdup_printf("table %s.%s", table->schema, table->name)
+                       : g_strdup_printf("%s, %s.%s", before, table->schema, table->name));
+}
+
 static gboolean logical_owners(Backup *backup, GHashTable *objects, GError **error)
 {
     g_autoptr(PgDetails) details = NULL;
@@ -194,16 +226,12 @@ static gboolean logical_owners(Backup *backup, GHashTable *objects, GError **err
             g_strdup_printf("schema of database %s", database->name));
         own(objects, database->objects_path,
             g_strdup_printf("dependencies of database %s", database->name));
+        own(objects, database->rest_archive,
+            g_strdup_printf("sequences, large objects and small tables of database %s",
+                            database->name));
     }
-    for (guint i = 0; i < details->tables->len; i++) {
-        const PgTable *table = g_ptr_array_index(details->tables, i);
-        const char *before =
-            table->archive != NULL ? g_hash_table_lookup(objects, table->archive) : NULL;
-
-        own(objects, table->archive,
-            before == NULL ? g_strdup_printf("table %s.%s", table->schema, table->name)
-                           : g_strdup_printf("%s, %s.%s", before, table->schema, table->name));
-    }
+    for (guint i = 0; i < details->tables->len; i++)
+        own_table(objects, details, g_ptr_array_index(details->tables, i));
     return TRUE;
 }
 

@@ -163,6 +163,36 @@ def test_damage_stays_behind(site, history):
     assert copy.copy(second["id"], status=3)[second["id"]]["result"] == "damaged"
 
 
+def test_what_was_copied_is_looked_for_again(site, history):
+    """By presence and size: one that has lost an object is no copy, though it was committed."""
+    first, second, _, _ = history
+    copy = Second(site)
+    copy.copy("--all")
+    mine = {line.split()[1] for line in (site.path(first) / "SHA256SUMS").read_text().splitlines() if "/pool/" in line}
+    others = {line.split()[1] for line in (site.path(second) / "SHA256SUMS").read_text().splitlines() if "/pool/" in line}
+    lost = sorted(others - mine)[0]
+    (copy.path / "backups" / second["id"] / lost).unlink()
+    items = copy.copy("--all", status=3)
+    assert items[first["id"]]["result"] == "present" and items[second["id"]]["result"] == "damaged"
+    assert items[second["id"]]["damage"] == [f"{lost}: the copy has lost it"]
+    (copy.path / "backups" / second["id"] / "SHA256SUMS").unlink()
+    assert copy.copy("--all")[second["id"]]["result"] == "copied"
+    copy.verify()
+
+
+def test_two_copies_at_once(site, history):
+    """Into one repository: what the other one brings is there, or in its hands."""
+    first, second, _, _ = history
+    for turn in range(3):
+        copy = Second(site, f"both{turn}")
+        running = [site.start("copy", "--all", "--to", str(copy.path)) for _ in range(2)]
+        said = [process.communicate(timeout=120)[0].decode() for process in running]
+        ended = sorted(process.returncode for process in running)
+        assert ended in ([0, 0], [0, 4]), said
+        assert copy.backups() == sorted([first["id"], second["id"]])
+        copy.verify()
+
+
 def test_damaged_wal_stays_behind(site, history):
     segment = sorted(path for path in site.repository.glob("wal/main/*/*/*/*") if len(path.name) == 24)[-1]
     flip(segment)

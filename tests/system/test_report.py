@@ -42,9 +42,15 @@ def test_checksums(site):
     assert record["checksum"] and len(record["checksum"]) == 64
     path.chmod(0o600)
     path.write_text(path.read_text().replace('"structure"', '"deep"'))
+    # The catalog has what was written, the repository has not: a report tells of what is there.
+    report = site.ok("report", backup["id"], "--json").json
+    assert report["verifications"][0]["record_checksum"] == "wrong"
+    # Elsewhere it proves nothing.
+    assert site.ok("list", "backups", "--json").json[0]["verified"]
     site.ok("catalog", "rebuild")
     report = site.ok("report", backup["id"], "--json").json
     assert report["verifications"][0]["record_checksum"] == "wrong"
+    assert not site.ok("list", "backups", "--json").json[0]["verified"]
     assert "checksum: wrong" in site.ok("report", backup["id"]).out
 
 

@@ -142,6 +142,28 @@ def test_which_backups_are_affected(site, server):
     assert "not known to be damaged: " + other["id"] in printed.out
 
 
+def test_damage_is_told_whatever_is_asked_for(site, server):
+    """Also by --quiet, and with what the damaged archive of small tables holds."""
+    server.psql("CREATE TABLE small AS SELECT g AS id FROM generate_series(1, 100) g")
+    backup = site.backup("full", "--method", "logical")
+    folder = site.path(backup)
+    rest = next(path for path in listed(folder, "data/") if "/rest." in path)
+    flip(folder / rest, 200)
+    [damage] = verify(site, backup, "objects", 3)["damage"]
+    assert damage["object"] == rest and damage["problem"].startswith("it has another checksum")
+    assert "sequences, large objects and small tables of database postgres" in damage["belongs_to"]
+    assert "public.small" in damage["belongs_to"]
+    quiet = site.fails(3, "verify", backup["id"], "--quiet")
+    assert quiet.out == "" and rest in quiet.err and "public.small" in quiet.err
+    # Where commit and manifest do not agree and the manifest is whole, it is the commit.
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.endswith("details.json.zst"))
+    lines[at] = "0" * 64 + lines[at][64:]
+    Forged.put(sums, "\n".join(lines).encode() + b"\n")
+    assert [one["object"] for one in verify(site, backup, "objects", 3)["damage"]] == ["SHA256SUMS"]
+
+
 def test_missing_wal_and_sample(site):
     backup = site.backup()
     folder = site.path(backup)
