@@ -101,7 +101,7 @@ static const GOptionEntry entries[] = {
     {"backup-id", 0, 0, G_OPTION_ARG_FILENAME, &options.backup_id,
      "the backup to restore: its id, or a beginning or end of it", "BACKUP"},
     {"target-time", 0, 0, G_OPTION_ARG_FILENAME, &options.target_time,
-     "PostgreSQL, physical: recover to this moment", "TIME"},
+     "recover to this moment (not of a logical backup)", "TIME"},
     {"jobs", 0, 0, G_OPTION_ARG_INT, &options.jobs, "workers at the same time", "N"},
     {NULL},
 };

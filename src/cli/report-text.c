@@ -212,7 +212,7 @@ static void add_backup(Page *page, const json_t *report)
     const json_t *backup = json_object_get(report, "backup");
     const json_t *conclusion = json_object_get(report, "conclusion");
     g_autofree char *tables = number_or(backup, "table_count", "not known");
-    g_autofree char *rows = number_or(backup, "row_count", "not known");
+    g_autofree char *rows = number_or(backup, "row_count", "not counted");
 
     row(page, "backup", "%s", json_get_string(backup, "id", "?"));
     row(page, "source", "%s (%s %s)", json_get_string(backup, "source", "?"),

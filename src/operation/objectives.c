@@ -53,6 +53,7 @@ void objective_free(Objective *objective)
     g_free(objective->last_verify);
     g_free(objective->verify_result);
     g_free(objective->drill_result);
+    g_free(objective->drill_message);
     g_free(objective);
 }
 
@@ -135,6 +136,21 @@ static void add_moments(Objective *objective, gint64 from, gint64 to)
     objective->oldest = objective->oldest == 0 ? from : MIN(objective->oldest, from);
 }
 
+/* What was committed before its newest good backup began is in that, whether or not anything was
+ * committed that the archive could show. */
+static gint64 end_of(const Look *look, const EngineWindow *window)
+{
+    gint64 end = window->to;
+
+    for (guint i = 0; i < window->backups->len; i++) {
+        const CatalogBackup *backup = find_backup(look, window->backups->pdata[i]);
+
+        if (backup != NULL && counts(backup))
+            end = MAX(end, backup->start);
+    }
+    return end;
+}
+
 static void look_at_windows(Look *look, GHashTable *inside)
 {
     const GPtrArray *windows = look->reach.windows;
@@ -158,8 +174,8 @@ static void look_at_windows(Look *look, GHashTable *inside)
         }
         if (window->to >= covered)
             look->last = window;
-        covered = MAX(covered, window->to);
-        add_moments(objective, from, window->to);
+        covered = MAX(covered, end_of(look, window));
+        add_moments(objective, from, end_of(look, window));
     }
     /* Logs go on behind it, and lead nowhere. */
     if (look->last != NULL && look->last->hole != NULL) {
@@ -365,6 +381,7 @@ static void note_last_drill(const Look *look, const GPtrArray *drills)
         if (!is_of_source(look, record))
             continue;
         objective->drill_result = g_strdup(json_get_string(record, "result", "unknown"));
+        objective->drill_message = g_strdup(json_get_string(record, "message", NULL));
         objective->last_drill_at = time_of(record);
         objective->drill_time = SECONDS(seconds_of(record));
         return;
@@ -435,7 +452,9 @@ static void judge_time(const Look *look)
     }
     if (objective->drill_result != NULL && strcmp(objective->drill_result, "succeeded") != 0)
         find(objective, OBJECTIVE_RTO, OBJECTIVE_MISSED,
-             g_strdup_printf("the last drill ended with: %s", objective->drill_result),
+             g_strdup_printf("the last drill ended with: %s%s%s", objective->drill_result,
+                             objective->drill_message != NULL ? ", " : "",
+                             objective->drill_message != NULL ? objective->drill_message : ""),
              drill_command(objective));
     if (objective->measured < 0) {
         find(objective, OBJECTIVE_RTO, OBJECTIVE_AT_RISK,

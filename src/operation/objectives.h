@@ -52,7 +52,8 @@ typedef struct {
     gint64 last_backup_at;             /* its end */
     char *last_verify, *verify_result; /* backup and result of the newest verify, or NULL */
     gint64 last_verify_at;
-    char *drill_result; /* of the last drill, or NULL */
+    char *drill_result;  /* of the last drill, or NULL */
+    char *drill_message; /* why it failed, or NULL */
     gint64 last_drill_at, drill_time;
 } Objective;
 void objective_free(Objective *objective);

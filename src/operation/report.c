@@ -43,6 +43,9 @@ static json_t *describe_backup(OperationContext *context, const char *id)
         if (value != NULL)
             json_object_set(json, keys[i], value);
     }
+    /* Of the files of a server nobody has counted rows. */
+    if (g_strcmp0(manifest_method(backup_manifest(backup)), "physical") == 0)
+        json_object_set_new(json, "row_count", json_null());
     json_object_set_new(json, "stored_size",
                         json_integer((json_int_t)manifest_stored_size(backup_manifest(backup))));
     json_object_set_new(json, "plain_size",

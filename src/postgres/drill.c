@@ -146,7 +146,7 @@ static gboolean drill_physical(const EngineRestore *request, EngineResult *resul
 static gboolean check_space(const EngineRestore *request, const char *folder, GError **error)
 {
     guint64 wanted = manifest_plain_size(backup_manifest(request->backup)) * 2, present;
-    g_autofree char *need = NULL, *have = NULL;
+    g_autofree char *need = NULL, *have = NULL, *reserve = NULL;
 
     if (!file_free_space(folder, &present, error))
         return FALSE;
@@ -154,8 +154,11 @@ static gboolean check_space(const EngineRestore *request, const char *folder, GE
         return TRUE;
     need = size_format(wanted);
     have = size_format(present);
-    error_set(error, ERROR_NO_SPACE, "%s may need %s with its indexes, and %s are free", folder,
-              need, have);
+    reserve = size_format(SPACE_RESERVE);
+    error_set(error, ERROR_NO_SPACE,
+              "%s may need %s with its indexes, %s are to stay, and %s are free", folder, need,
+              reserve, have);
+    error_add_hint(error, "free some space there, or set state_directory to a larger place");
     return FALSE;
 }
 

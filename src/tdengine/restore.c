@@ -555,8 +555,12 @@ static gboolean judge(Restoring *restoring, GError **error)
     const TdRestoreCheck *check = &restoring->check;
 
     if (check->bad > 0) {
-        error_set(error, ERROR_COUNT_MISMATCH, "%u restored tables differ: %s%s", check->bad,
-                  check->names->str, check->bad > 5 ? " and more" : "");
+        error_set(error, ERROR_COUNT_MISMATCH, "%u %s found in what was restored: %s%s", check->bad,
+                  check->bad == 1 ? "difference was" : "differences were", check->names->str,
+                  check->bad > 5 ? " and more" : "");
+        /* A drill throws it away. */
+        if (restoring->plan->request->drill)
+            return FALSE;
         error_add_hint(error, "what was restored is left as it is, with the table " TD_MARKER_TABLE
                               " in it; --tolerance allows a difference");
         return FALSE;
