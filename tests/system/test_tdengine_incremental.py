@@ -658,7 +658,7 @@ def test_nothing_changed(server, holdfast, market):
 
 def test_bases_that_do_not_fit(server, holdfast, market):
     first = increment(holdfast)
-    assert first["type"] == "full" and "no earlier backup" in first["warnings"][0]
+    assert first["type"] == "full" and "no good earlier backup" in first["warnings"][0]
     holdfast.backup("--databases", "market")
     victim = holdfast.slices(first)[0]["data"]["sha256"]
     named = increment(holdfast, "--since", first["id"], "--mode", "scan")
