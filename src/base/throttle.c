@@ -47,11 +47,7 @@ gboolean throttle_pause(gint64 microseconds, GCancellable *cancellable, GError *
     } else if (microseconds > 0) {
         g_usleep((gulong)microseconds);
     }
-    if (g_cancellable_is_cancelled(cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
-        return FALSE;
-    }
-    return TRUE;
+    return error_unless_cancelled(cancellable, error);
 }
 
 gboolean throttle_take(Throttle *throttle, guint64 bytes, GCancellable *cancellable, GError **error)

@@ -119,10 +119,8 @@ static gboolean delete_some(OperationContext *context, const GPtrArray *some, co
     announced =
         deletion_announce(context->repository, ids, config_runtime_directory(context->config));
     for (guint i = 0; i < some->len; i++) {
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
-        }
         if (!delete_item(context, some->pdata[i], plan, deleted, error))
             return FALSE;
     }

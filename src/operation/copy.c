@@ -240,18 +240,11 @@ static gboolean copy_pool_object(const BackupCopy *copy, const char *path, const
     return enter(copy, there, SEAL_POOL, &result, error);
 }
 
-/* In the store, of what SHA256SUMS names. Free with g_free(). */
-static char *object_name(const char *id, const char *path)
-{
-    return g_str_has_prefix(path, SHARED) ? g_strdup(path + strlen(SHARED))
-                                          : g_strdup_printf("backups/%s/%s", id, path);
-}
-
 static gboolean copy_object(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
 {
     const BackupCopy *copy = data;
     const char *path = task;
-    g_autofree char *name = object_name(backup_id(copy->backup), path);
+    g_autofree char *name = backup_object_name(copy->backup, path);
 
     return g_str_has_prefix(path, POOL) ? copy_pool_object(copy, path, name, cancellable, error)
                                         : copy_stored(copy, path, name, cancellable, error);
@@ -393,40 +386,63 @@ static gboolean prepare_names(BackupCopy *copy, GError **error)
     return !copy->anew || copy->details.engine != NULL;
 }
 
-/* What a backup in the target lists, by presence and size: what is there once is not read again, that
- * is for verify. */
-static gboolean look_at_copy(Copying *copying, const char *id, CopyItem *item, GError **error)
+/* A committed backup in the target: what it lists is there, and as long as it should be. It is not
+ * read again, that is for verify. */
+static gboolean look_at_copy(Copying *copying, const Backup *there, CopyItem *item, GError **error)
 {
-    Repository *target = copying->request->target;
-    g_autoptr(Backup) there = backup_open(target, id, error);
-    const Checksums *checksums = there != NULL ? backup_checksums(there) : NULL;
+    const Checksums *checksums = backup_checksums(there);
 
-    for (guint i = 0; checksums != NULL && i < checksums_count(checksums); i++) {
+    for (guint i = 0; i < checksums_count(checksums); i++) {
         const char *path = checksums_entry(checksums, i)->path;
-        const ManifestObject *object = manifest_find_object(backup_manifest(there), path);
-        g_autofree char *name = object_name(id, path);
         g_autoptr(GError) problem = NULL;
-        StoreInfo info;
+        guint64 size, expected;
 
-        if (!store_stat(repository_store(target), name, &info, &problem)) {
+        if (!backup_stat_object(there, path, &size, &expected, &problem)) {
             if (!error_is(problem, ERROR_NOT_FOUND)) {
                 g_propagate_error(error, g_steal_pointer(&problem));
                 return FALSE;
             }
             g_clear_error(&problem);
             error_set(&problem, ERROR_DAMAGED, "the copy has lost it");
-        } else if (object != NULL && info.size != object->size) {
+        } else if (size != expected) {
             error_set(&problem, ERROR_DAMAGED,
                       "the copy has %" G_GUINT64_FORMAT
                       " bytes of it instead of %" G_GUINT64_FORMAT,
-                      info.size, object->size);
+                      size, expected);
         }
         if (problem != NULL)
             copy_item_add_damage(copying, item, path, problem);
     }
     item->state = COPY_PRESENT;
     item->committed = TRUE;
-    return there != NULL;
+    return TRUE;
+}
+
+/* A committed backup of that id in the target must be the same one; *ret_there: NULL where there is
+ * none. */
+static gboolean open_present(Copying *copying, const char *id, Backup **ret_there, GError **error)
+{
+    Repository *target = copying->request->target;
+    g_autoptr(Backup) mine = NULL, there = NULL;
+    gboolean present;
+
+    *ret_there = NULL;
+    if (!backup_is_committed(target, id, &present, error))
+        return FALSE;
+    if (!present)
+        return TRUE;
+    mine = backup_open(copying->context->repository, id, error);
+    there = mine != NULL ? backup_open(target, id, error) : NULL;
+    if (there == NULL)
+        return FALSE;
+    if (manifest_start(backup_manifest(mine)) == manifest_start(backup_manifest(there)) &&
+        manifest_stop(backup_manifest(mine)) == manifest_stop(backup_manifest(there))) {
+        *ret_there = g_steal_pointer(&there);
+        return TRUE;
+    }
+    error_set(error, ERROR_EXISTS, "%s has another backup %s",
+              store_location(repository_store(target)), id);
+    return FALSE;
 }
 
 static gboolean copy_all_of(BackupCopy *copy, GError **error)
@@ -434,14 +450,13 @@ static gboolean copy_all_of(BackupCopy *copy, GError **error)
     g_autoptr(Lease) lease = take_target_lease(copy->copying, copy->backup, error);
     g_autoptr(BackupWriter) writer = NULL;
     g_autoptr(Manifest) manifest = NULL;
-    gboolean present;
+    g_autoptr(Backup) there = NULL;
 
-    if (lease == NULL || !backup_is_committed(copy->copying->request->target,
-                                              backup_id(copy->backup), &present, error))
+    if (lease == NULL || !open_present(copy->copying, backup_id(copy->backup), &there, error))
         return FALSE;
     /* Another copy has brought it while we came for the lease. */
-    if (present)
-        return look_at_copy(copy->copying, backup_id(copy->backup), copy->item, error);
+    if (there != NULL)
+        return look_at_copy(copy->copying, there, copy->item, error);
     writer = backup_writer_new_copy(copy->copying->request->target, lease, backup_id(copy->backup),
                                     error);
     if (writer == NULL)
@@ -461,41 +476,18 @@ static gboolean copy_all_of(BackupCopy *copy, GError **error)
            backup_writer_commit(writer, manifest, error);
 }
 
-/* A committed backup of that id in the target must be the same one. */
-static gboolean check_present(Copying *copying, const char *id, gboolean *ret_present,
-                              GError **error)
-{
-    Repository *target = copying->request->target;
-    g_autoptr(Backup) mine = NULL, there = NULL;
-
-    if (!backup_is_committed(target, id, ret_present, error))
-        return FALSE;
-    if (!*ret_present)
-        return TRUE;
-    mine = backup_open(copying->context->repository, id, error);
-    there = mine != NULL ? backup_open(target, id, error) : NULL;
-    if (there == NULL)
-        return FALSE;
-    if (manifest_start(backup_manifest(mine)) == manifest_start(backup_manifest(there)) &&
-        manifest_stop(backup_manifest(mine)) == manifest_stop(backup_manifest(there)))
-        return TRUE;
-    error_set(error, ERROR_EXISTS, "%s has another backup %s",
-              store_location(repository_store(target)), id);
-    return FALSE;
-}
-
 /* Finds out what is to be done with it; *ret_backup stays NULL where nothing is. */
 static gboolean open_backup(Copying *copying, const char *id, CopyItem *item, Backup **ret_backup,
                             GError **error)
 {
     const char *const uses[] = {id, NULL};
-    gboolean present;
+    g_autoptr(Backup) there = NULL;
 
     if (!deletion_wait(copying->context->repository, uses, error) ||
-        !check_present(copying, id, &present, error))
+        !open_present(copying, id, &there, error))
         return FALSE;
-    if (present)
-        return look_at_copy(copying, id, item, error);
+    if (there != NULL)
+        return look_at_copy(copying, there, item, error);
     *ret_backup = backup_open(copying->context->repository, id, error);
     return *ret_backup != NULL;
 }

@@ -160,7 +160,7 @@ static void look_at_windows(Look *look, GHashTable *inside)
     for (guint i = 0; windows != NULL && i < windows->len; i++) {
         const EngineWindow *window = g_ptr_array_index(windows, i);
         const CatalogBackup *door = door_of(look, window);
-        gint64 from;
+        gint64 from, to;
 
         for (guint j = 0; j < window->backups->len; j++)
             g_hash_table_add(inside, window->backups->pdata[j]);
@@ -174,8 +174,9 @@ static void look_at_windows(Look *look, GHashTable *inside)
         }
         if (window->to >= covered)
             look->last = window;
-        covered = MAX(covered, end_of(look, window));
-        add_moments(objective, from, end_of(look, window));
+        to = end_of(look, window);
+        covered = MAX(covered, to);
+        add_moments(objective, from, to);
     }
     /* Logs go on behind it, and lead nowhere. */
     if (look->last != NULL && look->last->hole != NULL) {
@@ -641,10 +642,8 @@ gboolean operation_objectives(OperationContext *context, const char *source,
 
         if (source != NULL && strcmp(one->name, source) != 0)
             continue;
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
-        }
         if (!add_source(context, one, now, cancellable, objectives, error))
             return FALSE;
     }

@@ -12,7 +12,6 @@
 #include "repo/document.h"
 #include "repo/record.h"
 
-#define RECORD_LIMIT   (16 * 1024 * 1024)
 #define FORMAT_VERSION 1
 
 /* What the manifest says; of one that cannot be read that it cannot. */
@@ -53,21 +52,9 @@ static json_t *describe_backup(OperationContext *context, const char *id)
     return json;
 }
 
-/* What is shown comes from the catalog; whether it is what the repository has is asked there. */
-static const char *checksum_state(OperationContext *context, const json_t *record)
-{
-    g_autofree char *name = g_strdup_printf("records/%s.json", json_get_string(record, "id", "?"));
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(json_t) stored =
-        document_get(repository_store(context->repository), name, RECORD_LIMIT, &problem);
-
-    if (stored == NULL)
-        return error_is(problem, ERROR_NOT_FOUND) ? "missing" : "wrong";
-    return json_equal(stored, record) ? document_checksum_state(stored) : "wrong";
-}
-
-/* The records of one kind that are about the backup, newest first; each says whether it still is
- * what was written, and is shown with its sealed part where there is a key. */
+/* The records of one kind that are about the backup, newest first. What is shown comes from the
+ * catalog; each says whether the repository still has just that, and is shown with its sealed part
+ * where there is a key. */
 static gboolean add_records(OperationContext *context, const char *id, const char *kind,
                             const char *key, json_t *document, GError **error)
 {
@@ -84,7 +71,8 @@ static gboolean add_records(OperationContext *context, const char *id, const cha
         if (strcmp(json_get_string(record, "backup", ""), id) != 0)
             continue;
         copy = json_deep_copy(record);
-        json_object_set_new(copy, "record_checksum", json_string(checksum_state(context, record)));
+        json_object_set_new(copy, "record_checksum",
+                            json_string(record_stored_state(context->repository, record)));
         json_array_append_new(array, copy);
         if (!record_open(context->repository, copy, error))
             return FALSE;

@@ -148,19 +148,14 @@ static void note_table(json_t *finding, gpointer data)
 /* There, and as long as the manifest says where it does. */
 static gboolean look_for(const Check *check, const char *path, GError **error)
 {
-    const ManifestObject *object = manifest_find_object(backup_manifest(check->backup), path);
-    g_autofree char *name = g_str_has_prefix(path, SHARED_PREFIX)
-                                ? g_strdup(path + strlen(SHARED_PREFIX))
-                                : g_strdup_printf("backups/%s/%s", backup_id(check->backup), path);
-    StoreInfo info;
+    guint64 size, expected;
 
-    if (!store_stat(repository_store(check->context->repository), name, &info, error))
+    if (!backup_stat_object(check->backup, path, &size, &expected, error))
         return FALSE;
-    if (object == NULL || info.size == object->size)
+    if (size == expected)
         return TRUE;
     error_set(error, ERROR_DAMAGED,
-              "it has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, info.size,
-              object->size);
+              "it has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, size, expected);
     return FALSE;
 }
 

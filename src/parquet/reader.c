@@ -370,10 +370,8 @@ gboolean parquet_reader_check(const ParquetReader *reader, GCancellable *cancell
 
     for (guint group = 0; group < reader->metadata->row_groups->len; group++) {
         for (guint column = 0; column < columns; column++) {
-            if (g_cancellable_is_cancelled(cancellable)) {
-                error_set(error, ERROR_CANCELLED, "cancelled");
+            if (!error_unless_cancelled(cancellable, error))
                 return FALSE;
-            }
             if (!check_chunk(&checking, group, column, error))
                 return FALSE;
         }

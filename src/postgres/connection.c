@@ -322,20 +322,12 @@ static gboolean result_good(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
-static gboolean check_cancelled(PgConnection *connection, GError **error)
-{
-    if (connection->cancellable == NULL || !g_cancellable_is_cancelled(connection->cancellable))
-        return TRUE;
-    error_set(error, ERROR_CANCELLED, "cancelled");
-    return FALSE;
-}
-
 PGresult *pg_query(PgConnection *connection, const char *sql, int parameter_count,
                    const char *const *parameters, GError **error)
 {
     g_autoptr(PGresult) result = NULL;
 
-    if (!check_cancelled(connection, error))
+    if (!error_unless_cancelled(connection->cancellable, error))
         return NULL;
     result =
         PQexecParams(connection->handle, sql, parameter_count, NULL, parameters, NULL, NULL, 0);
@@ -350,7 +342,7 @@ gboolean pg_execute(PgConnection *connection, const char *sql, GError **error)
 {
     g_autoptr(PGresult) result = NULL;
 
-    if (!check_cancelled(connection, error))
+    if (!error_unless_cancelled(connection->cancellable, error))
         return FALSE;
     result = PQexec(connection->handle, sql);
     if (!result_good(result)) {
@@ -399,7 +391,7 @@ static void drain(PgConnection *connection)
 gboolean pg_query_each(PgConnection *connection, const char *sql, PgRowFunc func, gpointer data,
                        GError **error)
 {
-    if (!check_cancelled(connection, error))
+    if (!error_unless_cancelled(connection->cancellable, error))
         return FALSE;
     if (PQsendQueryParams(connection->handle, sql, 0, NULL, NULL, NULL, NULL, 0) == 0 ||
         PQsetSingleRowMode(connection->handle) == 0) {

@@ -120,10 +120,8 @@ static gboolean work_lane(Lane *lane, PoolStream *stream, GCancellable *cancella
         if (!written)
             return FALSE;
     }
-    if (g_cancellable_is_cancelled(cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
-    }
     return pool_stream_close(stream, error);
 }
 

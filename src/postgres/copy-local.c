@@ -177,10 +177,8 @@ static gboolean run_worker(gpointer task, gpointer data, GCancellable *cancellab
 
         if (index >= items->len)
             return pool_stream_close(stream, error);
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
-        }
         item = &g_array_index(items, PgCopyItem, index);
         if (!(item->same ? reuse_file(&worker, item, error) : copy_file(&worker, item, error))) {
             g_prefix_error(error, "%s: ", item->file->path);

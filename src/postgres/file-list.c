@@ -318,10 +318,8 @@ static gboolean walk_name(Walk *walk, int parent, const char *name, const char *
 
     if (pg_file_is_excluded(child) || (unlogged != NULL && is_reset(unlogged, name)))
         return TRUE;
-    if (g_cancellable_is_cancelled(walk->scan->cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(walk->scan->cancellable, error))
         return FALSE;
-    }
     return take_entry(walk, parent, name, child, depth, error);
 }
 

@@ -134,10 +134,8 @@ static gboolean scan_from(const WalArchive *archive, const PgRoute *route,
         guint64 begin = (route->first + i) * route->segment_size;
         g_autoptr(GBytes) bytes = NULL;
 
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
-        }
         bytes = wal_archive_load(archive, name, route->segment_size, error);
         if (bytes == NULL)
             return FALSE;

@@ -209,10 +209,8 @@ static gboolean prove_bytes(Proving *proving, const PgFile *file, const GArray *
     gboolean pages = proving->physical->page_checksums && pg_file_is_relation(file->path, &name);
 
     for (guint i = 0; i < extents->len; i++) {
-        if (g_cancellable_is_cancelled(cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
-        }
         if (!prove_extent(proving, file, pages ? &name : NULL,
                           &g_array_index(extents, PoolExtent, i), buffer, &found, error))
             return FALSE;

@@ -83,10 +83,8 @@ static gboolean check_object(gpointer task, gpointer data, GCancellable *cancell
     StoreInfo info = {0};
     gboolean good;
 
-    if (g_cancellable_is_cancelled(cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
-    }
     if (!is_of_archive(object, &parts) || !store_stat(store, object, &info, &problem))
         return problem == NULL || error_is(problem, ERROR_NOT_FOUND);
     good = prove_object(check, object, &parts, &problem);

@@ -396,7 +396,7 @@ static gboolean check_end(Reading *reading, const ChecksumEntry *entry,
     return TRUE;
 }
 
-static char *stored_name(const Backup *backup, const char *path)
+char *backup_object_name(const Backup *backup, const char *path)
 {
     return g_str_has_prefix(path, SHARED_PREFIX) ? g_strdup(path + strlen(SHARED_PREFIX))
                                                  : name_in(backup->id, path);
@@ -419,7 +419,7 @@ static gboolean read_through(Backup *backup, const char *path, CodecSink sink, g
         error_set(error, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id, path);
         return FALSE;
     }
-    name = stored_name(backup, path);
+    name = backup_object_name(backup, path);
     reading.object = manifest_find_object(backup->manifest, path);
     if (sink != NULL && !begin_opening(&reading, name, error))
         return FALSE;
@@ -507,7 +507,7 @@ static void half_begin(Half *half, Backup *backup, BackupCheck *check)
         return;
     }
     half->reading.object = manifest_find_object(backup->manifest, check->path);
-    half->name = stored_name(backup, check->path);
+    half->name = backup_object_name(backup, check->path);
     half->buffer = g_malloc(PAIR_PIECE);
     half->open = TRUE;
 }
@@ -561,10 +561,24 @@ void backup_check_pair(Backup *backup, BackupCheck pair[2], GCancellable *cancel
         half_end(&halves[i], hashes, i);
 }
 
+gboolean backup_stat_object(const Backup *backup, const char *path, guint64 *ret_size,
+                            guint64 *ret_expected, GError **error)
+{
+    const ManifestObject *object = manifest_find_object(backup->manifest, path);
+    g_autofree char *name = backup_object_name(backup, path);
+    StoreInfo info;
+
+    if (!store_stat(repository_store(backup->repository), name, &info, error))
+        return FALSE;
+    *ret_size = info.size;
+    *ret_expected = object != NULL ? object->size : info.size;
+    return TRUE;
+}
+
 gboolean backup_check_presence(Backup *backup, const char *path, GError **error)
 {
     const ManifestObject *object = manifest_find_object(backup->manifest, path);
-    g_autofree char *name = stored_name(backup, path);
+    g_autofree char *name = backup_object_name(backup, path);
     GError *local_error = NULL;
     StoreInfo info;
 

@@ -70,6 +70,13 @@ typedef struct {
  * longer than one of them. What is wrong with one does not touch the other; a cancel ends both. */
 void backup_check_pair(Backup *backup, BackupCheck pair[2], GCancellable *cancellable);
 
+/* The name in the store of what SHA256SUMS lists under this path. Free with g_free(). */
+char *backup_object_name(const Backup *backup, const char *path);
+
+/* How large it is, and should be: the same where the manifest does not say. ERROR_NOT_FOUND. */
+gboolean backup_stat_object(const Backup *backup, const char *path, guint64 *ret_size,
+                            guint64 *ret_expected, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Presence and size of an object that the manifest lists: without reading it, so that a flipped bit
  * is not seen. ERROR_DAMAGED as above. */
 gboolean backup_check_presence(Backup *backup, const char *path,

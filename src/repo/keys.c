@@ -141,20 +141,26 @@ static gboolean list_keys(Store *store, GPtrArray **ret_ids, guint32 *ret_genera
     return TRUE;
 }
 
+static gboolean check_kind(const json_t *document, Store *store, const char *name,
+                           const char *repository, const char *kind, GError **error)
+{
+    if (strcmp(json_get_string(document, "kind", ""), kind) == 0 &&
+        strcmp(json_get_string(document, "repository", ""), repository) == 0)
+        return TRUE;
+    error_set(error, ERROR_DAMAGED, "%s in %s is not what its name says", name,
+              store_location(store));
+    return FALSE;
+}
+
 /* A key object, which must say what it is and of which repository. */
 static json_t *get_key(Store *store, const char *name, const char *repository, const char *kind,
                        GError **error)
 {
     g_autoptr(json_t) document = document_get(store, name, SIZE_LIMIT, error);
 
-    if (document == NULL)
-        return NULL;
-    if (strcmp(json_get_string(document, "kind", ""), kind) == 0 &&
-        strcmp(json_get_string(document, "repository", ""), repository) == 0)
-        return g_steal_pointer(&document);
-    error_set(error, ERROR_DAMAGED, "%s in %s is not what its name says", name,
-              store_location(store));
-    return NULL;
+    return document != NULL && check_kind(document, store, name, repository, kind, error)
+               ? g_steal_pointer(&document)
+               : NULL;
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
@@ -545,7 +551,8 @@ Keyring *keys_unlock(Store *store, const char *repository, const KeyForm *form, 
     return keyring;
 }
 
-/* A slot as it should be: what its key opens can be relied on. */
+/* A slot as it should be: what its key opens can be relied on. The checksum says that all of it is
+ * what was written; under another name it would open nothing. */
 static json_t *get_whole_slot(Store *store, const char *repository, const char *id, GError **error)
 {
     g_autofree char *name = slot_name(id);
@@ -553,11 +560,10 @@ static json_t *get_whole_slot(Store *store, const char *repository, const char *
     guint8 wrapped[SEAL_WRAPPED_SIZE];
 
     if (document == NULL ||
-        !need_hex(document, "wrapped_key", name, wrapped, sizeof wrapped, error))
+        !need_hex(document, "wrapped_key", name, wrapped, sizeof wrapped, error) ||
+        !check_kind(document, store, name, repository, "slot", error))
         return NULL;
-    if (strcmp(json_get_string(document, "kind", ""), "slot") == 0 &&
-        strcmp(json_get_string(document, "repository", ""), repository) == 0 &&
-        strcmp(json_get_string(document, "id", ""), id) == 0)
+    if (strcmp(json_get_string(document, "id", ""), id) == 0)
         return g_steal_pointer(&document);
     error_set(error, ERROR_DAMAGED, "%s in %s is not what its name says", name,
               store_location(store));

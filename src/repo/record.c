@@ -250,6 +250,18 @@ gboolean record_each(Repository *repository, RecordFunc func, gpointer data, GEr
 
 /* --- looking for damage ----------------------------------------------------------------------- */
 
+const char *record_stored_state(Repository *repository, const json_t *record)
+{
+    g_autofree char *name = g_strconcat(PREFIX, json_get_string(record, "id", "?"), SUFFIX, NULL);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(json_t) stored =
+        document_get(repository_store(repository), name, SIZE_LIMIT, &problem);
+
+    if (stored == NULL)
+        return error_is(problem, ERROR_NOT_FOUND) ? "missing" : "wrong";
+    return json_equal(stored, record) ? document_checksum_state(stored) : "wrong";
+}
+
 char *record_kind_of_name(const char *name)
 {
     g_auto(GStrv) parts = NULL;

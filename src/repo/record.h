@@ -45,6 +45,10 @@ typedef void (*RecordProblemFunc)(const char *name, const GError *problem, gpoin
 gboolean record_check(Repository *repository, const char *kind, RecordProblemFunc func,
                       gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What the repository has of a record that was read before: "good", "wrong" (it is damaged, or not
+ * what was read), "none" (it carries no checksum), "missing". */
+const char *record_stored_state(Repository *repository, const json_t *record);
+
 /* The kind that a record's name says, to be freed; NULL for no name of a record. It stands there
  * however damaged the record is. */
 char *record_kind_of_name(const char *name);

@@ -175,10 +175,8 @@ static gboolean wait_for_next_try(const TdClient *client, Backoff *backoff, GErr
     } else {
         g_usleep((gulong)backoff->pause);
     }
-    if (g_cancellable_is_cancelled(cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
-    }
     backoff->pause = MIN(2 * backoff->pause, LONGEST_PAUSE);
     g_clear_error(failure);
     return TRUE;

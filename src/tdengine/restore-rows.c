@@ -459,10 +459,8 @@ static gboolean copy_rows(Writer *writer, GError **error)
             return flush(writer, error);
         if (!take_rows(writer, &rows, error))
             return FALSE;
-        if (g_cancellable_is_cancelled(writer->target->cancellable)) {
-            error_set(error, ERROR_CANCELLED, "cancelled");
+        if (!error_unless_cancelled(writer->target->cancellable, error))
             return FALSE;
-        }
     }
 }
 

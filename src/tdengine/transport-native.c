@@ -389,10 +389,8 @@ static gboolean insert(TdTransport *transport, TdStatement *statement, const TdI
 {
     int code, affected = 0;
 
-    if (g_cancellable_is_cancelled(cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
-    }
     if (!td_bind_check(tables, n_tables, error))
         return FALSE;
     code = bind(transport, statement, tables, n_tables, n_tags, n_columns);

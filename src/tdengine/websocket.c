@@ -141,14 +141,6 @@ gboolean td_websocket_check_url(const char *url, char **ret_peer, GError **error
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-static gboolean is_cancelled(GCancellable *cancellable, GError **error)
-{
-    if (!g_cancellable_is_cancelled(cancellable))
-        return FALSE;
-    error_set(error, ERROR_CANCELLED, "cancelled");
-    return TRUE;
-}
-
 /* Waits until the socket can be read or written. */
 static gboolean wait_for(TdWebSocket *socket, gushort events, guint timeout,
                          GCancellable *cancellable, GError **error)
@@ -165,7 +157,7 @@ static gboolean wait_for(TdWebSocket *socket, gushort events, guint timeout,
     } while (ready < 0 && errno == EINTR);
     if (cancels)
         g_cancellable_release_fd(cancellable);
-    if (is_cancelled(cancellable, error))
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
     if (ready > 0)
         return TRUE;
@@ -442,7 +434,7 @@ TdWebSocket *td_websocket_connect(const TdWebSocketOptions *options, GCancellabl
     g_autoptr(TdWebSocket) socket = NULL;
     g_autoptr(GError) failure = NULL;
 
-    if (is_cancelled(cancellable, error) || !read_address(options->url, &address, error))
+    if (!error_unless_cancelled(cancellable, error) || !read_address(options->url, &address, error))
         return NULL;
     socket = g_new0(TdWebSocket, 1);
     socket->fd = CURL_SOCKET_BAD;
@@ -488,7 +480,7 @@ const char *td_websocket_peer(const TdWebSocket *socket)
 gboolean td_websocket_send(TdWebSocket *socket, TdOpcode opcode, const void *data, gsize length,
                            guint timeout, GCancellable *cancellable, GError **error)
 {
-    if (is_cancelled(cancellable, error))
+    if (!error_unless_cancelled(cancellable, error))
         return FALSE;
     if (!socket->open)
         return lose(socket, "it is closed", error);
@@ -502,7 +494,7 @@ gboolean td_websocket_receive(TdWebSocket *socket, guint timeout, TdMessage *ret
         TdMessage message;
         gboolean any;
 
-        if (is_cancelled(cancellable, error))
+        if (!error_unless_cancelled(cancellable, error))
             return FALSE;
         if (!socket->open)
             return lose(socket, "it is closed", error);

@@ -234,13 +234,19 @@ def test_objectives(server, closing):
     assert any("could not be asked" in finding["reason"] for finding in unknown["findings"])
 
 
-def test_objectives_see_a_hole(server):
+def site_with_wal(server):
+    """A backup, and three segments behind it."""
     site = make_site(server, "keep_days = 30\n")
     server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
     site.backup()
     for _ in range(3):
         server.psql("INSERT INTO trades VALUES (0)")
         archive_now(site)
+    return site
+
+
+def test_objectives_see_a_hole(server):
+    site = site_with_wal(server)
     segments(site)[-2].unlink()
     server.psql("INSERT INTO trades VALUES (0)")
     site.backup()
@@ -252,12 +258,7 @@ def test_objectives_see_a_hole(server):
 @pytest.mark.parametrize("how", ("flipped", "removed"))
 def test_objectives_see_what_nothing_leads_over(server, how):
     """A segment behind the newest backup that is gone, or that verify has found damaged: what lies behind it is lost."""
-    site = make_site(server, "keep_days = 30\n")
-    server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
-    site.backup()
-    for _ in range(3):
-        server.psql("INSERT INTO trades VALUES (0)")
-        archive_now(site)
+    site = site_with_wal(server)
     assert site.run("objectives", "--json").json[0]["rpo"]["gaps"] == []
     victim = segments(site)[-2]
     if how == "removed":
