@@ -543,6 +543,11 @@ static void set_failure(Process *process, GError **error)
               words != NULL ? words : "");
 }
 
+int process_exit_status(const Process *process)
+{
+    return process->ending.si_code == CLD_EXITED ? process->ending.si_status : -1;
+}
+
 gboolean process_wait(Process *process, GCancellable *cancellable, GError **error)
 {
     process_close_stdin(process);
@@ -553,7 +558,7 @@ gboolean process_wait(Process *process, GCancellable *cancellable, GError **erro
         return FALSE;
     }
     finish_drain(process);
-    if (process->ending.si_code == CLD_EXITED && process->ending.si_status == 0)
+    if (process_exit_status(process) == 0)
         return TRUE;
     set_failure(process, error);
     return FALSE;

@@ -62,6 +62,9 @@ gboolean process_wait(Process *process, GCancellable *cancellable,
  * process_wait() all of them. Free with g_free(). */
 char *process_stderr(Process *process);
 
+/* The exit status of a child that process_wait() has seen the end of; -1 where it was killed. */
+int process_exit_status(const Process *process);
+
 /* SIGKILL, at once. process_wait() tells of it. */
 void process_kill(Process *process);
 

@@ -27,50 +27,55 @@ void catalog_backup_free(CatalogBackup *backup)
 
 /* How much a verify says, higher is more: a sample, or a look at what one backup wrote, proves
  * nothing about the rest. */
-#define RANK(record)                                                                               \
-    "(CASE WHEN coalesce(json_extract(" record ".body, '$.sample'), 1) < 1"                        \
-    "  OR coalesce(json_extract(" record ".body, '$.scope'), 'all') <> 'all' THEN 0"               \
-    "  ELSE CASE json_extract(" record ".body, '$.level') WHEN 'deep' THEN 3"                      \
-    "  WHEN 'structure' THEN 2 ELSE 1 END END)"
 #define FOUND_RANK                                                                                 \
     "(CASE json_extract(record.body, '$.level') WHEN 'deep' THEN 3 WHEN 'structure' THEN 2"        \
     "  ELSE 1 END)"
+#define RANK                                                                                       \
+    "(CASE WHEN coalesce(json_extract(record.body, '$.sample'), 1) < 1"                            \
+    "  OR coalesce(json_extract(record.body, '$.scope'), 'all') <> 'all' THEN 0"                   \
+    "  ELSE " FOUND_RANK " END)"
 
-/* Whether a backup is pinned is said by the newest of its pin and unpin records; whether it is
- * damaged by its newest verify that found damage, until a later one has looked at least as closely
- * at all of it. "time, name" is the order of records everywhere. */
+/* Damage is held against the backup in which verify found it, and against the others that need the
+ * damaged object, as verify named them. */
+#define DAMAGE                                                                                     \
+    "SELECT backup, name, time, " FOUND_RANK " AS rank, 1 AS own, problem"                         \
+    "  FROM record WHERE damaged AND backup IS NOT NULL "                                          \
+    "UNION ALL SELECT other.value, record.name, time, " FOUND_RANK ", 0,"                          \
+    "    'it needs an object that verify found damaged in '"                                       \
+    "    || coalesce(backup, json_extract(record.body, '$.archive'), 'another backup')"            \
+    "  FROM record, json_each(record.body, '$.affected') AS other WHERE damaged"
+
+/* Until a later verify of the backup itself has looked at least as closely at all of it. "time, name"
+ * is the order of records everywhere. */
+#define STANDING_DAMAGE                                                                            \
+    "SELECT problem FROM damage WHERE damage.backup = backup.id"                                   \
+    "  AND NOT EXISTS (SELECT 1 FROM record WHERE record.backup = backup.id"                       \
+    "    AND kind = 'verify' AND NOT damaged"                                                      \
+    "    AND (record.time, record.name) > (damage.time, damage.name) AND " RANK " >= damage.rank)" \
+    "  ORDER BY own DESC, time DESC, name DESC LIMIT 1"
+
+/* Whether it is pinned is said by the newest of its pin and unpin records. */
+#define PINNED                                                                                     \
+    "coalesce((SELECT kind FROM record WHERE record.backup = backup.id"                            \
+    "  AND kind IN ('pin', 'unpin') ORDER BY time DESC, name DESC LIMIT 1), '') = 'pin'"
+
+#define VERIFIED                                                                                   \
+    "coalesce((SELECT time FROM record WHERE record.backup = backup.id AND kind = 'verify'"        \
+    "  ORDER BY time DESC, name DESC LIMIT 1), 0)"
+
 static const char select_backups[] =
-    "WITH state AS (SELECT backup.*,"
-    "  coalesce((SELECT kind FROM record WHERE record.backup = backup.id"
-    "    AND kind IN ('pin', 'unpin') ORDER BY time DESC, name DESC LIMIT 1), '') = 'pin'"
-    "    AS pinned,"
-    "  coalesce((SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
-    "    AND damaged AND NOT EXISTS (SELECT 1 FROM record AS later"
-    "      WHERE later.backup = backup.id AND later.kind = 'verify' AND NOT later.damaged"
-    "      AND (later.time, later.name) > (record.time, record.name)"
-    "      AND " RANK(
-        "later") " >= " FOUND_RANK ")"
-                 "    ORDER BY time DESC, name DESC LIMIT 1),"
-                 "  (SELECT name FROM record WHERE record.backup = backup.id AND kind = 'verify'"
-                 "    ORDER BY time DESC, name DESC LIMIT 1)) AS verify FROM backup)"
-                 ", judged AS (SELECT state.*, unreadable IS NOT NULL OR coalesce(record.damaged, "
-                 "0) AS bad,"
-                 "  coalesce(unreadable, record.problem) AS reason, coalesce(record.time, 0) AS "
-                 "verified"
-                 " FROM state LEFT JOIN record ON record.name = state.verify)"
-                 "SELECT id, source, engine, type, method, base, server_version, start, stop, "
-                 "plain_size,"
-                 "  stored_size, tables, rows, partial, warnings, pinned, bad, reason, verified "
-                 "FROM judged"
-                 " WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
-                 "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start "
-                 "< ?5)"
-                 "  AND CASE ?6 WHEN 'good' THEN NOT bad WHEN 'damaged' THEN bad"
-                 "    WHEN 'pinned' THEN pinned ELSE 1 END"
-                 "  AND (?7 IS NULL OR id = ?7)"
-                 "  AND (?8 IS NULL OR (stop, start, id) <"
-                 "    (SELECT stop, start, id FROM backup WHERE id = ?8))"
-                 " ORDER BY stop DESC, start DESC, id DESC LIMIT ?9";
+    "WITH damage AS MATERIALIZED (" DAMAGE "), "
+    "judged AS (SELECT backup.*, " PINNED " AS pinned, " VERIFIED " AS verified,"
+    "  coalesce(unreadable, (" STANDING_DAMAGE ")) AS reason FROM backup) "
+    "SELECT id, source, engine, type, method, base, server_version, start, stop, plain_size,"
+    "  stored_size, tables, rows, partial, warnings, pinned, reason IS NOT NULL, reason, verified "
+    "FROM judged WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR engine = ?2)"
+    "  AND (?3 IS NULL OR type = ?3) AND (?4 = 0 OR start >= ?4) AND (?5 = 0 OR start < ?5)"
+    "  AND CASE ?6 WHEN 'good' THEN reason IS NULL WHEN 'damaged' THEN reason IS NOT NULL"
+    "    WHEN 'pinned' THEN pinned ELSE 1 END"
+    "  AND (?7 IS NULL OR id = ?7)"
+    "  AND (?8 IS NULL OR (stop, start, id) < (SELECT stop, start, id FROM backup WHERE id = ?8))"
+    " ORDER BY stop DESC, start DESC, id DESC LIMIT ?9";
 
 static CatalogBackup *read_backup(Statement *row)
 {

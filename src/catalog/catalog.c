@@ -16,7 +16,7 @@
 #include "base/time.h"
 #include "catalog/private.h"
 
-#define SCHEMA_VERSION  4
+#define SCHEMA_VERSION  5
 #define BUSY_TIMEOUT_MS 10000
 #define IN_MEMORY       ":memory:"
 
@@ -77,6 +77,9 @@ static const char schema_4[] =
     "  status INTEGER NOT NULL, location TEXT, body TEXT NOT NULL, PRIMARY KEY (who, key))"
     "  STRICT, WITHOUT ROWID;"
     "CREATE INDEX backup_stop ON backup (stop, start);";
+
+/* Version 5: verifies that found damage, which may be held against other backups as well. */
+static const char schema_5[] = "CREATE INDEX record_damaged ON record (time) WHERE damaged;";
 
 /* --- Asking the database ---------------------------------------------------------------------- */
 
@@ -267,6 +270,8 @@ static gboolean make_schema(Catalog *catalog, GError **error)
         result = catalog_execute(catalog, schema_3, error);
     if (result && version < 4)
         result = catalog_execute(catalog, schema_4, error);
+    if (result && version < 5)
+        result = catalog_execute(catalog, schema_5, error);
     if (result && version < SCHEMA_VERSION)
         result = catalog_execute(catalog, pragma, error);
     return catalog_end(catalog, result, error);

@@ -112,6 +112,8 @@ const Command command_objectives = {
         "it are expected to take at the rate of the last drills and restores, and when a\n"
         "backup, a verify and a drill last were. The server is asked whether it has anything that\n"
         "is not archived. What is not as wanted comes with the reason and a command.\n"
+        "A drill that failed is a recovery that would fail; one that was stopped, or for which\n"
+        "there was no room, says nothing of it.\n"
         "Exit status 6 when an objective is missed.",
     .example = "holdfast objectives --json",
     .options = (const GOptionEntry[]){{"source", 0, 0, G_OPTION_ARG_FILENAME, &options.source,

@@ -53,7 +53,8 @@ void objective_free(Objective *objective)
     g_free(objective->last_verify);
     g_free(objective->verify_result);
     g_free(objective->drill_result);
-    g_free(objective->drill_message);
+    g_free(objective->drill_failure);
+    g_free(objective->drill_refusal);
     g_free(objective);
 }
 
@@ -372,19 +373,46 @@ static gboolean is_of_source(const Look *look, const json_t *record)
                           : find_backup(look, json_get_string(record, "backup", NULL)) != NULL;
 }
 
-static void note_last_drill(const Look *look, const GPtrArray *drills)
+/* One that was stopped, or asked for what could not be, proves nothing of a recovery. */
+static gboolean was_carried_out(const json_t *drill)
+{
+    static const ErrorCode refusals[] = {ERROR_CANCELLED, ERROR_USAGE, ERROR_REFUSED,
+                                         ERROR_NO_SPACE, ERROR_BUSY};
+    const char *code = json_get_string(drill, "code", NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(refusals); i++) {
+        if (g_strcmp0(code, error_info(refusals[i])->name) == 0)
+            return FALSE;
+    }
+    return strcmp(json_get_string(drill, "result", ""), "cancelled") != 0;
+}
+
+static void note_last_drill(Objective *objective, const json_t *drill)
+{
+    objective->drill_result = g_strdup(json_get_string(drill, "result", "unknown"));
+    objective->last_drill_at = time_of(drill);
+    objective->drill_time = SECONDS(seconds_of(drill));
+    if (!was_carried_out(drill) && strcmp(objective->drill_result, "cancelled") != 0)
+        objective->drill_refusal = g_strdup(json_get_string(drill, "message", "unknown"));
+}
+
+static void note_drills(const Look *look, const GPtrArray *drills)
 {
     Objective *objective = look->objective;
 
     for (guint i = 0; i < drills->len; i++) {
-        const json_t *record = g_ptr_array_index(drills, i);
+        const json_t *drill = g_ptr_array_index(drills, i);
+        const char *result = json_get_string(drill, "result", "unknown");
 
-        if (!is_of_source(look, record))
+        if (!is_of_source(look, drill))
             continue;
-        objective->drill_result = g_strdup(json_get_string(record, "result", "unknown"));
-        objective->drill_message = g_strdup(json_get_string(record, "message", NULL));
-        objective->last_drill_at = time_of(record);
-        objective->drill_time = SECONDS(seconds_of(record));
+        if (objective->drill_result == NULL)
+            note_last_drill(objective, drill);
+        if (!was_carried_out(drill))
+            continue;
+        if (strcmp(result, "succeeded") != 0)
+            objective->drill_failure =
+                g_strdup_printf("%s, %s", result, json_get_string(drill, "message", "unknown"));
         return;
     }
 }
@@ -418,7 +446,7 @@ static gboolean find_times(Look *look, GError **error)
 
     if (!catalog_records(look->context->catalog, "drill", &drills, error))
         return FALSE;
-    note_last_drill(look, drills);
+    note_drills(look, drills);
     reckon(look);
     return TRUE;
 }
@@ -451,11 +479,13 @@ static void judge_time(const Look *look)
              backup_command(objective, "full"));
         return;
     }
-    if (objective->drill_result != NULL && strcmp(objective->drill_result, "succeeded") != 0)
+    if (objective->drill_failure != NULL)
         find(objective, OBJECTIVE_RTO, OBJECTIVE_MISSED,
-             g_strdup_printf("the last drill ended with: %s%s%s", objective->drill_result,
-                             objective->drill_message != NULL ? ", " : "",
-                             objective->drill_message != NULL ? objective->drill_message : ""),
+             g_strdup_printf("the last drill ended with: %s", objective->drill_failure),
+             drill_command(objective));
+    if (objective->drill_refusal != NULL)
+        find(objective, OBJECTIVE_RTO, OBJECTIVE_AT_RISK,
+             g_strdup_printf("the last drill was not carried out: %s", objective->drill_refusal),
              drill_command(objective));
     if (objective->measured < 0) {
         find(objective, OBJECTIVE_RTO, OBJECTIVE_AT_RISK,

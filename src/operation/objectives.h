@@ -53,7 +53,8 @@ typedef struct {
     char *last_verify, *verify_result; /* backup and result of the newest verify, or NULL */
     gint64 last_verify_at;
     char *drill_result;  /* of the last drill, or NULL */
-    char *drill_message; /* why it failed, or NULL */
+    char *drill_failure; /* of the last one that was carried out, or NULL */
+    char *drill_refusal; /* why the last one was not carried out, or NULL */
     gint64 last_drill_at, drill_time;
 } Objective;
 void objective_free(Objective *objective);

@@ -410,6 +410,8 @@ static json_t *record_body(const Restoring *restoring, const GError *problem,
     json_object_set_new(body, "dry_run", json_boolean(request->dry_run));
     json_object_set_new(body, "result", json_string(result_word(request, problem)));
     json_object_set_new(body, "message", json_text(message));
+    json_object_set_new(body, "code",
+                        json_text(problem != NULL ? error_info_of(problem)->name : NULL));
     json_object_set_new(body, "seconds", json_real(seconds_of(report)));
     json_object_set_new(body, "server_version", json_text(manifest_server_version(manifest)));
     json_object_set_new(body, "tolerance", json_real(restoring->work.tolerance));

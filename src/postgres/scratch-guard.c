@@ -57,6 +57,17 @@ static GPtrArray *words_as(const char *user, const char *const *words)
     return argv;
 }
 
+Process *pg_start_as(const char *user, const char *const *words, ProcessFlags flags, GError **error)
+{
+    g_autoptr(GPtrArray) argv = words_as(user, words);
+    const ProcessSpec spec = {.argv = (const char *const *)argv->pdata,
+                              .environment = clean_environment,
+                              .flags = flags,
+                              .keep_fd = -1};
+
+    return process_start(&spec, error);
+}
+
 gboolean pg_run_as(const char *user, const char *const *words, char **ret_output,
                    GCancellable *cancellable, GError **error)
 {
@@ -75,13 +86,8 @@ static Process *start_watcher(const PgGuardRequest *request, GError **error)
     const char *const words[] = {
         "/bin/sh",          "-c", watch_script, "holdfast-watcher", request->pg_ctl,
         request->directory, NULL};
-    g_autoptr(GPtrArray) argv = words_as(request->user, words);
-    const ProcessSpec spec = {.argv = (const char *const *)argv->pdata,
-                              .environment = clean_environment,
-                              .flags = PROCESS_STDIN_PIPE,
-                              .keep_fd = -1};
 
-    return process_start(&spec, error);
+    return pg_start_as(request->user, words, PROCESS_STDIN_PIPE, error);
 }
 
 PgGuard *pg_guard_new(const PgGuardRequest *request, GError **error)

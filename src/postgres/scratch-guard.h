@@ -10,12 +10,16 @@
 #ifndef HOLDFAST_POSTGRES_SCRATCH_GUARD_H
 #define HOLDFAST_POSTGRES_SCRATCH_GUARD_H
 
-#include <gio/gio.h>
+#include "base/process.h"
 
 /* Runs a program as an account (NULL: ourselves) with a clean environment for PostgreSQL.
  * *ret_output may be NULL. */
 gboolean pg_run_as(const char *user, const char *const *words, char **ret_output,
                    GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Starts it only: its ends are the caller's. */
+Process *pg_start_as(const char *user, const char *const *words, ProcessFlags flags,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct PgGuard PgGuard;
 

@@ -25,6 +25,9 @@
 #define POLL      (50 * 1000)
 /* pg_ctl comes back before the server has said that it is there. */
 #define START_WAIT (10 * TIME_SECOND)
+/* What pg_amcheck ends with where it found damage. */
+#define AMCHECK_FOUND  2
+#define FINDINGS_LIMIT 2000
 /* A socket's path has 107 bytes at most, and is short in the common place of sockets. */
 #define COMMON_PLACE "/tmp"
 #define FOLDER_NAME  "hf-"
@@ -379,12 +382,50 @@ gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **r
 /* --- --start ---------------------------------------------------------------------------------- */
 
 /* Every index against its table, by PostgreSQL's own program, where it is installed. */
+/* Its findings come on standard output, all of which has to be read; the first are enough to tell. */
+static gboolean read_findings(Process *process, GString *findings, GCancellable *cancellable,
+                              GError **error)
+{
+    char bytes[4096];
+    gsize length;
+
+    do {
+        if (!process_read(process, bytes, sizeof bytes, &length, cancellable, error))
+            return FALSE;
+        g_string_append_len(findings, bytes, (gssize)MIN(length, FINDINGS_LIMIT - findings->len));
+    } while (length > 0);
+    return TRUE;
+}
+
+/* Damage is only what the program calls so: one that was stopped, or lost its server, knows nothing. */
+static gboolean run_amcheck(const PgScratchRequest *request, const char *const *words,
+                            GError **error)
+{
+    g_autoptr(Process) process = pg_start_as(request->user, words, PROCESS_STDOUT_PIPE, error);
+    g_autoptr(GString) findings = g_string_new(NULL);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
+
+    if (process == NULL || !read_findings(process, findings, request->cancellable, error))
+        return FALSE;
+    if (process_wait(process, request->cancellable, &problem))
+        return TRUE;
+    if (process_exit_status(process) != AMCHECK_FOUND) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+                                   "the restored server could not be checked: ");
+        return FALSE;
+    }
+    text = g_utf8_make_valid(findings->str, (gssize)findings->len);
+    g_strdelimit(g_strchomp(text), "\n", ' ');
+    error_set(error, ERROR_DAMAGED, "pg_amcheck found damage in the restored server: %s", text);
+    return FALSE;
+}
+
 gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
 {
     const PgScratchRequest *request = &scratch->request;
     int major = request->physical->server.version_num / 10000;
     g_autofree char *program = pg_server_program("pg_amcheck", major, request->cancellable, NULL);
-    g_autoptr(GError) problem = NULL;
 
     if (program == NULL) {
         g_ptr_array_add(result->warnings,
@@ -395,12 +436,10 @@ gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result, GErr
     const char *const words[] = {program, "--all", "--install-missing", "-h", scratch->folder, "-p",
                                  "5432",  "-U",    scratch->role,       NULL};
     progress_begin(request->progress, "checking with pg_amcheck", 0, 0);
-    if (run_as(request, words, &problem)) {
-        json_object_set_new(result->summary, "amcheck", json_string("passed"));
-        return TRUE;
-    }
-    error_set(error, ERROR_DAMAGED, "%s", problem->message);
-    return FALSE;
+    if (!run_amcheck(request, words, error))
+        return FALSE;
+    json_object_set_new(result->summary, "amcheck", json_string("passed"));
+    return TRUE;
 }
 
 /* The private server archived nothing, and a history file is offered once only: the next server has

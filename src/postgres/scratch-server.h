@@ -44,7 +44,8 @@ gboolean pg_scratch_stop(PgScratch *scratch, GError **error) G_GNUC_WARN_UNUSED_
 const char *pg_scratch_conninfo(const PgScratch *scratch);
 
 /* Every index against its table, by PostgreSQL's own program: "amcheck" in the summary says that it
- * passed, a warning that it is not installed. */
+ * passed, a warning that it is not installed. ERROR_DAMAGED where the program found damage, and only
+ * there. */
 gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -79,6 +80,56 @@ def test_a_damaged_backup_fails_the_drill(site):
     assert site.run("objectives", "--json").json[0]["last"]["drill"]["result"] == "failed"
     site.fails(1, "drill", "nowhere")
     site.fails(2, "drill")
+
+
+ORDER = """CREATE OR REPLACE FUNCTION ordered(a int, b int) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN %s END $$;"""
+
+
+@pytest.fixture
+def ordered(server):
+    """A table whose index is ordered by a function that the test can change, so that pg_amcheck gets to see what it wants."""
+    server.psql(ORDER % "RETURN btint4cmp(a, b);" + """
+        CREATE OPERATOR CLASS ordered_ops FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =,
+            OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 ordered(int, int);
+        CREATE TABLE shelf AS SELECT g AS id FROM generate_series(1, 300) g; CREATE INDEX shelf_order ON shelf (id ordered_ops);""")
+    yield server
+    server.psql("DROP TABLE shelf; DROP OPERATOR FAMILY ordered_ops USING btree; DROP FUNCTION ordered(int, int)")
+
+
+def rto(site):
+    objective = site.run("objectives", "--json").json[0]
+    return objective["last"]["drill"]["result"], objective["rto"]["state"], [
+        one["reason"] for one in objective["findings"] if "the last drill" in one["reason"]]
+
+
+def test_what_pg_amcheck_finds(site, ordered):
+    """An index that is not in the order of its function, and so was in the source: damage, in the words of the program."""
+    ordered.psql(ORDER % "RETURN btint4cmp(b, a);")
+    backup = site.backup()
+    failed = site.fails(3, "drill", "main", "--backup-id", backup["id"])
+    assert "pg_amcheck found damage" in failed.err and "shelf_order" in failed.err
+    assert records(site)[-1]["result"] == "failed" and records(site)[-1]["code"] == "damaged"
+    result, state, [reason] = rto(site)
+    assert (result, state) == ("failed", "missed") and "shelf_order" in reason
+
+
+def test_stopped_while_it_is_checked(site, ordered):
+    """pg_amcheck that was stopped has found nothing."""
+    ordered.psql(ORDER % "PERFORM pg_sleep(1); RETURN btint4cmp(a, b);")
+    site.backup()
+    drill = subprocess.Popen(site.command("drill", "main"), stderr=subprocess.PIPE, text=True, cwd="/")
+    while subprocess.run(["pgrep", "-P", str(physical.program_of(drill)), "-x", "pg_amcheck"],
+                         stdout=subprocess.DEVNULL).returncode:
+        assert drill.poll() is None
+        time.sleep(0.05)
+    os.kill(physical.program_of(drill), signal.SIGTERM)
+    _, err = drill.communicate(timeout=60)
+    assert drill.returncode == 1, err
+    assert "cancelled" in err and "damage" not in err
+    assert records(site)[-1]["result"] == "cancelled"
+    result, state, reasons = rto(site)
+    assert result == "cancelled" and reasons == []
 
 
 CLOSED_TMP = """
@@ -157,7 +208,10 @@ def test_space_is_checked_before(site, small):
         refused = site.fails(1, "drill", "main", "--backup-id", backup["id"])
         assert "are free" in refused.err and str(small) in refused.err
         assert list((small / "scratch").iterdir()) == []
-        assert records(site)[-1]["result"] == "failed"
+        assert records(site)[-1]["result"] == "failed" and records(site)[-1]["code"] == "no-space"
+        # That says nothing of a recovery.
+        result, state, [reason] = rto(site)
+        assert (result, state) == ("failed", "at risk") and reason.startswith("the last drill was not carried out: ")
 
 
 def test_space_of_tdengine_is_checked_before(tdengine, market, small):

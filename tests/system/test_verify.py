@@ -142,6 +142,41 @@ def test_which_backups_are_affected(site, server):
     assert "not known to be damaged: " + other["id"] in printed.out
 
 
+def test_what_is_affected_counts_as_damaged(site, server):
+    """Found in one backup, held against the others that need it: nothing is built on them, nothing makes way for them."""
+    good = site.backup()
+    shared = site.backup()
+    server.psql("UPDATE trades SET text = 'y' WHERE id < 100")
+    increment = site.backup("incremental")
+    pack = max(set(listed(site.path(shared), "../../pool/")) & set(listed(site.path(increment), "../../pool/")),
+               key=lambda path: (site.path(shared) / path).stat().st_size)
+    saved = (site.path(shared) / pack).read_bytes()
+    Forged.put(site.path(shared) / pack, saved[:-1])
+    assert verify(site, increment, "objects", 3)["affected"] == [shared["id"]]
+
+    def damaged():
+        return {one["id"]: one["problem"] for one in site.ok("list", "backups", "--status", "damaged", "--json").json}
+
+    assert damaged().keys() == {shared["id"], increment["id"]}
+    assert damaged()[shared["id"]] == f"it needs an object that verify found damaged in {increment['id']}"
+    assert site.run("objectives", "--json").json[0]["last"]["backup"]["id"] == good["id"]
+    drill = site.ok("drill", "main", "--json").json["record"]
+    assert json.loads((site.repository / "records" / f"{drill}.json").read_text())["backup"] == good["id"]
+    # The newest good full: not let go without a word, and kept whatever the rules say.
+    assert "newest good full" in site.fails(1, "delete", good["id"]).err
+    site.config.write_text(site.config.read_text() + "\n[retention]\nkeep_days = 0\nkeep_full = 1\n")
+    plan = site.ok("cleanup", "--dry-run", "--json").json
+    assert {one["id"]: one["action"] for one in plan["backups"]}[good["id"]] == "keep"
+    assert site.backup("incremental")["base"] == good["id"]
+    # What it was found in is gone: it is known still, until the backup is found good itself.
+    site.run("delete", increment["id"], "--yes")
+    assert damaged().keys() == {shared["id"]}
+    verify(site, shared, "objects", 3)
+    Forged.put(site.path(shared) / pack, saved)
+    verify(site, shared, "objects")
+    assert damaged() == {}
+
+
 def test_damage_is_told_whatever_is_asked_for(site, server):
     """Also by --quiet, and with what the damaged archive of small tables holds."""
     server.psql("CREATE TABLE small AS SELECT g AS id FROM generate_series(1, 100) g")

@@ -181,6 +181,59 @@ static void test_records(Fixture *fixture, gconstpointer data)
                     "succeeded");
 }
 
+/* What verify has found in one backup is held against the others that need it, until each has been
+ * looked at as closely itself. */
+static void test_affected(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *found = make_backup(fixture, "market", FALSE);
+    g_autofree char *other = make_backup(fixture, "market", FALSE);
+    g_autofree char *whole = make_backup(fixture, "market", FALSE);
+    g_autoptr(GPtrArray) damaged = NULL;
+    g_autoptr(GPtrArray) after = NULL;
+    g_autoptr(GError) error = NULL;
+    const CatalogBackup *backup;
+    g_autofree char *reason = NULL;
+
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:[s]}", "backup", found, "result",
+                          "damaged", "level", "structure", "problems", "../../pool/x: gone",
+                          "affected", other, "unaffected", whole));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 2);
+    damaged = ask(fixture, &(CatalogFilter){.id = other});
+    backup = g_ptr_array_index(damaged, 0);
+    reason = g_strdup_printf("it needs an object that verify found damaged in %s", found);
+    g_assert_true(backup->damaged);
+    g_assert_cmpstr(backup->problem, ==, reason);
+    g_assert_cmpint(backup->verified, ==, 0);
+
+    /* Not as closely; a sample; of the backup that it was found in. */
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s}", "backup", other, "result", "good", "level",
+                          "objects"));
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s, s:f}", "backup", other, "result", "good", "level",
+                          "deep", "sample", 0.5));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 2);
+    g_assert_true(backup_delete(fixture->repository, found, &error));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 1);
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s}", "backup", other, "result", "good", "level",
+                          "structure"));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 0);
+
+    /* An archive belongs to no backup. */
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s, s:[s], s:[s]}", "archive", "wal/market", "result",
+                          "damaged", "level", "objects", "problems", "wal/market/x: gone",
+                          "affected", whole));
+    after = ask(fixture, &(CatalogFilter){.status = "damaged"});
+    g_assert_cmpuint(after->len, ==, 1);
+    backup = g_ptr_array_index(after, 0);
+    g_assert_cmpstr(backup->id, ==, whole);
+    g_assert_cmpstr(backup->problem, ==,
+                    "it needs an object that verify found damaged in wal/market");
+}
+
 static void test_gone_and_rebuilt(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *first = make_backup(fixture, "market", FALSE);
@@ -327,6 +380,7 @@ int main(int argc, char **argv)
 #define ADD(name, function) g_test_add("/catalog/" name, Fixture, NULL, set_up, function, tear_down)
     ADD("filters", test_filters);
     ADD("records", test_records);
+    ADD("affected", test_affected);
     ADD("gone-and-rebuilt", test_gone_and_rebuilt);
     ADD("deleted-while-open", test_deleted_while_open);
     ADD("unreadable", test_unreadable);
