@@ -45,12 +45,18 @@ static void print_report(Output *output, const RestoreReport *report, gboolean d
     g_autofree char *took = duration_format(report->elapsed - checks);
     g_autofree char *looked = duration_format(checks);
     const json_t *tables = json_object_get(report->summary, "tables");
+    guint64 filled = json_get_uint(report->summary, "filled", 0);
     const char *amcheck = json_get_string(report->summary, "amcheck", NULL);
     const char *prints = json_get_string(report->summary, "fingerprints", NULL);
 
     output_json(output, report_json(report, done));
     if (done) {
         output_line(output, "restored in %s, looked at in %s", took, looked);
+        if (filled > 0)
+            output_line(output,
+                        "%" G_GUINT64_FORMAT
+                        " rows of the next backup were filled in behind the state",
+                        filled);
         output_line(output, "%" G_GSIZE_FORMAT " table%s counted%s%s%s%s", json_array_size(tables),
                     json_array_size(tables) == 1 ? "" : "s",
                     amcheck != NULL ? ", pg_amcheck: " : "", amcheck != NULL ? amcheck : "",

@@ -62,6 +62,7 @@ typedef struct {
     guint64 system_identifier;
     guint32 timeline;
     char file[WAL_FRAME_NAME];
+    gboolean apart; /* behind one that stays */
 } Victim;
 
 static void victim_free(Victim *victim)
@@ -76,6 +77,7 @@ typedef struct {
     GHashTable *segment_sizes; /* system identifier to bytes */
     GPtrArray *victims;        /* in the order of the archive */
     guint64 bytes;
+    gboolean passed; /* the last object stays */
 } Trim;
 
 static gboolean may_go(const Trim *trim, const WalObjectName *parts)
@@ -98,15 +100,20 @@ static gboolean look_at_object(const char *object, const StoreInfo *info, gpoint
     WalObjectName parts;
     Victim *victim;
 
-    if (!wal_object_name_parse(object, &parts) || parts.name.kind == WAL_HISTORY ||
-        info->modified >= trim->request->before ||
-        g_hash_table_contains(trim->request->named, object) || !may_go(trim, &parts))
+    if (!wal_object_name_parse(object, &parts) || parts.name.kind == WAL_HISTORY)
         return TRUE;
+    if (info->modified >= trim->request->before ||
+        g_hash_table_contains(trim->request->named, object) || !may_go(trim, &parts)) {
+        trim->passed = TRUE;
+        return TRUE;
+    }
     victim = g_new0(Victim, 1);
     victim->object = g_strdup(object);
     victim->system_identifier = parts.system_identifier;
     victim->timeline = parts.name.timeline;
     g_strlcpy(victim->file, parts.file, sizeof(victim->file));
+    victim->apart = trim->passed;
+    trim->passed = FALSE;
     g_ptr_array_add(trim->victims, victim);
     trim->bytes += info->size;
     return TRUE;
@@ -135,7 +142,7 @@ static GPtrArray *tell_ranges(const Trim *trim)
         const Victim *begin = trim->victims->pdata[first];
         const Victim *next = i < trim->victims->len ? trim->victims->pdata[i] : NULL;
 
-        if (next != NULL && next->system_identifier == begin->system_identifier &&
+        if (next != NULL && !next->apart && next->system_identifier == begin->system_identifier &&
             next->timeline == begin->timeline)
             continue;
         tell_range(trim, first, i, ranges);

@@ -167,6 +167,7 @@ static gboolean restore(const EngineRestore *request, const char *names, EngineR
     EnginePlan *plan;
     gboolean done;
 
+    work.drill = TRUE;
     work.to_database = names;
     work.tables = everything; /* and nothing else: a topic or a stream is not for scratch */
     work.deep = TRUE;
@@ -184,14 +185,14 @@ static gboolean restore(const EngineRestore *request, const char *names, EngineR
     return done;
 }
 
-/* With rows of the following backup there is nothing recorded to compare with. */
-static void list_tables(const EngineRestore *request, EngineResult *result)
+/* Counts and fingerprints are of the state, before rows of the following backup came behind it. */
+static void list_tables(EngineResult *result)
 {
-    if (request->following == NULL)
-        json_object_set(result->summary, "tables", json_object_get(result->summary, "checked"));
+    json_object_set(result->summary, "tables", json_object_get(result->summary, "checked"));
     json_object_del(result->summary, "checked");
-    if (request->following != NULL)
-        json_object_del(result->summary, "fingerprints");
+    if (json_get_uint(result->summary, "filled", 0) > 0 &&
+        json_object_get(result->summary, "fingerprints") != NULL)
+        json_object_set_new(result->summary, "fingerprints", json_string("compared in part"));
 }
 
 gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError **error)
@@ -212,7 +213,7 @@ gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError
                     g_strdup("rows, tags and tables were restored; functions, views, streams, "
                              "topics and users were not"));
     done = restore(request, map, ret_result, error);
-    list_tables(request, ret_result);
+    list_tables(ret_result);
     if (drop_all(request, names, &left))
         return done;
     if (done) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "base/workers.h"
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
@@ -38,6 +39,7 @@ typedef struct {
     guint64 made;         /* child tables without rows */
     guint unmade;         /* statements that the server refused */
     guint compared;       /* tables whose fingerprints agree */
+    gint64 comparing;     /* microseconds that fingerprints took */
     guint passed_over;    /* tables that were to be fingerprinted, and could not be compared */
 } Restoring;
 
@@ -409,10 +411,15 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
 {
     gboolean compared = TRUE;
 
-    if (!td_restore_count(restoring->plan, table, set, &restoring->check, error) ||
-        (restoring->plan->request->deep &&
-         !td_restore_fingerprint(restoring->plan, table, set, &restoring->check, &compared, error)))
+    gint64 began;
+
+    if (!td_restore_count(restoring->plan, table, set, &restoring->check, error))
         return FALSE;
+    began = time_monotonic();
+    if (restoring->plan->request->deep &&
+        !td_restore_fingerprint(restoring->plan, table, set, &restoring->check, &compared, error))
+        return FALSE;
+    restoring->comparing += time_monotonic() - began;
     restoring->compared += compared;
     restoring->passed_over += !compared;
     if (!compared)
@@ -543,6 +550,9 @@ static void summarize(Restoring *restoring)
                   (json_int_t)restoring->filled, "differences", restoring->check.differences,
                   "empty", restoring->check.empty);
     json_object_set(restoring->result->summary, "checked", restoring->check.checked);
+    if (plan->request->drill)
+        json_object_set_new(restoring->result->summary, "check_seconds",
+                            json_real((double)restoring->comparing / (double)TIME_SECOND));
     if (plan->request->deep && restoring->check.bad == 0 && restoring->compared > 0)
         json_object_set_new(restoring->result->summary, "fingerprints",
                             json_string(restoring->passed_over == 0 ? "compared"

@@ -4,6 +4,7 @@ that is left restores."""
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -112,6 +113,26 @@ def test_wal_days_leave_what_backups_need_for_themselves(server):
     site.check_sums(first)
     restores(site, first["id"], expected)
     assert site.ok("cleanup", "--json").json["wal"][0]["files"] == 0
+
+
+def test_what_wal_goes_is_told_without_what_stays(server):
+    """A range ends where a segment stays."""
+    site = make_site(server, "keep_days = 0\nkeep_full = 3\nwal_days = 0\n")
+    for _ in range(2):
+        server.psql("CREATE TABLE x(); DROP TABLE x;")
+        archive_now(site)
+    middle = site.backup()
+    for _ in range(2):
+        server.psql("CREATE TABLE x(); DROP TABLE x;")
+        archive_now(site)
+    site.backup()
+    age(segments(site), 3)
+    plan = site.ok("cleanup", "--dry-run", "--json").json["wal"][0]
+    told = [re.search(r": (\w+)\S* to (\w+)\S* \((\d+) file", one).groups() for one in plan["ranges"]]
+    assert sum(int(count) for _, _, count in told) == plan["files"]
+    named = {line.rsplit("/", 1)[1][:24] for line in (site.path(middle) / "SHA256SUMS").read_text().splitlines() if "/wal/" in line}
+    assert named and len(told) > 1
+    assert not any(first <= name <= last for first, last, _ in told for name in named)
 
 
 def test_it_refuses(server):
