@@ -84,7 +84,32 @@ static void add_texts(Page *page, const char *label, const json_t *texts)
     }
 }
 
+/* "1 row", "5 rows"; NULL where there is no number. */
+static char *rows_of(const json_t *table, const char *key)
+{
+    const json_t *value = json_object_get(table, key);
+
+    return json_is_integer(value)
+               ? g_strdup_printf("%" JSON_INTEGER_FORMAT " row%s", json_integer_value(value),
+                                 json_integer_value(value) == 1 ? "" : "s")
+               : NULL;
+}
+
 /* Of a verify, "rows" was recorded; of a drill, "expected". */
+static char *tell_rows(const json_t *table)
+{
+    g_autofree char *expected =
+        rows_of(table, json_object_get(table, "expected") != NULL ? "expected" : "rows");
+    g_autofree char *found = rows_of(table, "found");
+
+    if (found != NULL && expected != NULL)
+        return g_strdup_printf("expected %s, found %s", expected, found);
+    if (found != NULL)
+        return g_strdup_printf("found %s, none recorded", found);
+    return expected != NULL ? g_strdup_printf("%s recorded", expected)
+                            : g_strdup("no rows recorded");
+}
+
 static void add_tables(Page *page, const json_t *tables)
 {
     json_t *table;
@@ -92,10 +117,7 @@ static void add_tables(Page *page, const json_t *tables)
 
     json_array_foreach((json_t *)tables, index, table)
     {
-        g_autofree char *expected =
-            number_or(table, json_object_get(table, "expected") != NULL ? "expected" : "rows",
-                      "not recorded");
-        g_autofree char *found = number_or(table, "found", "not counted");
+        g_autofree char *rows = tell_rows(table);
         const char *result = json_get_string(table, "result", NULL);
 
         if (index == TABLES_SHOWN) {
@@ -103,9 +125,8 @@ static void add_tables(Page *page, const json_t *tables)
                 json_array_size(tables) - TABLES_SHOWN);
             return;
         }
-        row(page, "table", "%s: expected %s rows, found %s%s%s",
-            json_get_string(table, "table", "?"), expected, found, result != NULL ? ": " : "",
-            result != NULL ? result : "");
+        row(page, "table", "%s: %s%s%s", json_get_string(table, "table", "?"), rows,
+            result != NULL ? ": " : "", result != NULL ? result : "");
     }
 }
 

@@ -122,8 +122,10 @@ gboolean pg_check_object(const EngineProof *proof, const char *path, gboolean *r
 static void tell_table(const EngineProof *proof, const PgTable *table, const char *database)
 {
     g_autofree char *name = g_strdup_printf("%s.%s.%s", database, table->schema, table->name);
-    json_t *finding = json_pack("{s:o, s:I, s:s}", "table", json_text(name), "rows",
-                                (json_int_t)table->rows, "result", "not counted");
+    json_t *finding =
+        json_pack("{s:o, s:o, s:s}", "table", json_text(name), "rows",
+                  table->counted ? json_integer((json_int_t)table->rows) : json_null(), "result",
+                  "not counted");
     g_autoptr(GError) problem = NULL;
 
     if (table->archive != NULL &&

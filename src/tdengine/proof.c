@@ -364,6 +364,17 @@ static void own(GHashTable *objects, const TdObjectRef *object, const TdTable *t
                             g_strdup_printf("%s of %s.%s", what, table->database, table->name));
 }
 
+/* Statements for people: a restore makes them from the details. */
+static void own_schema(GHashTable *objects, Backup *backup, const char *stem, const char *whose)
+{
+    const char *path = backup_find_object(backup, stem);
+
+    if (path != NULL && g_hash_table_contains(objects, path))
+        g_hash_table_insert(objects, g_strdup(path),
+                            g_strdup_printf("the schema of %s for reading, which no restore needs",
+                                            whose));
+}
+
 gboolean td_owners(Backup *backup, GHashTable *objects, GError **error)
 {
     g_autoptr(TdDetails) details = NULL;
@@ -384,5 +395,13 @@ gboolean td_owners(Backup *backup, GHashTable *objects, GError **error)
         for (guint k = 0; k < table->tag_objects->len; k++)
             own(objects, g_ptr_array_index(table->tag_objects, k), table, "tags");
     }
+    for (guint i = 0; i < details->databases->len; i++) {
+        const TdDatabase *database = g_ptr_array_index(details->databases, i);
+        g_autofree char *stem = g_strdup_printf("schema/database-%u.sql", i);
+        g_autofree char *whose = g_strdup_printf("database %s", database->name);
+
+        own_schema(objects, backup, stem, whose);
+    }
+    own_schema(objects, backup, "schema/server.sql", "the server");
     return TRUE;
 }

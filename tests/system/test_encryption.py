@@ -401,7 +401,7 @@ def test_reports_name_tables_where_the_key_is(server, site):
     assert files_with(site.repository / "records", SECRET_TABLE, "zanzibar", "again") == []
     assert files_with(site.directory / "state", SECRET_TABLE, "zanzibar") == []
 
-    line = f"zanzibar.public.{SECRET_TABLE}: expected 5000 rows, found 5000"
+    line = f"zanzibar.public.{SECRET_TABLE}: expected 5000 rows, found 5000 rows"
     text = site.ok("report", logical).out
     assert text.count(line) == 2 and "sealed part" not in text
     report = site.ok("report", logical, "--json").json

@@ -20,7 +20,7 @@ def test_what_was_not_done_is_told(site):
     assert report["conclusion"]["drilled"] == report["drills"][0]["time"]
     assert {one["record_checksum"] for one in report["verifications"] + report["drills"]} == {"good"}
     text = site.ok("report", backup["id"]).out
-    assert "postgres.public.trades: expected 40000 rows, found 40000" in text
+    assert "postgres.public.trades: expected 40000 rows, found 40000 rows" in text
 
 
 def test_a_restore(site, server):
@@ -32,7 +32,7 @@ def test_a_restore(site, server):
     assert {"table": "postgres.public.trades", "expected": 40000, "found": 40000} in restore["summary"]["checked"]
     assert restore["tolerance"] == 0 and restore["seconds"] > 0
     text = site.ok("report", backup["id"]).out
-    assert "postgres.public.trades: expected 40000 rows, found 40000" in text and "were not compared" not in text
+    assert "postgres.public.trades: expected 40000 rows, found 40000 rows" in text and "were not compared" not in text
 
 
 def test_checksums(site):
@@ -90,4 +90,4 @@ def test_tdengine(market):
     assert sorted((one["table"], one["expected"], one["found"]) for one in summary["checked"]) == \
         [("market.plain", 2, 2), ("market.ticks", 500, 500)]
     text = market.run("report", backup["id"]).stdout.decode()
-    assert "market.ticks: expected 500 rows, found 500: good" in text
+    assert "market.ticks: expected 500 rows, found 500 rows: good" in text
