@@ -17,6 +17,7 @@
 #include "tdengine/restore-database.h"
 #include "tdengine/restore-empty.h"
 #include "tdengine/restore-fill.h"
+#include "tdengine/restore-options.h"
 #include "tdengine/restore-plan.h"
 #include "tdengine/restore-rows.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     GAsyncQueue *clients; /* TdClient, all in the database that is being written */
     const char *database; /* its name */
     gboolean marked;      /* it has our mark */
+    TdSetBack *set_back;  /* of its options, or NULL */
     guint64 filled;       /* rows of the following backup */
     guint64 made;         /* child tables without rows */
     guint unmade;         /* statements that the server refused */
@@ -235,36 +237,17 @@ static gboolean enter_database(Restoring *restoring, const TdDatabasePlan *datab
            td_client_use(plan->client, database->target, plan->request->cancellable, error);
 }
 
-static gboolean alter_database(const Restoring *restoring, const TdDatabasePlan *database,
-                               const char *options, GError **error)
+/* All rows of the database are there, unless some are filled in. */
+static gboolean begin_to_leave(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
-    return execute_named(restoring, error, "ALTER DATABASE ", database->target, NULL, options) &&
-           /* The gateway shows the old ones for a while otherwise. */
-           execute(restoring, error, "RESET QUERY CACHE");
-}
+    const TdRestorePlan *plan = restoring->plan;
 
-/* The options that were others as long as rows were written. A server that takes STT_TRIGGER at
- * CREATE only has a database that is as good with the other one. */
-static gboolean set_options_back(const Restoring *restoring, const TdDatabasePlan *database,
-                                 GError **error)
-{
-    g_autofree char *keep =
-        database->keep != NULL ? g_strconcat(" KEEP ", database->keep, NULL) : g_strdup("");
-
-    if (database->stt_trigger != NULL) {
-        g_autofree char *both = g_strconcat(keep, " STT_TRIGGER ", database->stt_trigger, NULL);
-        g_autoptr(GError) problem = NULL;
-
-        if (alter_database(restoring, database, both, &problem))
-            return TRUE;
-        if (!error_is(problem, ERROR_SERVER)) {
-            g_propagate_error(error, g_steal_pointer(&problem));
-            return FALSE;
-        }
-        warn(restoring, "STT_TRIGGER of database %s could not be set back to %s: %s",
-             database->target, database->stt_trigger, problem->message);
-    }
-    return database->keep == NULL || alter_database(restoring, database, keep, error);
+    if (plan->following != NULL)
+        return TRUE;
+    if (!check_mark(restoring, database, error))
+        return FALSE;
+    restoring->set_back = td_set_back_begin(plan, database);
+    return TRUE;
 }
 
 static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *database, GError **error)
@@ -272,8 +255,10 @@ static gboolean leave_database(Restoring *restoring, const TdDatabasePlan *datab
     const TdRestorePlan *plan = restoring->plan;
 
     drop_clients(restoring);
-    if (!check_mark(restoring, database, error) || !set_options_back(restoring, database, error))
+    if (!check_mark(restoring, database, error) ||
+        !td_set_back_end(restoring->set_back, plan, database, restoring->result->warnings, error))
         return FALSE;
+    g_clear_pointer(&restoring->set_back, td_set_back_free);
     return td_marker_drop(plan->client, database->target, plan->request->cancellable, error);
 }
 
@@ -430,6 +415,23 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
     return TRUE;
 }
 
+/* Normal tables come behind all super tables. */
+static gboolean is_last(const Restoring *restoring, const TdTablePlan *table)
+{
+    const GPtrArray *tables = restoring->plan->tables;
+    gboolean behind = FALSE;
+
+    for (guint i = 0; i < tables->len; i++) {
+        const TdTablePlan *other = g_ptr_array_index(tables, i);
+
+        if (other->database == table->database && other->table->kind != TD_TABLE_VIRTUAL_SUPER &&
+            (behind || other->table->kind == TD_TABLE_NORMAL))
+            return FALSE;
+        behind = behind || other == table;
+    }
+    return TRUE;
+}
+
 static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError **error)
 {
     const TdRestorePlan *plan = restoring->plan;
@@ -453,6 +455,8 @@ static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError *
                              plan->request->cancellable, error))
         return FALSE;
     restoring->made += made;
+    if (is_last(restoring, table) && !begin_to_leave(restoring, table->database, error))
+        return FALSE;
     return check_table(restoring, table, set, error);
 }
 
@@ -461,17 +465,19 @@ static gboolean restore_normal(Restoring *restoring, const TdDatabasePlan *datab
 {
     const GPtrArray *tables = restoring->plan->tables;
     g_autoptr(Workers) workers = new_workers(restoring);
+    gboolean any = FALSE;
 
     for (guint i = 0; i < tables->len; i++) {
         TdTablePlan *table = g_ptr_array_index(tables, i);
 
         if (table->database != database || table->table->kind != TD_TABLE_NORMAL)
             continue;
+        any = TRUE;
         if (!make_table(restoring, table, error) ||
             !push_rows(restoring, table, NULL, workers, error))
             return FALSE;
     }
-    if (!workers_wait(workers, error))
+    if (!workers_wait(workers, error) || (any && !begin_to_leave(restoring, database, error)))
         return FALSE;
     for (guint i = 0; i < tables->len; i++) {
         TdTablePlan *table = g_ptr_array_index(tables, i);
@@ -625,6 +631,7 @@ gboolean td_restore_run(EnginePlan *made, EngineResult *ret_result, GError **err
     td_restore_check_init(&restoring.check);
     done = restore_all(&restoring, error);
     summarize(&restoring);
+    g_clear_pointer(&restoring.set_back, td_set_back_free);
     drop_clients(&restoring);
     g_async_queue_unref(restoring.clients);
     td_restore_check_clear(&restoring.check);
