@@ -38,18 +38,18 @@ void catalog_backup_free(CatalogBackup *backup)
 /* Damage is held against the backup in which verify found it, and against the others that need the
  * damaged object, as verify named them. */
 #define DAMAGE                                                                                     \
-    "SELECT backup, name, time, " FOUND_RANK " AS rank, 1 AS own, problem"                         \
+    "SELECT backup, backup AS finder, name, time, " FOUND_RANK " AS rank, 1 AS own, problem"       \
     "  FROM record WHERE damaged AND backup IS NOT NULL "                                          \
-    "UNION ALL SELECT other.value, record.name, time, " FOUND_RANK ", 0,"                          \
+    "UNION ALL SELECT other.value, backup, record.name, time, " FOUND_RANK ", 0,"                  \
     "    'it needs an object that verify found damaged in '"                                       \
     "    || coalesce(backup, json_extract(record.body, '$.archive'), 'another backup')"            \
     "  FROM record, json_each(record.body, '$.affected') AS other WHERE damaged"
 
-/* Until a later verify of the backup itself has looked at least as closely at all of it. "time, name"
- * is the order of records everywhere. */
+/* Until a later verify has looked at least as closely at all of the backup itself, or of the one in
+ * which it was found. "time, name" is the order of records everywhere. */
 #define STANDING_DAMAGE                                                                            \
     "SELECT problem FROM damage WHERE damage.backup = backup.id"                                   \
-    "  AND NOT EXISTS (SELECT 1 FROM record WHERE record.backup = backup.id"                       \
+    "  AND NOT EXISTS (SELECT 1 FROM record WHERE record.backup IN (backup.id, damage.finder)"     \
     "    AND kind = 'verify' AND NOT damaged"                                                      \
     "    AND (record.time, record.name) > (damage.time, damage.name) AND " RANK " >= damage.rank)" \
     "  ORDER BY own DESC, time DESC, name DESC LIMIT 1"

@@ -50,7 +50,7 @@ typedef struct {
     gboolean partial, pinned;
     gboolean
         damaged;     /* unreadable; or verify found damage in it, or in another one's object that it
-                         needs, and has not found it good since, looking as closely */
+                         needs, and has not found either good since, looking as closely */
     char *problem;   /* why it is damaged, or NULL */
     gint64 verified; /* when the newest verify ended, 0: never */
     guint warnings;

@@ -221,6 +221,16 @@ static void test_affected(Fixture *fixture, gconstpointer data)
                           "structure"));
     assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 0);
 
+    /* What it was found in is whole again, and so is what it shares. */
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s, s:[s], s:[s]}", "backup", other, "result", "damaged",
+                          "level", "objects", "problems", "../../pool/x: gone", "affected", whole));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 2);
+    file_record(fixture, "verify",
+                json_pack("{s:s, s:s, s:s}", "backup", other, "result", "good", "level",
+                          "objects"));
+    assert_count(fixture, &(CatalogFilter){.status = "damaged"}, 0);
+
     /* An archive belongs to no backup. */
     file_record(fixture, "verify",
                 json_pack("{s:s, s:s, s:s, s:[s], s:[s]}", "archive", "wal/market", "result",
