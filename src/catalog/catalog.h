@@ -48,9 +48,9 @@ typedef struct {
     gint64 start, stop;
     guint64 plain_size, stored_size, tables, rows;
     gboolean partial, pinned;
-    gboolean
-        damaged;     /* unreadable; or verify found damage in it, or in another one's object that it
-                         needs, and has not found either good since, looking as closely */
+    /* Unreadable; or verify found damage in it, or in another one's object that it needs, and has not
+     * found either good since, looking as closely. */
+    gboolean damaged;
     char *problem;   /* why it is damaged, or NULL */
     gint64 verified; /* when the newest verify ended, 0: never */
     guint warnings;

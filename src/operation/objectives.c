@@ -373,18 +373,22 @@ static gboolean is_of_source(const Look *look, const json_t *record)
                           : find_backup(look, json_get_string(record, "backup", NULL)) != NULL;
 }
 
-/* One that was stopped, or asked for what could not be, proves nothing of a recovery. */
-static gboolean was_carried_out(const json_t *drill)
+static gboolean was_cancelled(const json_t *drill)
 {
-    static const ErrorCode refusals[] = {ERROR_CANCELLED, ERROR_USAGE, ERROR_REFUSED,
-                                         ERROR_NO_SPACE, ERROR_BUSY};
+    return strcmp(json_get_string(drill, "result", ""), "cancelled") == 0;
+}
+
+/* Asked for what could not be. */
+static gboolean was_refused(const json_t *drill)
+{
+    static const ErrorCode refusals[] = {ERROR_USAGE, ERROR_REFUSED, ERROR_NO_SPACE, ERROR_BUSY};
     const char *code = json_get_string(drill, "code", NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(refusals); i++) {
         if (g_strcmp0(code, error_info(refusals[i])->name) == 0)
-            return FALSE;
+            return TRUE;
     }
-    return strcmp(json_get_string(drill, "result", ""), "cancelled") != 0;
+    return FALSE;
 }
 
 static void note_last_drill(Objective *objective, const json_t *drill)
@@ -392,10 +396,11 @@ static void note_last_drill(Objective *objective, const json_t *drill)
     objective->drill_result = g_strdup(json_get_string(drill, "result", "unknown"));
     objective->last_drill_at = time_of(drill);
     objective->drill_time = SECONDS(seconds_of(drill));
-    if (!was_carried_out(drill) && strcmp(objective->drill_result, "cancelled") != 0)
+    if (was_refused(drill))
         objective->drill_refusal = g_strdup(json_get_string(drill, "message", "unknown"));
 }
 
+/* One that was stopped or refused proves nothing of a recovery: the one before it counts. */
 static void note_drills(const Look *look, const GPtrArray *drills)
 {
     Objective *objective = look->objective;
@@ -408,7 +413,7 @@ static void note_drills(const Look *look, const GPtrArray *drills)
             continue;
         if (objective->drill_result == NULL)
             note_last_drill(objective, drill);
-        if (!was_carried_out(drill))
+        if (was_cancelled(drill) || was_refused(drill))
             continue;
         if (strcmp(result, "succeeded") != 0)
             objective->drill_failure =

@@ -291,10 +291,8 @@ void pg_set_result_error(PgConnection *connection, const PGresult *result, GErro
     g_autofree char *text =
         tidy_message(primary != NULL ? primary : PQerrorMessage(connection->handle));
 
-    if (connection->cancellable != NULL && g_cancellable_is_cancelled(connection->cancellable)) {
-        error_set(error, ERROR_CANCELLED, "cancelled");
+    if (!error_unless_cancelled(connection->cancellable, error))
         return;
-    }
     if (PQstatus(connection->handle) != CONNECTION_OK) {
         error_set(error, ERROR_UNREACHABLE, "lost the connection to postgresql at %s: %s",
                   connection->server, text);

@@ -57,13 +57,18 @@ static GPtrArray *words_as(const char *user, const char *const *words)
     return argv;
 }
 
+static ProcessSpec spec_of(const GPtrArray *argv, ProcessFlags flags)
+{
+    return (ProcessSpec){.argv = (const char *const *)argv->pdata,
+                         .environment = clean_environment,
+                         .flags = flags,
+                         .keep_fd = -1};
+}
+
 Process *pg_start_as(const char *user, const char *const *words, ProcessFlags flags, GError **error)
 {
     g_autoptr(GPtrArray) argv = words_as(user, words);
-    const ProcessSpec spec = {.argv = (const char *const *)argv->pdata,
-                              .environment = clean_environment,
-                              .flags = flags,
-                              .keep_fd = -1};
+    const ProcessSpec spec = spec_of(argv, flags);
 
     return process_start(&spec, error);
 }
@@ -72,9 +77,7 @@ gboolean pg_run_as(const char *user, const char *const *words, char **ret_output
                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(GPtrArray) argv = words_as(user, words);
-    const ProcessSpec spec = {.argv = (const char *const *)argv->pdata,
-                              .environment = clean_environment,
-                              .keep_fd = -1};
+    const ProcessSpec spec = spec_of(argv, 0);
 
     return process_run(&spec, OUTPUT_LIMIT, ret_output, NULL, cancellable, error);
 }

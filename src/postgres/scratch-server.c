@@ -381,8 +381,7 @@ gboolean pg_scratch_wait(PgScratch *scratch, PgScratchState *ret_state, char **r
 
 /* --- --start ---------------------------------------------------------------------------------- */
 
-/* Every index against its table, by PostgreSQL's own program, where it is installed. */
-/* Its findings come on standard output, all of which has to be read; the first are enough to tell. */
+/* pg_amcheck's findings come on standard output, all of which has to be read; the first are enough to tell. */
 static gboolean read_findings(Process *process, GString *findings, GCancellable *cancellable,
                               GError **error)
 {
@@ -421,6 +420,7 @@ static gboolean run_amcheck(const PgScratchRequest *request, const char *const *
     return FALSE;
 }
 
+/* Every index against its table, by PostgreSQL's own program, where it is installed. */
 gboolean pg_scratch_amcheck(const PgScratch *scratch, EngineResult *result, GError **error)
 {
     const PgScratchRequest *request = &scratch->request;

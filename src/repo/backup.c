@@ -578,19 +578,18 @@ gboolean backup_stat_object(const Backup *backup, const char *path, guint64 *ret
 gboolean backup_check_presence(Backup *backup, const char *path, GError **error)
 {
     const ManifestObject *object = manifest_find_object(backup->manifest, path);
-    g_autofree char *name = backup_object_name(backup, path);
     GError *local_error = NULL;
-    StoreInfo info;
+    guint64 size, expected;
 
     if (object == NULL) {
         error_set(error, ERROR_NOT_FOUND, "backup %s has no object %s", backup->id, path);
         return FALSE;
     }
-    if (!store_stat(repository_store(backup->repository), name, &info, &local_error)) {
+    if (!backup_stat_object(backup, path, &size, &expected, &local_error)) {
         take_as_damage(error, local_error, backup->id, path);
         return FALSE;
     }
-    return check_size(backup, object, info.size, error);
+    return check_size(backup, object, size, error);
 }
 
 const char *backup_find_object(Backup *backup, const char *stem)

@@ -33,16 +33,17 @@ typedef struct {
     TdRestorePlan *plan;
     EngineResult *result;
     TdRestoreCheck check;
-    GAsyncQueue *clients; /* TdClient, all in the database that is being written */
-    const char *database; /* its name */
-    gboolean marked;      /* it has our mark */
-    TdSetBack *set_back;  /* of its options, or NULL */
-    guint64 filled;       /* rows of the following backup */
-    guint64 made;         /* child tables without rows */
-    guint unmade;         /* statements that the server refused */
-    guint compared;       /* tables whose fingerprints agree */
-    gint64 comparing;     /* microseconds that fingerprints took */
-    guint passed_over;    /* tables that were to be fingerprinted, and could not be compared */
+    GAsyncQueue *clients;    /* TdClient, all in the database that is being written */
+    const char *database;    /* its name */
+    gboolean marked;         /* it has our mark */
+    TdSetBack *set_back;     /* of its options, or NULL */
+    const TdTablePlan *last; /* of its tables, to be counted when all rows are there, or NULL */
+    guint64 filled;          /* rows of the following backup */
+    guint64 made;            /* child tables without rows */
+    guint unmade;            /* statements that the server refused */
+    guint compared;          /* tables whose fingerprints agree */
+    guint passed_over;       /* tables that were to be fingerprinted, and could not be compared */
+    gint64 comparing;        /* microseconds that fingerprints took */
 } Restoring;
 
 static gboolean execute(const Restoring *restoring, GError **error, const char *sql)
@@ -395,7 +396,6 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
                             GError **error)
 {
     gboolean compared = TRUE;
-
     gint64 began;
 
     if (!td_restore_count(restoring->plan, table, set, &restoring->check, error))
@@ -412,23 +412,6 @@ static gboolean check_table(Restoring *restoring, const TdTablePlan *table, cons
              "%s.%s was counted, but not fingerprinted: it is not restored whole, or "
              "had rows before",
              table->database->target, table->table->name);
-    return TRUE;
-}
-
-/* Normal tables come behind all super tables. */
-static gboolean is_last(const Restoring *restoring, const TdTablePlan *table)
-{
-    const GPtrArray *tables = restoring->plan->tables;
-    gboolean behind = FALSE;
-
-    for (guint i = 0; i < tables->len; i++) {
-        const TdTablePlan *other = g_ptr_array_index(tables, i);
-
-        if (other->database == table->database && other->table->kind != TD_TABLE_VIRTUAL_SUPER &&
-            (behind || other->table->kind == TD_TABLE_NORMAL))
-            return FALSE;
-        behind = behind || other == table;
-    }
     return TRUE;
 }
 
@@ -455,7 +438,7 @@ static gboolean restore_super(Restoring *restoring, TdTablePlan *table, GError *
                              plan->request->cancellable, error))
         return FALSE;
     restoring->made += made;
-    if (is_last(restoring, table) && !begin_to_leave(restoring, table->database, error))
+    if (table == restoring->last && !begin_to_leave(restoring, table->database, error))
         return FALSE;
     return check_table(restoring, table, set, error);
 }
@@ -465,19 +448,19 @@ static gboolean restore_normal(Restoring *restoring, const TdDatabasePlan *datab
 {
     const GPtrArray *tables = restoring->plan->tables;
     g_autoptr(Workers) workers = new_workers(restoring);
-    gboolean any = FALSE;
+    const TdTablePlan *last = restoring->last;
 
     for (guint i = 0; i < tables->len; i++) {
         TdTablePlan *table = g_ptr_array_index(tables, i);
 
         if (table->database != database || table->table->kind != TD_TABLE_NORMAL)
             continue;
-        any = TRUE;
         if (!make_table(restoring, table, error) ||
             !push_rows(restoring, table, NULL, workers, error))
             return FALSE;
     }
-    if (!workers_wait(workers, error) || (any && !begin_to_leave(restoring, database, error)))
+    if (!workers_wait(workers, error) || (last != NULL && last->table->kind == TD_TABLE_NORMAL &&
+                                          !begin_to_leave(restoring, database, error)))
         return FALSE;
     for (guint i = 0; i < tables->len; i++) {
         TdTablePlan *table = g_ptr_array_index(tables, i);
@@ -489,10 +472,27 @@ static gboolean restore_normal(Restoring *restoring, const TdDatabasePlan *datab
     return TRUE;
 }
 
+/* Normal tables come behind all super tables; virtual ones have no rows. */
+static const TdTablePlan *last_counted(const TdRestorePlan *plan, const TdDatabasePlan *database)
+{
+    const TdTablePlan *last = NULL;
+
+    for (guint i = 0; i < plan->tables->len; i++) {
+        const TdTablePlan *table = g_ptr_array_index(plan->tables, i);
+
+        if (table->database == database && table->table->kind != TD_TABLE_VIRTUAL_SUPER &&
+            (last == NULL || last->table->kind != TD_TABLE_NORMAL ||
+             table->table->kind == TD_TABLE_NORMAL))
+            last = table;
+    }
+    return last;
+}
+
 static gboolean restore_tables(Restoring *restoring, const TdDatabasePlan *database, GError **error)
 {
     const GPtrArray *tables = restoring->plan->tables;
 
+    restoring->last = last_counted(restoring->plan, database);
     for (guint i = 0; i < tables->len; i++) {
         TdTablePlan *table = g_ptr_array_index(tables, i);
 

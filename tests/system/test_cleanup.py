@@ -97,14 +97,18 @@ def test_backups_and_wal_go_by_the_rules(server, closing):
     assert restored.value(SUM) == expected
 
 
+def archive_some(site, segments_wanted):
+    for _ in range(segments_wanted):
+        site.cluster.psql("CREATE TABLE x(); DROP TABLE x;")
+        archive_now(site)
+
+
 def test_wal_days_leave_what_backups_need_for_themselves(server):
     site = make_site(server, "keep_days = 0\nkeep_full = 3\nwal_days = 0\n")
     server.psql("CREATE TABLE trades AS SELECT g AS id FROM generate_series(1, 1000) g;")
     expected = server.value("postgres", SUM)
     first = site.backup()
-    for _ in range(3):
-        server.psql("CREATE TABLE x(); DROP TABLE x;")
-        archive_now(site)
+    archive_some(site, 3)
     site.backup()
     age(segments(site), 3)
     files = site.ok("cleanup", "--json").json["wal"][0]["files"]
@@ -118,13 +122,9 @@ def test_wal_days_leave_what_backups_need_for_themselves(server):
 def test_what_wal_goes_is_told_without_what_stays(server):
     """A range ends where a segment stays."""
     site = make_site(server, "keep_days = 0\nkeep_full = 3\nwal_days = 0\n")
-    for _ in range(2):
-        server.psql("CREATE TABLE x(); DROP TABLE x;")
-        archive_now(site)
+    archive_some(site, 2)
     middle = site.backup()
-    for _ in range(2):
-        server.psql("CREATE TABLE x(); DROP TABLE x;")
-        archive_now(site)
+    archive_some(site, 2)
     site.backup()
     age(segments(site), 3)
     plan = site.ok("cleanup", "--dry-run", "--json").json["wal"][0]
