@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/workers.h"
 #include "tdengine/capture.h"
 #include "tdengine/choice.h"
 #include "tdengine/connect.h"
@@ -245,7 +246,7 @@ static gboolean take_schema(Run *run, GError **error)
         if (!take_database(run, error))
             return FALSE;
     warn_of_types(run);
-    return check_patterns(run, error) && td_capture_objects(&run->capture, error);
+    return check_patterns(run, error);
 }
 
 /* --- Tags ------------------------------------------------------------------------------------- */
@@ -269,7 +270,7 @@ static gboolean enter_object(Run *run, const TdObjectRef *object, gboolean reuse
 static gboolean end_tags(TdScanTable *scan, GError *problem, GError **error)
 {
     if (td_error_is_gone(problem)) {
-        scan->outcome = TD_SCAN_GONE;
+        td_scan_table_is_gone(scan);
         g_error_free(problem);
         return TRUE;
     }
@@ -342,27 +343,6 @@ static gboolean write_all_tags(Run *run, GError **error)
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-/* What is read: everything, or in an increment what the server's sums and the base leave open. Parts
- * of tables have no sums, and are nobody's base. */
-static gboolean choose_places(Run *run, GPtrArray *scans, guint64 *rows, GError **error)
-{
-    if (manifest_partial(run->request->manifest))
-        return TRUE;
-    if (!td_survey_ask(run->scanner, scans, run->details->fingerprint_key, error))
-        return FALSE;
-    if (run->increment == NULL)
-        return TRUE;
-    *rows = 0;
-    for (guint i = 0; i < scans->len; i++) {
-        TdScanTable *scan = g_ptr_array_index(scans, i);
-
-        if (!td_increment_choose(run->increment, run->client, scan, error))
-            return FALSE;
-        *rows += td_survey_rows(scan);
-    }
-    return TRUE;
-}
-
 static gboolean take_hints(Run *run, GError **error)
 {
     g_autoptr(GHashTable) children = g_hash_table_new(g_str_hash, g_str_equal);
@@ -377,18 +357,72 @@ static gboolean take_hints(Run *run, GError **error)
     return td_increment_hint(run->increment, run->client, run->details, children, error);
 }
 
-static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
+/* Rows and sums of all tables, while the rest is asked on the other connection: the server has cores for
+ * both. Parts of tables have no sums, and are nobody's base. */
+static gboolean take_census(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GPtrArray) scans = g_ptr_array_new();
+    Run *run = data;
+    const EngineBackup *request = run->request;
+    const TdCensusOptions options = {.from = request->time_from,
+                                     .to = request->time_to,
+                                     .sums = !manifest_partial(request->manifest),
+                                     .key = run->details->fingerprint_key};
+
+    return td_census_take(run->scanner, task, &options, cancellable, error);
+}
+
+static gboolean take_the_rest(Run *run, GError **error)
+{
+    return td_capture_objects(&run->capture, error) && take_hints(run, error) &&
+           write_all_tags(run, error);
+}
+
+/* The tables that have rows of their own. */
+static GPtrArray *tables_with_rows(const Run *run)
+{
+    GPtrArray *scans = g_ptr_array_new();
 
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
 
-        if (scan->outcome == TD_SCAN_DONE && scan->table->kind != TD_TABLE_VIRTUAL_SUPER)
+        if (scan->table->kind != TD_TABLE_VIRTUAL_SUPER)
             g_ptr_array_add(scans, scan);
     }
-    return td_scan_plan(run->scanner, scans, ret_rows, error) &&
-           choose_places(run, scans, ret_rows, error);
+    return scans;
+}
+
+static gboolean take_census_and_rest(Run *run, GPtrArray *scans, GError **error)
+{
+    g_autoptr(Workers) workers =
+        workers_new(1, 0, take_census, run, NULL, run->request->cancellable);
+
+    (void)workers_push(workers, scans);
+    return take_the_rest(run, error) && workers_wait(workers, error);
+}
+
+/* What is read: everything, or in an increment what the server's sums and the base leave open. */
+static gboolean choose_places(Run *run, GPtrArray *scans, guint64 *ret_rows, GError **error)
+{
+    const gboolean choose = run->increment != NULL && !manifest_partial(run->request->manifest);
+
+    *ret_rows = 0;
+    for (guint i = 0; i < scans->len; i++) {
+        TdScanTable *scan = g_ptr_array_index(scans, i);
+
+        if (scan->outcome != TD_SCAN_DONE)
+            continue;
+        if (choose && !td_increment_choose(run->increment, run->client, scan, error))
+            return FALSE;
+        *ret_rows += td_survey_rows(scan);
+    }
+    return TRUE;
+}
+
+static gboolean plan_tables(Run *run, guint64 *ret_rows, GError **error)
+{
+    g_autoptr(GPtrArray) scans = tables_with_rows(run);
+
+    return take_census_and_rest(run, scans, error) && choose_places(run, scans, ret_rows, error);
 }
 
 /* A table whose columns changed is described anew, its tags too. One that was gone and is there
@@ -699,23 +733,38 @@ static gboolean write_details(Run *run, GError **error)
            td_details_write(run->details, request->writer, request->compression, error);
 }
 
-static gboolean make_scanner(Run *run, GError **error)
+static void make_scanner(Run *run)
 {
     const EngineBackup *request = run->request;
-    const TdScanOptions options = {.source = request->source,
-                                   .connections = request->jobs,
+    const TdScanOptions options = {.connections = request->jobs,
                                    .from = request->time_from,
                                    .to = request->time_to,
-                                   .sums = !manifest_partial(request->manifest),
                                    .rate = request->rate,
                                    .options = run->options,
                                    .progress = request->progress,
                                    .cancellable = request->cancellable};
-    TdClient *client = td_connect(request->source, request->cancellable, error);
 
-    if (client == NULL)
+    run->scanner = td_scanner_new(&options, run->client);
+}
+
+static gboolean count_again(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
+{
+    Run *run = data;
+
+    return td_recount_ask(run->scanner, run->scans, task, cancellable, error);
+}
+
+/* What became of the tables meanwhile, and how many rows they have now: side by side. */
+static gboolean look_again(Run *run, GError **error)
+{
+    const EngineBackup *request = run->request;
+    TdRecount recount = {request->time_from, request->time_to};
+    g_autoptr(Workers) workers = workers_new(1, 0, count_again, run, NULL, request->cancellable);
+
+    (void)workers_push(workers, &recount);
+    if (!compare_lists(run, error) || !workers_wait(workers, error) || !sum_up(run, error))
         return FALSE;
-    run->scanner = td_scanner_new(&options, client);
+    td_recount_compare(run->scans, &recount);
     return TRUE;
 }
 
@@ -724,17 +773,14 @@ static gboolean read_server(Run *run, GError **error)
     const EngineBackup *request = run->request;
     guint64 rows;
 
-    if (!take_schema(run, error) || !take_hints(run, error) || !write_all_tags(run, error) ||
-        !make_scanner(run, error) || !plan_tables(run, &rows, error))
+    make_scanner(run);
+    if (!take_schema(run, error) || !plan_tables(run, &rows, error))
         return FALSE;
     progress_begin(request->progress, "reading", 0, rows);
     if (!read_rows(run, error))
         return FALSE;
     progress_begin(request->progress, "writing details", 0, 0);
-    return compare_lists(run, error) && sum_up(run, error) &&
-           td_recount(run->scanner, run->scans, run->request->time_from, run->request->time_to,
-                      error) &&
-           write_details(run, error);
+    return look_again(run, error) && write_details(run, error);
 }
 
 gboolean td_backup(const EngineBackup *request, GError **error)

@@ -297,19 +297,22 @@ static gboolean go_native(TdClient *client, GCancellable *cancellable, GError **
     return TRUE;
 }
 
+/* One try: a server that was never there is not waited for. */
+static gboolean open_once(TdClient *client, GCancellable *cancellable, GError **error)
+{
+    GError *failure = NULL;
+
+    client->transport = client->driver->open(&client->options, client->options.timeout, NULL,
+                                             cancellable, &failure);
+    return client->transport != NULL || fail(client, error, failure);
+}
+
 TdClient *td_client_connect(const TdOptions *options, GCancellable *cancellable, GError **error)
 {
     g_autoptr(TdClient) client = client_new(options);
     g_autoptr(GError) failure = NULL;
 
-    /* One try: a server that was never there is not waited for. */
-    client->transport = client->driver->open(&client->options, client->options.timeout, NULL,
-                                             cancellable, &failure);
-    if (client->transport == NULL) {
-        fail(client, error, g_steal_pointer(&failure));
-        return NULL;
-    }
-    if (!ask_version(client, cancellable, error))
+    if (!open_once(client, cancellable, error) || !ask_version(client, cancellable, error))
         return NULL;
     if (client->library != NULL && !go_native(client, cancellable, &failure)) {
         if (error_is(failure, ERROR_CANCELLED)) {
@@ -319,6 +322,16 @@ TdClient *td_client_connect(const TdOptions *options, GCancellable *cancellable,
         client->note = error_text(failure);
     }
     return g_steal_pointer(&client);
+}
+
+TdClient *td_client_another(const TdClient *client, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(TdClient) another = client_new(&client->options);
+
+    another->driver = client->driver;
+    another->version = g_strdup(client->version);
+    another->note = g_strdup(client->note);
+    return open_once(another, cancellable, error) ? g_steal_pointer(&another) : NULL;
 }
 
 /* --- statements ------------------------------------------------------------------------------- */

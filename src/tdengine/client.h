@@ -39,6 +39,10 @@ typedef struct {
  * client. */
 TdClient *td_client_connect(const TdOptions *options, GCancellable *cancellable,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* One more connection to the same server, as the same user and over the same transport, for another
+ * thread. What the first was told of the server is not asked again. */
+TdClient *td_client_another(const TdClient *client, GCancellable *cancellable,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void td_client_free(TdClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdClient, td_client_free)
 

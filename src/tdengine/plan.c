@@ -10,7 +10,10 @@
 #include "codec/hash.h"
 
 /* Steps of the newest file set, beside those that an older one of its size gets. */
-#define NEWEST_FINER 4u
+#define NEWEST_FINER 8u
+/* Held stretches of old rows that are asked in one question. The server works on each for some
+ * milliseconds in any case, and on several questions side by side. */
+#define STRETCHES_AT_ONCE 16u
 /* Steps of a file set, at most: ten minutes of ten days. Beyond that child tables are cut apart. */
 #define STEPS_MAX 1440u
 
@@ -129,9 +132,18 @@ static void add_span(TdPlan *plan, gint64 from_set, gint64 to_set, guint64 parts
     g_array_append_val(plan->spans, span);
 }
 
+/* At least so many steps, of equal length where that can be. */
+static guint64 even_steps(guint64 steps, guint64 unit)
+{
+    for (guint64 even = steps; even <= MIN(2 * steps, STEPS_MAX); even++)
+        if (unit % even == 0)
+            return even;
+    return steps;
+}
+
 /* The steps of the newest file set, or 0 where it is as any other. It is expected to become as full as
  * the one before it. */
-static guint64 newest_steps(const GArray *sets, guint64 slice_rows)
+static guint64 newest_steps(const GArray *sets, gint64 unit, guint64 slice_rows)
 {
     guint64 rows, parts;
 
@@ -141,7 +153,9 @@ static guint64 newest_steps(const GArray *sets, guint64 slice_rows)
     if (sets->len > 1)
         rows = MAX(rows, g_array_index(sets, SetRows, sets->len - 2).rows);
     parts = (rows + slice_rows - 1) / slice_rows;
-    return parts > 1 && parts * NEWEST_FINER <= STEPS_MAX ? parts * NEWEST_FINER : 0;
+    return parts > 1 && parts * NEWEST_FINER <= STEPS_MAX
+               ? even_steps(parts * NEWEST_FINER, (guint64)unit)
+               : 0;
 }
 
 TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64 row_bytes,
@@ -150,7 +164,7 @@ TdPlan *td_plan_make(gint64 unit, const TdCount *counts, guint n_counts, guint64
     TdPlan *plan = td_plan_new(unit);
     g_autoptr(GArray) sets = by_file_set(plan->unit, counts, n_counts);
     const guint64 slice_rows = MAX(slice_bytes / MAX(row_bytes, 1), 1);
-    const guint64 finer = newest_steps(sets, slice_rows);
+    const guint64 finer = newest_steps(sets, plan->unit, slice_rows);
     const guint n_sets = sets->len - (finer > 0);
     guint i = 0;
 
@@ -245,6 +259,11 @@ void td_plan_locate(const TdPlan *plan, gint64 time, guint64 table_hash, TdSlice
                                 (guint32)(table_hash % span->shards), span->shards};
 }
 
+gint64 td_plan_file_set(const TdPlan *plan, gint64 time)
+{
+    return border(floor_div(time, plan->unit), plan->unit);
+}
+
 void td_plan_stretch(const TdPlan *plan, gint64 time, TdStretch *ret_stretch)
 {
     const TdSpan *span = find_span(plan, time);
@@ -286,27 +305,76 @@ GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_cou
     return stretches;
 }
 
-static void add_place(GArray *places, gint64 from, gint64 to)
-{
-    const TdPlace place = {from, to};
+/* --- Questions -------------------------------------------------------------------------------- */
 
+static void add_windows(GArray *windows, TdWindows fresh, gint64 from, gint64 to)
+{
+    fresh.from = from;
+    fresh.to = to;
     if (from < to)
-        g_array_append_val(places, place);
+        g_array_append_val(windows, fresh);
 }
 
-GArray *td_plan_beside(const GArray *stretches)
+/* Old rows: by file set, cut where stretches begin. */
+static void add_old(GArray *windows, const TdPlan *plan, const GArray *held, gint64 from, gint64 to)
 {
-    GArray *places = g_array_new(FALSE, FALSE, sizeof(TdPlace));
-    gint64 from = G_MININT64;
+    const TdWindows old = {.length = plan->unit};
+    guint stretches = 0;
 
-    for (guint i = 0; i < stretches->len; i++) {
-        const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
+    for (guint i = 0; i < held->len; i++) {
+        const TdStretch *stretch = &g_array_index(held, TdStretch, i);
 
-        add_place(places, from, stretch->from);
+        if (stretch->from < from || stretch->from >= to || stretches++ < STRETCHES_AT_ONCE)
+            continue;
+        add_windows(windows, old, from, stretch->from);
+        from = stretch->from;
+        stretches = 1;
+    }
+    add_windows(windows, old, from, to);
+}
+
+GArray *td_plan_windows(const TdPlan *plan, const GArray *held, gint64 from)
+{
+    GArray *windows = g_array_new(FALSE, FALSE, sizeof(TdWindows));
+    const TdSpan *last =
+        plan->spans->len > 0 ? &g_array_index(plan->spans, TdSpan, plan->spans->len - 1) : NULL;
+    TdWindows newest;
+
+    if (last == NULL || last->steps == 1) {
+        add_old(windows, plan, held, from, G_MAXINT64);
+        return windows;
+    }
+    add_old(windows, plan, held, from, last->from);
+    newest = (TdWindows){.length = step_from(last, 1) - last->from, .origin = last->from};
+    if (((guint64)last->to - (guint64)last->from) % last->steps == 0) {
+        add_windows(windows, newest, MAX(from, last->from), G_MAXINT64);
+    } else {
+        add_windows(windows, newest, MAX(from, last->from), last->to);
+        add_old(windows, plan, held, MAX(from, last->to), G_MAXINT64);
+    }
+    return windows;
+}
+
+GArray *td_plan_narrower(const TdWindows *windows, const GArray *held)
+{
+    GArray *narrower = g_array_new(FALSE, FALSE, sizeof(TdWindows));
+    TdWindows counts = *windows;
+    gint64 from = windows->from;
+
+    counts.counts = TRUE;
+    for (guint i = 0; i < held->len; i++) {
+        const TdStretch *stretch = &g_array_index(held, TdStretch, i);
+
+        if (stretch->from < windows->from || stretch->to > windows->to)
+            continue;
+        if (stretch->from == windows->from && stretch->to == windows->to)
+            break; /* it is this one that is refused */
+        add_windows(narrower, counts, from, stretch->from);
+        add_windows(narrower, *windows, stretch->from, stretch->to);
         from = stretch->to;
     }
-    add_place(places, from, G_MAXINT64);
-    return places;
+    add_windows(narrower, counts, from, windows->to);
+    return narrower;
 }
 
 /* --- Scans ------------------------------------------------------------------------------------ */
@@ -379,6 +447,33 @@ GArray *td_plan_passes(const TdPlan *plan, const TdCount *counts, guint n_counts
     pass.to = to;
     g_array_append_val(passes, pass);
     return passes;
+}
+
+/* The end of the step that a time is in. */
+static gint64 step_end(const TdPlan *plan, gint64 time)
+{
+    TdSlicePlace place;
+
+    td_plan_locate(plan, time, 0, &place);
+    return place.to;
+}
+
+GArray *td_plan_cut(const TdPlan *plan, gint64 from, gint64 to, guint parts)
+{
+    GArray *ends = g_array_new(FALSE, FALSE, sizeof(gint64));
+    guint steps = 0, done = 0;
+
+    if (parts > 1 && from != G_MININT64 && to != G_MAXINT64)
+        for (gint64 at = from; at < to; at = step_end(plan, at))
+            steps++;
+    for (gint64 at = from; steps > 0 && at < to;) {
+        at = step_end(plan, at);
+        done++;
+        if (at < to && done * parts / steps > (done - 1) * parts / steps)
+            g_array_append_val(ends, at);
+    }
+    g_array_append_val(ends, to);
+    return ends;
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */

@@ -82,6 +82,9 @@ typedef struct {
     guint32 steps;   /* that are told apart: 1 but of the newest span */
 } TdStretch;
 
+/* Where the file set of a time begins. */
+gint64 td_plan_file_set(const TdPlan *plan, gint64 time);
+
 /* The stretch of a time, and the border of its step (td_plan_step(stretch, steps) is its end). */
 void td_plan_stretch(const TdPlan *plan, gint64 time, TdStretch *ret_stretch);
 gint64 td_plan_step(const TdStretch *stretch, guint32 step);
@@ -89,8 +92,24 @@ gint64 td_plan_step(const TdStretch *stretch, guint32 step);
 /* The stretches in which the counted rows can be, rising: an array of TdStretch. */
 GArray *td_plan_stretches(const TdPlan *plan, const TdCount *counts, guint n_counts);
 
-/* What is left of all time beside stretches, which rise and do not overlap: an array of TdPlace. */
-GArray *td_plan_beside(const GArray *stretches);
+/* Windows of time of equal length of which a server is asked in one question: from <= time < to, and
+ * G_MININT64 and G_MAXINT64 leave a side open. */
+typedef struct {
+    gint64 from, to;
+    gint64 length;
+    gint64 origin;   /* one of them begins here */
+    gboolean counts; /* only how many rows they have */
+} TdWindows;
+
+/* The questions for all time from `from` on, which is a stretch's border or G_MININT64: rising, each
+ * beginning where the one before it ends. In windows of a file set where rows are old, of a step in
+ * the newest span, and behind it too where steps end at the borders of file sets. `held` (an array of
+ * TdStretch) is where rows are expected: it is not all asked in one. An array of TdWindows. */
+GArray *td_plan_windows(const TdPlan *plan, const GArray *held, gint64 from);
+
+/* Questions for the time of one that the server refused: each held stretch in it for itself, and only
+ * counts of what is beside them, or of a single stretch. An array of TdWindows. */
+GArray *td_plan_narrower(const TdWindows *windows, const GArray *held);
 
 /* What decides over a table's shard: shard = hash % shards. The low half of XXH3-128 of its name. */
 guint64 td_table_hash(const char *name, gsize length);
@@ -106,6 +125,10 @@ typedef struct {
  * TdPass. */
 GArray *td_plan_passes(const TdPlan *plan, const TdCount *counts, guint n_counts, guint64 row_bytes,
                        guint64 pass_bytes, gint64 from, gint64 to);
+
+/* Cuts a stretch of time at its steps' borders into `parts` of about as many steps, or fewer: the end of
+ * each, an array of gint64. Without an end it is one part. */
+GArray *td_plan_cut(const TdPlan *plan, gint64 from, gint64 to, guint parts);
 
 /* {"unit": …, "spans": [[from, to, steps, shards], …]} */
 json_t *td_plan_to_json(const TdPlan *plan);

@@ -7,14 +7,13 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 
-/* Microseconds. */
-typedef struct {
-    gint64 from, to;
-} Limits;
+/* Counts that are none. */
+enum { NOT_COUNTED = -1, GONE = -2 };
 
-/* From where to where rows were read: all that was asked for, or in a quick increment what lies between
- * its first and its last place. FALSE: none were. */
-static gboolean was_read(const Limits *limits, const TdScanTable *scan, TdPlace *ret_place)
+/* From where to where rows are counted: all that was asked for, or in a quick increment the file sets
+ * from its first to its last place, and what is behind them. A count that cuts none is the quickest.
+ * FALSE: nothing was read. */
+static gboolean was_read(const TdRecount *limits, const TdScanTable *scan, TdPlace *ret_place)
 {
     const TdPrecision precision = scan->database->precision;
 
@@ -24,8 +23,8 @@ static gboolean was_read(const Limits *limits, const TdScanTable *scan, TdPlace 
         (TdPlace){td_border_ticks(limits->from, precision), td_border_ticks(limits->to, precision)};
     if (scan->quick)
         *ret_place = (TdPlace){
-            g_array_index(scan->ranges, TdRange, 0).from,
-            g_array_index(scan->ranges, TdRange, scan->ranges->len - 1).to,
+            td_plan_file_set(scan->table->plan, g_array_index(scan->ranges, TdRange, 0).from),
+            G_MAXINT64,
         };
     return TRUE;
 }
@@ -44,45 +43,55 @@ static guint64 rows_in(const TdScanTable *scan, const TdPlace *place)
     return rows;
 }
 
-/* A count that differs at the end: the table was written to while it was read. */
 static gboolean recount(TdClient *client, gpointer task, gpointer data, GCancellable *cancellable,
                         GError **error)
 {
     TdScanTable *scan = task;
-    const Limits *limits = data;
     const TdTable *table = scan->table;
     g_autoptr(GString) sql = g_string_new("SELECT COUNT(*) FROM ");
     g_autoptr(GError) problem = NULL;
     TdPlace place;
-    gint64 rows;
 
-    if (scan->only != NULL || table->plan == NULL || !was_read(limits, scan, &place))
+    scan->recount = NOT_COUNTED;
+    if (scan->only != NULL || table->plan == NULL || !was_read(data, scan, &place))
         return TRUE;
     td_append_table(sql, table->database, table->name);
     td_append_range(sql, table, place.from, place.to);
-    if (td_ask_number(client, sql->str, &rows, cancellable, &problem)) {
-        scan->recounted = (guint64)rows != rows_in(scan, &place);
+    if (td_ask_number(client, sql->str, &scan->recount, cancellable, &problem))
         return TRUE;
-    }
     if (td_error_is_gone(problem)) {
-        scan->recounted = TRUE;
+        scan->recount = GONE;
         return TRUE;
     }
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
 }
 
-gboolean td_recount(TdScanner *scanner, GPtrArray *scans, gint64 from, gint64 to, GError **error)
+gboolean td_recount_ask(TdScanner *scanner, GPtrArray *scans, const TdRecount *limits,
+                        GCancellable *cancellable, GError **error)
 {
-    Limits limits = {from, to};
+    TdRecount copy = *limits;
 
-    if (!td_scan_each(scanner, scans, recount, &limits, error))
-        return FALSE;
+    return td_scan_each(scanner, scans, recount, &copy, cancellable, error);
+}
+
+/* A count that differs at the end: the table was written to while it was read. */
+static gboolean differs(const TdRecount *limits, const TdScanTable *scan)
+{
+    TdPlace place;
+
+    if (scan->recount == GONE)
+        return TRUE;
+    return scan->recount != NOT_COUNTED && was_read(limits, scan, &place) &&
+           (guint64)scan->recount != rows_in(scan, &place);
+}
+
+void td_recount_compare(GPtrArray *scans, const TdRecount *limits)
+{
     for (guint i = 0; i < scans->len; i++) {
         const TdScanTable *scan = g_ptr_array_index(scans, i);
 
-        if (scan->recounted)
+        if (differs(limits, scan))
             g_ptr_array_add(scan->database->recounted, g_strdup(scan->table->name));
     }
-    return TRUE;
 }

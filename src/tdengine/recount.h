@@ -8,10 +8,17 @@
 
 #include "tdengine/scan.h"
 
-/* Counts the tables (an array of TdScanTable that were read, with all their slices) from one time to
- * another (microseconds; G_MININT64 and G_MAXINT64: open), of a quick increment from the first to the
- * last place that it read, and enters those that differ in their databases. */
-gboolean td_recount(TdScanner *scanner, GPtrArray *scans, gint64 from, gint64 to,
-                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* From where to where: microseconds; G_MININT64 and G_MAXINT64: open. Of a quick increment rows are
+ * counted from the file set of the first place that it read on. */
+typedef struct {
+    gint64 from, to;
+} TdRecount;
+
+/* Counts tables (an array of TdScanTable that were read). */
+gboolean td_recount_ask(TdScanner *scanner, GPtrArray *scans, const TdRecount *recount,
+                        GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Enters those that differ in their databases, when all their slices are known. */
+void td_recount_compare(GPtrArray *scans, const TdRecount *recount);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plans and scans. A pool of connections serves the workers, one each at a time.
+ * Scans. A pool of connections serves the workers, one each at a time.
  */
 #include "tdengine/scan.h"
 
@@ -13,26 +13,22 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 #include "tdengine/regroup.h"
-#include "tdengine/sums.h"
 
 /* Blocks that a worker keeps before it writes row groups. With the Parquet writers about three
  * times as much, a worker. */
 #define WORKER_MEMORY (16u * 1024 * 1024)
 /* Small file sets are scanned together up to about so many bytes. */
 #define PASS_BYTES (64u * 1024 * 1024)
+/* Rows of each child table that a part of a pass has at least, about. */
+#define PART_ROWS 64u
 /* A scan that the server's going away cuts is begun so many times. */
 #define PASS_TRIES 10u
-/* Counts by file set: a century of hours. */
-#define COUNT_LIMIT 1000000u
-/* Beside the stretches of a base so many counts are quicker than one of everything. */
-#define BESIDE_MAX 3u
 /* Names in a list of a query: beyond that everything is read and the others are left out here. */
 #define LIST_LIMIT 1000u
-/* What an unknown variable value may take, in the plan. */
-#define TYPICAL_BYTES 24u
 
 struct TdScanner {
     TdScanOptions options;
+    const TdClient *like; /* further connections are as this one */
     GAsyncQueue *clients; /* TdClient that nobody uses */
     Throttle *throttle;
 };
@@ -93,13 +89,13 @@ void td_scan_table_free(TdScanTable *scan)
     g_free(scan);
 }
 
-TdScanner *td_scanner_new(const TdScanOptions *options, TdClient *client)
+TdScanner *td_scanner_new(const TdScanOptions *options, const TdClient *client)
 {
     TdScanner *scanner = g_new0(TdScanner, 1);
 
     scanner->options = *options;
+    scanner->like = client;
     scanner->clients = g_async_queue_new_full((GDestroyNotify)td_client_free);
-    g_async_queue_push(scanner->clients, client);
     scanner->throttle = throttle_new(options->rate);
     return scanner;
 }
@@ -118,7 +114,7 @@ static TdClient *take_client(TdScanner *scanner, GCancellable *cancellable, GErr
 {
     TdClient *client = g_async_queue_try_pop(scanner->clients);
 
-    return client != NULL ? client : td_connect(scanner->options.source, cancellable, error);
+    return client != NULL ? client : td_client_another(scanner->like, cancellable, error);
 }
 
 typedef struct {
@@ -141,11 +137,11 @@ static gboolean run_each(gpointer task, gpointer data, GCancellable *cancellable
 }
 
 gboolean td_scan_each(TdScanner *scanner, GPtrArray *tasks, TdAskFunc func, gpointer data,
-                      GError **error)
+                      GCancellable *cancellable, GError **error)
 {
     Each each = {scanner, func, data};
-    g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_each,
-                                             &each, NULL, scanner->options.cancellable);
+    g_autoptr(Workers) workers =
+        workers_new(MAX(scanner->options.connections, 1), 0, run_each, &each, NULL, cancellable);
 
     for (guint i = 0; i < tasks->len; i++)
         if (!workers_push(workers, g_ptr_array_index(tasks, i)))
@@ -179,131 +175,6 @@ static gint64 first_tick(const TdScanner *scanner, const TdScanTable *scan)
 static gint64 last_tick(const TdScanner *scanner, const TdScanTable *scan)
 {
     return td_border_ticks(scanner->options.to, scan->database->precision);
-}
-
-/* --- Planning --------------------------------------------------------------------------------- */
-
-/* Bytes of a row in a block, about. */
-static guint64 row_bytes(const TdTable *table)
-{
-    guint64 bytes = table->kind == TD_TABLE_SUPER ? TYPICAL_BYTES : 0;
-
-    for (guint i = 0; i < table->columns->len; i++) {
-        const TdField *field = g_ptr_array_index(table->columns, i);
-        guint width = td_type_width(field->type);
-
-        bytes += width != 0 ? width : 6 + MIN(field->length, TYPICAL_BYTES);
-    }
-    return bytes;
-}
-
-/* Appends the counts of a stretch of time. */
-static gboolean read_counts(TdClient *client, TdScanTable *scan, gint64 unit, const TdPlace *place,
-                            GCancellable *cancellable, GError **error)
-{
-    gint64 minutes = unit / td_ticks(scan->database->precision) / 60;
-    g_autoptr(GString) sql = g_string_new("SELECT _wstart, COUNT(*) AS n FROM ");
-    g_autoptr(GPtrArray) rows = NULL;
-    g_autoptr(GError) problem = NULL;
-
-    td_append_table(sql, scan->table->database, scan->table->name);
-    td_append_range(sql, scan->table, place->from, place->to);
-    g_string_append_printf(sql, " INTERVAL(%" G_GINT64_FORMAT "m)", MAX(minutes, 1));
-    rows = td_ask(client, sql->str, COUNT_LIMIT, cancellable, &problem);
-    if (rows == NULL && td_error_is_gone(problem)) {
-        scan->outcome = TD_SCAN_GONE;
-        return TRUE;
-    }
-    if (rows == NULL) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
-    }
-    for (guint i = 0; i < rows->len; i++) {
-        const json_t *row = g_ptr_array_index(rows, i);
-        TdCount count = {td_row_number(row, "_wstart", 0), (guint64)td_row_number(row, "n", 0)};
-
-        g_array_append_val(scan->counts, count);
-    }
-    return TRUE;
-}
-
-/* The stretches of time in which rows are to be counted. Where the base has slices the sums will count
- * them, and what is beside them mostly holds none: counting all again costs the server half of what
- * all sums do. Of a normal table, which is one of many, one question is quicker than two. */
-static GArray *places_to_count(const TdScanner *scanner, TdScanTable *scan)
-{
-    const TdPlace all = {first_tick(scanner, scan), last_tick(scanner, scan)};
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(TdPlace));
-
-    scan->beside = FALSE;
-    if (scanner->options.sums && scan->table->plan != NULL && scan->table->kind == TD_TABLE_SUPER) {
-        g_autoptr(GArray) held = td_base_stretches(scan->base, scan->table->plan);
-        g_autoptr(GArray) beside = td_plan_beside(held);
-
-        scan->beside = beside->len <= BESIDE_MAX;
-        if (scan->beside)
-            return g_steal_pointer(&beside);
-    }
-    g_array_append_val(places, all);
-    return g_steal_pointer(&places);
-}
-
-static gboolean count_rows(TdScanner *scanner, TdClient *client, TdScanTable *scan, gint64 unit,
-                           GCancellable *cancellable, GError **error)
-{
-    g_autoptr(GArray) places = places_to_count(scanner, scan);
-
-    g_array_set_size(scan->counts, 0);
-    for (guint i = 0; i < places->len && scan->outcome == TD_SCAN_DONE; i++)
-        if (!read_counts(client, scan, unit, &g_array_index(places, TdPlace, i), cancellable,
-                         error))
-            return FALSE;
-    td_plan_sort_counts(scan->counts);
-    return TRUE;
-}
-
-static gboolean plan_table(TdClient *client, gpointer task, gpointer data,
-                           GCancellable *cancellable, GError **error)
-{
-    TdScanner *scanner = data;
-    TdScanTable *scan = task;
-    TdTable *table = scan->table;
-    const char *duration = json_get_string(scan->database->options, "duration", "10d");
-    gint64 unit = td_duration_ticks(duration, scan->database->precision);
-
-    if (unit == 0) {
-        error_set(error, ERROR_FORMAT, "database %s has a DURATION of \"%s\", which is not known",
-                  scan->database->name, duration);
-        return FALSE;
-    }
-    g_clear_pointer(&table->plan, td_plan_free);
-    if (scan->base != NULL && scan->base->plan->unit == unit)
-        table->plan = td_plan_copy(scan->base->plan);
-    if (!count_rows(scanner, client, scan, unit, cancellable, error))
-        return FALSE;
-    if (table->plan != NULL)
-        td_plan_extend(table->plan, (const TdCount *)(gpointer)scan->counts->data,
-                       scan->counts->len);
-    else
-        table->plan = td_plan_make(unit, (const TdCount *)(gpointer)scan->counts->data,
-                                   scan->counts->len, row_bytes(table), TD_SLICE_BYTES);
-    return TRUE;
-}
-
-gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows, GError **error)
-{
-    guint64 rows = 0;
-
-    if (!td_scan_each(scanner, scans, plan_table, scanner, error))
-        return FALSE;
-    for (guint i = 0; i < scans->len; i++) {
-        const TdScanTable *scan = g_ptr_array_index(scans, i);
-
-        for (guint j = 0; j < scan->counts->len; j++)
-            rows += g_array_index(scan->counts, TdCount, j).rows;
-    }
-    *ret_rows = rows;
-    return TRUE;
 }
 
 /* --- One scan --------------------------------------------------------------------------------- */
@@ -371,6 +242,11 @@ static void set_outcome(TdScanTable *scan, TdScanOutcome outcome, gint binary)
     /* That it is gone says more than what was seen before. */
     if (scan->outcome != TD_SCAN_GONE)
         scan->outcome = outcome;
+}
+
+void td_scan_table_is_gone(TdScanTable *scan)
+{
+    set_outcome(scan, TD_SCAN_GONE, -1);
 }
 
 static gboolean is_over(TdScanTable *scan)
@@ -555,20 +431,55 @@ static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancel
 
 /* --- All scans -------------------------------------------------------------------------------- */
 
+/* Where the others have nothing to do, the few places of an increment are read side by side. */
+static gboolean push_pass(TdScanTable *scan, const TdPass *pass, gboolean compare, guint parts,
+                          Workers *workers)
+{
+    g_autoptr(GArray) ends = td_plan_cut(scan->table->plan, pass->from, pass->to, parts);
+    gint64 from = pass->from;
+
+    for (guint i = 0; i < ends->len; i++) {
+        const gint64 to = g_array_index(ends, gint64, i);
+        const Task task = {scan, {from, to, pass->rows / ends->len}, compare};
+
+        if (!workers_push(workers, g_memdup2(&task, sizeof task)))
+            return FALSE;
+        from = to;
+    }
+    return TRUE;
+}
+
+/* A query costs the server something for each child table, so that each part is to have some rows of
+ * them. */
+static guint parts_of(const TdScanner *scanner, const TdScanTable *scan, const TdRange *range,
+                      guint passes)
+{
+    const guint64 least = MAX(scan->table->child_tables, 1) * PART_ROWS;
+    const guint parts = scanner->options.connections / passes;
+    guint64 rows = 0;
+
+    for (guint i = 0; i < scan->sums->len; i++) {
+        const TdSums *sums = &g_array_index(scan->sums, TdSums, i);
+
+        if (sums->from >= range->from && sums->to <= range->to)
+            rows += sums->rows;
+    }
+    return scan->quick ? (guint)CLAMP(rows / least, 1, MAX(parts, 1)) : 1;
+}
+
 static gboolean push_range(TdScanner *scanner, TdScanTable *scan, const TdRange *range,
                            Workers *workers)
 {
     g_autoptr(GArray) passes =
         td_plan_passes(scan->table->plan, (const TdCount *)(gpointer)scan->counts->data,
-                       scan->counts->len, row_bytes(scan->table), PASS_BYTES, range->from,
+                       scan->counts->len, td_table_row_bytes(scan->table), PASS_BYTES, range->from,
                        range->to);
 
-    for (guint i = 0; i < passes->len; i++) {
-        Task task = {scan, g_array_index(passes, TdPass, i), range->compare};
+    const guint parts = parts_of(scanner, scan, range, passes->len);
 
-        if (!workers_push(workers, g_memdup2(&task, sizeof task)))
+    for (guint i = 0; i < passes->len; i++)
+        if (!push_pass(scan, &g_array_index(passes, TdPass, i), range->compare, parts, workers))
             return FALSE;
-    }
     return TRUE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the rows of tables into slices: plans from counts, scans side by side on connections of
- * their own.
+ * Reading the rows of tables into slices, by the plan that was made of each: scans side by side on
+ * connections of their own.
  *
  * What each way of reading costs was measured on a real server (docs/tdengine.md): a plain scan of
  * the super table, a file set at a time, with tbname among the columns, is up to 30 times faster
@@ -11,7 +11,6 @@
 #define HOLDFAST_TDENGINE_SCAN_H
 
 #include "base/progress.h"
-#include "config/config.h"
 #include "tdengine/children.h"
 #include "tdengine/client.h"
 #include "tdengine/incremental.h"
@@ -31,19 +30,27 @@ typedef struct {
         compare; /* the base is expected to hold it: only what differs is read again and written */
 } TdRange;
 
+/* What the server says of a place (census.h). */
+typedef struct {
+    gint64 from, to; /* ticks: a stretch, or a step of it */
+    guint64 rows;
+    gboolean known;     /* there are sums to compare */
+    gboolean clean;     /* for td_survey_choose() */
+    TdFingerprint sums; /* of the answers for all its windows, under the backup's key */
+} TdSums;
+
 /* One table to read. */
 typedef struct {
     TdTable *table;
     const TdDatabase *database;
     const TdChildren *children; /* of a super table, a virtual one too: those that are known */
     const TdNames *only;        /* names of child tables to take; NULL: all */
-    GArray *counts;             /* TdCount, from td_scan_plan() */
-    gboolean beside;            /* the counts leave out the base's stretches */
+    GArray *counts;             /* TdCount, from td_census_take() */
     TdBaseTable *base;          /* of an incremental, to be freed with it; NULL: none */
-    GArray *sums;               /* TdSums of its places, rising, from td_survey_ask() */
+    GArray *sums;               /* TdSums of its places, rising, from td_census_take() */
     gboolean quick;             /* places that are clean are the base's and not read */
     GArray *ranges;             /* TdRange, rising; NULL: everything is read */
-    gboolean recounted;         /* the server counts other rows than were read */
+    gint64 recount;             /* rows at the end, from td_recount_ask() */
     TdScanOutcome outcome;
     GArray *binary;    /* guint: columns that turned out to be no text */
     GArray *slices;    /* TdSlice, `table` left 0 */
@@ -55,6 +62,8 @@ typedef struct {
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
                                const TdChildren *children, const TdNames *only);
+/* The table was dropped meanwhile. Threads: any. */
+void td_scan_table_is_gone(TdScanTable *scan);
 /* Before it is read again: its columns are marked, what was read is forgotten. */
 void td_scan_table_reset(TdScanTable *scan);
 void td_scan_table_free(TdScanTable *scan);
@@ -62,18 +71,17 @@ void td_scan_table_free(TdScanTable *scan);
 typedef struct TdScanner TdScanner;
 
 typedef struct {
-    const ConfigSource *source;
     guint connections;
     gint64 from, to;        /* microseconds; G_MININT64 and G_MAXINT64: open */
-    gboolean sums;          /* places will be asked for theirs, which count their rows, too */
     guint64 rate;           /* bytes a second, 0: no limit */
     TdSliceOptions options; /* `precision` is that of each table's database */
     Progress *progress;
     GCancellable *cancellable;
 } TdScanOptions;
 
-/* Takes a connection to begin with. */
-TdScanner *td_scanner_new(const TdScanOptions *options, TdClient *client);
+/* Its connections are made as they are needed, like `client`, which must outlive it and is not used
+ * itself. */
+TdScanner *td_scanner_new(const TdScanOptions *options, const TdClient *client);
 void td_scanner_free(TdScanner *scanner);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdScanner, td_scanner_free)
 
@@ -84,13 +92,7 @@ typedef gboolean (*TdAskFunc)(TdClient *client, gpointer task, gpointer data,
 
 /* Has all tasks asked, on all connections. */
 gboolean td_scan_each(TdScanner *scanner, GPtrArray *tasks, TdAskFunc func, gpointer data,
-                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Counts the tables' rows by file set and plans their slices (table->plan). Where a base's plan is kept
- * only what is beside its slices is counted: their sums will tell the rest. *ret_rows: how many rows
- * were counted. */
-gboolean td_scan_plan(TdScanner *scanner, GPtrArray *scans, guint64 *ret_rows,
-                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                      GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reads tables (an array of TdScanTable that were planned); each says how it came out. What is to be
  * compared is only hashed first, and what then differs is read once more. */

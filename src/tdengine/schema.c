@@ -10,6 +10,9 @@
 #include "codec/hash.h"
 #include "tdengine/ddl.h"
 
+/* What an unknown variable value may take. */
+#define TYPICAL_BYTES 24u
+
 /* --- Fields ----------------------------------------------------------------------------------- */
 
 TdField *td_field_copy(const TdField *field)
@@ -258,6 +261,19 @@ void td_table_free(TdTable *table)
     g_ptr_array_unref(table->tag_objects);
     td_plan_free(table->plan);
     g_free(table);
+}
+
+guint64 td_table_row_bytes(const TdTable *table)
+{
+    guint64 bytes = table->kind == TD_TABLE_SUPER ? TYPICAL_BYTES : 0;
+
+    for (guint i = 0; i < table->columns->len; i++) {
+        const TdField *field = g_ptr_array_index(table->columns, i);
+        guint width = td_type_width(field->type);
+
+        bytes += width != 0 ? width : 6 + MIN(field->length, TYPICAL_BYTES);
+    }
+    return bytes;
 }
 
 json_t *td_table_to_json(const TdTable *table)

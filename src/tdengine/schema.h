@@ -84,6 +84,8 @@ typedef struct {
 
 TdTable *td_table_new(const char *database, const char *name, TdTableKind kind);
 void td_table_free(TdTable *table);
+/* Bytes of a row in a block, about. */
+guint64 td_table_row_bytes(const TdTable *table);
 json_t *td_table_to_json(const TdTable *table);
 TdTable *td_table_from_json(const json_t *json, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The question, and its answer: a row, or a row for each step that has rows.
+ * The question, and its answer: a row for each window that has rows.
  */
 #include "tdengine/sums.h"
 
@@ -11,8 +11,11 @@
 #include "tdengine/connect.h"
 #include "tdengine/ddl.h"
 
-/* Columns of an answer before those of the table's, behind _wstart where steps are told apart. */
-enum { ROWS, SPREAD, OWN };
+/* Columns of an answer before those of the table's. */
+enum { START, ROWS, SPREAD, OWN };
+
+/* Windows of one answer: a century of hours. */
+#define WINDOW_LIMIT 1000000u
 
 static gboolean is_float(TdType type)
 {
@@ -20,7 +23,7 @@ static gboolean is_float(TdType type)
 }
 
 /* Questions about a column: none, a count, a count and a sum. Of texts only a count could be asked,
- * which opens their blocks where steps are told apart. It tells of a column that was dropped and
+ * which opens their blocks where a window cuts them. It tells of a column that was dropped and
  * added again; of a super table the server says itself when it was altered. */
 static guint questions(const TdTable *table, const TdField *field)
 {
@@ -44,12 +47,11 @@ static void append_column(GString *sql, const TdTable *table, const TdField *fie
         g_string_append_printf(sql, ", COUNT(%s), SUM(%s)", name, name);
 }
 
-/* Windows of a step's length that begin where the stretch does. */
-static void append_windows(GString *sql, const TdStretch *stretch, TdPrecision precision)
+static void append_windows(GString *sql, const TdWindows *windows, TdPrecision precision)
 {
     static const char units[] = {'a', 'u', 'b'};
-    gint64 length = td_plan_step(stretch, 1) - stretch->from;
-    gint64 offset = stretch->from % length + (stretch->from % length < 0 ? length : 0);
+    const gint64 length = windows->length;
+    const gint64 offset = windows->origin % length + (windows->origin % length < 0 ? length : 0);
 
     g_string_append_printf(sql, " INTERVAL(%" G_GINT64_FORMAT "%c", length, units[precision]);
     if (offset > 0)
@@ -57,20 +59,25 @@ static void append_windows(GString *sql, const TdStretch *stretch, TdPrecision p
     g_string_append_c(sql, ')');
 }
 
-char *td_sums_question(const TdTable *table, TdPrecision precision, const TdStretch *stretch)
+static void append_sums(GString *sql, const TdTable *table)
 {
     g_autofree char *time = td_quote_name(((TdField *)g_ptr_array_index(table->columns, 0))->name);
-    g_autoptr(GString) sql = g_string_new("SELECT ");
 
-    g_string_append_printf(sql, "%sCOUNT(*), SPREAD(%s)", stretch->steps > 1 ? "_wstart, " : "",
-                           time);
+    g_string_append_printf(sql, ", SPREAD(%s)", time);
     for (guint i = 1; i < table->columns->len; i++)
         append_column(sql, table, g_ptr_array_index(table->columns, i));
+}
+
+char *td_sums_question(const TdTable *table, TdPrecision precision, const TdWindows *windows)
+{
+    g_autoptr(GString) sql = g_string_new("SELECT _wstart, COUNT(*)");
+
+    if (!windows->counts)
+        append_sums(sql, table);
     g_string_append(sql, " FROM ");
     td_append_table(sql, table->database, table->name);
-    td_append_range(sql, table, stretch->from, stretch->to);
-    if (stretch->steps > 1)
-        append_windows(sql, stretch, precision);
+    td_append_range(sql, table, windows->from, windows->to);
+    append_windows(sql, windows, precision);
     return g_string_free(g_steal_pointer(&sql), FALSE);
 }
 
@@ -78,27 +85,23 @@ char *td_sums_question(const TdTable *table, TdPrecision precision, const TdStre
 
 typedef struct {
     const TdTable *table;
-    const TdStretch *stretch;
-    guint skip; /* columns before ROWS */
+    const TdWindows *windows;
     const TdColumn *columns;
-    guint n_columns; /* without what is skipped */
+    guint n_columns;
     TdHasher *hasher;
     guint64 seed;
-    TdSums *sums; /* of each step */
+    GArray *answers; /* TdWindow */
+    guint first;     /* of them: those before it are another question's */
 } Answer;
 
 static gboolean has_form(const Answer *answer, const TdBlock *block)
 {
-    if (block->n_columns != answer->skip + answer->n_columns ||
-        (answer->skip > 0 && block->columns[0].type != TD_TIMESTAMP))
+    if (block->n_columns != answer->n_columns)
         return FALSE;
-    for (guint i = 0; i < answer->n_columns; i++) {
-        const TdBlockColumn *column = &block->columns[answer->skip + i];
-
-        if (column->width == 0 || column->type != answer->columns[i].type)
+    for (guint i = 0; i < answer->n_columns; i++)
+        if (block->columns[i].width == 0 || block->columns[i].type != answer->columns[i].type)
             return FALSE;
-    }
-    return block->columns[answer->skip + ROWS].type == TD_BIGINT;
+    return block->columns[START].type == TD_TIMESTAMP && block->columns[ROWS].type == TD_BIGINT;
 }
 
 static gint64 number_at(const TdBlockColumn *column, guint32 row)
@@ -140,100 +143,117 @@ static gboolean all_say_something(const Answer *answer, const TdBlockColumn *col
     return at == answer->n_columns;
 }
 
-/* The step of a row: windows begin where steps do. NULL: this one does not. */
-static TdSums *step_of(const Answer *answer, const TdBlock *block, guint32 row)
+static gboolean begins_well(const TdWindows *windows, gint64 start)
 {
-    const TdStretch *stretch = answer->stretch;
-    gint64 start = stretch->from, length = td_plan_step(stretch, 1) - stretch->from;
-    guint64 step;
+    const gint64 behind = (gint64)((guint64)start - (guint64)windows->origin);
 
-    if (answer->skip > 0)
-        start = number_at(&block->columns[0], row);
-    if (start < stretch->from || start >= stretch->to || (start - stretch->from) % length != 0)
-        return NULL;
-    step = (guint64)(start - stretch->from) / (guint64)length;
-    return &answer->sums[MIN(step, stretch->steps - 1)];
+    return behind % windows->length == 0;
 }
 
-static gboolean take_block(Answer *answer, const TdBlock *block)
+/* FALSE: this is no answer to the question. Where only rows are counted it need not be exact where
+ * windows begin. */
+static gboolean take_row(Answer *answer, const TdBlock *block, guint32 row)
 {
-    const TdBlockColumn *columns = block->columns + answer->skip;
+    const TdWindows *windows = answer->windows;
+    const TdBlockColumn *columns = block->columns;
+    TdWindow window = {.start = number_at(&columns[START], row),
+                       .rows = (guint64)number_at(&columns[ROWS], row)};
 
-    if (!has_form(answer, block))
-        return FALSE;
-    for (guint32 row = 0; row < block->rows; row++) {
-        TdSums *sums = answer->skip > 0 ? step_of(answer, block, row) : answer->sums;
-
-        if (sums == NULL || !all_say_something(answer, columns, row))
+    if (__builtin_add_overflow(window.start, windows->length, &window.end))
+        window.end = G_MAXINT64;
+    window.end = MIN(window.end, windows->to);
+    if (!windows->counts) {
+        if (window.start < windows->from || window.start >= windows->to ||
+            !begins_well(windows, window.start))
             return FALSE;
-        sums->rows += (guint64)number_at(&columns[ROWS], row);
-        td_hasher_add(answer->hasher, answer->seed, columns, row, 1, &sums->sums);
+        window.known = all_say_something(answer, columns, row);
+        if (window.known)
+            td_hasher_add(answer->hasher, answer->seed, columns, row, 1, &window.sums);
     }
+    g_array_append_val(answer->answers, window);
     return TRUE;
 }
 
-/* *ret_known is FALSE where the answer says nothing. */
-static gboolean take_answer(Answer *answer, TdResult *result, gboolean *ret_known, GError **error)
+static gboolean take_block(Answer *answer, const TdBlock *block, gboolean *ret_fits, GError **error)
+{
+    *ret_fits = has_form(answer, block);
+    if (answer->answers->len - answer->first + block->rows > WINDOW_LIMIT) {
+        error_set(error, ERROR_LIMIT, "%s.%s has rows in more than %u windows of time",
+                  answer->table->database, answer->table->name, WINDOW_LIMIT);
+        return FALSE;
+    }
+    for (guint32 row = 0; *ret_fits && row < block->rows; row++)
+        *ret_fits = take_row(answer, block, row);
+    return TRUE;
+}
+
+static gboolean take_answer(Answer *answer, TdResult *result, gboolean *ret_fits, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const TdBlock *block;
 
-    *ret_known = FALSE;
-    while ((block = td_result_next(result, &problem)) != NULL)
-        if (!take_block(answer, block))
-            return TRUE;
-    if (problem != NULL) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
-    }
-    *ret_known = TRUE;
-    return TRUE;
+    *ret_fits = TRUE;
+    while (*ret_fits && (block = td_result_next(result, &problem)) != NULL)
+        if (!take_block(answer, block, ret_fits, error))
+            return FALSE;
+    if (problem == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
-static gboolean read_answer(Answer *answer, TdResult *result, guint64 key, gboolean *ret_known,
+static gboolean read_answer(Answer *answer, TdResult *result, guint64 key, gboolean *ret_fits,
                             GError **error)
 {
     const char *name = answer->table->name;
-    guint n_columns;
-    const TdColumn *columns = td_result_columns(result, &n_columns);
     gboolean done;
 
-    *ret_known = FALSE;
-    if (n_columns < answer->skip + OWN)
+    answer->columns = td_result_columns(result, &answer->n_columns);
+    *ret_fits = answer->n_columns >= (answer->windows->counts ? SPREAD : OWN);
+    if (!*ret_fits)
         return TRUE;
-    answer->columns = columns + answer->skip;
-    answer->n_columns = n_columns - answer->skip;
     answer->hasher = td_hasher_new(key, answer->columns, answer->n_columns);
     answer->seed = td_hasher_table_seed(answer->hasher, name, strlen(name));
-    done = take_answer(answer, result, ret_known, error);
+    done = take_answer(answer, result, ret_fits, error);
     td_hasher_free(answer->hasher);
     return done;
 }
 
-gboolean td_sums_ask(TdClient *client, const TdTable *table, TdPrecision precision, guint64 key,
-                     const TdStretch *stretch, GArray *sums, GCancellable *cancellable,
-                     GError **error)
+/* Takes the problem, which may be NULL. Counts are nothing that a server may refuse. */
+static gboolean is_refused(const Answer *answer, GError *problem, gboolean fits,
+                           gboolean *ret_refused, GError **error)
 {
-    g_autofree char *sql = td_sums_question(table, precision, stretch);
-    g_autofree TdSums *steps = g_new0(TdSums, stretch->steps);
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(TdResult) result = td_client_query(client, sql, cancellable, &problem);
-    Answer answer = {.table = table,
-                     .stretch = stretch,
-                     .skip = stretch->steps > 1 ? 1 : 0,
-                     .sums = steps};
-    gboolean known = FALSE;
+    const gboolean counts = answer->windows->counts;
 
-    if ((result == NULL || !read_answer(&answer, result, key, &known, &problem)) &&
-        (!error_is(problem, ERROR_SERVER) || td_error_is_gone(problem))) {
-        g_propagate_error(error, g_steal_pointer(&problem));
+    *ret_refused =
+        !counts &&
+        (problem != NULL ? error_is(problem, ERROR_SERVER) && !td_error_is_gone(problem) : !fits);
+    if (problem != NULL && *ret_refused) {
+        g_error_free(problem);
+    } else if (problem != NULL) {
+        g_propagate_error(error, problem);
+        return FALSE;
+    } else if (counts && !fits) {
+        error_set(error, ERROR_FORMAT, "the server's counts of %s.%s have another form",
+                  answer->table->database, answer->table->name);
         return FALSE;
     }
-    for (guint32 step = 0; step < stretch->steps; step++) {
-        steps[step].from = td_plan_step(stretch, step);
-        steps[step].to = td_plan_step(stretch, step + 1);
-        steps[step].known = known;
-    }
-    g_array_append_vals(sums, steps, stretch->steps);
+    if (*ret_refused)
+        g_array_set_size(answer->answers, answer->first);
     return TRUE;
+}
+
+gboolean td_sums_ask(TdClient *client, const TdTable *table, TdPrecision precision, guint64 key,
+                     const TdWindows *windows, GArray *answers, gboolean *ret_refused,
+                     GCancellable *cancellable, GError **error)
+{
+    g_autofree char *sql = td_sums_question(table, precision, windows);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(TdResult) result = td_client_query(client, sql, cancellable, &problem);
+    Answer answer = {.table = table, .windows = windows, .answers = answers, .first = answers->len};
+    gboolean fits = FALSE;
+
+    if (result != NULL)
+        (void)read_answer(&answer, result, key, &fits, &problem);
+    return is_refused(&answer, g_steal_pointer(&problem), fits, ret_refused, error);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a server says of the rows in a stretch of time without sending them: how many there are, how
- * far apart the first and the last are, and sums over the columns. Two such answers that are equal
- * speak for equal rows, but do not prove them: values that were exchanged, or texts that were
- * updated, leave every sum as it is.
+ * What a server says of the rows in windows of time without sending them: how many there are, how far
+ * apart the first and the last are, and sums over the columns. Two such answers that are equal speak
+ * for equal rows, but do not prove them: values that were exchanged, or texts that were updated, leave
+ * every sum as it is.
  *
  *     COUNT(*)                        exact
  *     COUNT of each column below      exact: tells NULL from 0
@@ -14,7 +14,7 @@
  *     SUM of decimals                 exact; where the server finds it too large: no answer
  *     SUM of FLOAT and DOUBLE         as the server added them up; another order gives another sum,
  *                                     and so a false alarm, never a false equality. A sum that is no
- *                                     number, or infinite, hides others: no answer
+ *                                     number, or infinite, hides others: it says nothing
  *
  * VARCHAR, NCHAR, VARBINARY, GEOMETRY and BLOB are not looked at. NULLs are left out of sums. Sums
  * are asked for before rows are read, so that what is written in between is in the rows and not in
@@ -28,23 +28,23 @@
 #include "tdengine/client.h"
 #include "tdengine/schema.h"
 
+/* A window that has rows. */
 typedef struct {
-    gint64 from, to; /* ticks: a stretch, or a step of it */
+    gint64 start, end; /* ticks */
     guint64 rows;
-    gboolean known;     /* there is an answer to compare */
-    gboolean clean;     /* for td_survey_choose() */
-    TdFingerprint sums; /* of the whole answer, under the backup's key */
-} TdSums;
+    gboolean known; /* the sums say something */
+    TdFingerprint
+        sums; /* of its row of the answer, under the backup's key; 0 where nothing is known */
+} TdWindow;
 
-/* The question for a stretch, as SQL: one row, or where steps are told apart one for each of them that
- * has rows, its beginning first. Free with g_free(). */
-char *td_sums_question(const TdTable *table, TdPrecision precision, const TdStretch *stretch);
+/* The question as SQL: a row for each window that has rows, its beginning first. Free with g_free(). */
+char *td_sums_question(const TdTable *table, TdPrecision precision, const TdWindows *windows);
 
-/* Asks for a stretch, and appends a TdSums for each of its steps, rising. Where the server does not
- * answer such a question, nothing is `known`. An error where the table is gone, or the server cannot
- * be reached. */
+/* Asks, and appends a TdWindow for each window that has rows (an array of TdWindow). *ret_refused: the
+ * server does not answer such a question, or not in this form, and nothing is appended; what only
+ * counts is then an error. An error too where the table is gone, or the server cannot be reached. */
 gboolean td_sums_ask(TdClient *client, const TdTable *table, TdPrecision precision, guint64 key,
-                     const TdStretch *stretch, GArray *sums, GCancellable *cancellable,
-                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                     const TdWindows *windows, GArray *answers, gboolean *ret_refused,
+                     GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 #endif

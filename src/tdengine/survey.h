@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Before rows are read: what the server says of each place of a table (sums.h), and which places are
- * therefore read. A place is a stretch of the plan (td_plan_stretch()), or a step of the newest: one
- * slice, its shards, or all slices of a file set.
+ * Which places of a table (census.h) are read.
  *
  * A place is clean where the server says of it now just what was recorded before its slices were
  * read, they have as many rows, and their columns are the table's. That does not prove that the rows
@@ -11,18 +9,13 @@
 #ifndef HOLDFAST_TDENGINE_SURVEY_H
 #define HOLDFAST_TDENGINE_SURVEY_H
 
-#include "tdengine/scan.h"
-#include "tdengine/sums.h"
+#include "tdengine/census.h"
 
 typedef enum {
     TD_READ_ALL,   /* a full, and tables that the base does not have */
     TD_READ_SCAN,  /* dirty places are written, clean ones compared */
     TD_READ_QUICK, /* clean places are the base's */
 } TdReading;
-
-/* Asks for the sums of all places of tables that were planned (an array of TdScanTable). */
-gboolean td_survey_ask(TdScanner *scanner, GPtrArray *scans, guint64 key,
-                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Chooses what is read of one table. `dirty` (an array of TdPlace, or NULL) are stretches of time that
  * are dirty whatever the sums say. */

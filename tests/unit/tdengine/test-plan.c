@@ -51,12 +51,54 @@ static void test_newest(void)
     g_assert_cmpuint(plan->spans->len, ==, 3);
     g_assert_cmpuint(span_at(plan, 1)->steps, ==, 5);
     g_assert_cmpint(span_at(plan, 2)->from, ==, 20 * DAY);
-    g_assert_cmpuint(span_at(plan, 2)->steps, ==, 20);
+    g_assert_cmpuint(span_at(plan, 2)->steps, ==, 40);
     td_plan_extend(plan, more, G_N_ELEMENTS(more));
     g_assert_cmpuint(plan->spans->len, ==, 4);
     g_assert_cmpint(span_at(plan, 3)->from, ==, 40 * DAY);
     g_assert_cmpint(span_at(plan, 3)->to, ==, 50 * DAY);
-    g_assert_cmpuint(span_at(plan, 3)->steps, ==, 20);
+    g_assert_cmpuint(span_at(plan, 3)->steps, ==, 40);
+}
+
+/* Steps end where their file set does, where that takes no more than twice as many. */
+static void test_even_steps(void)
+{
+    const TdCount counts[] = {{0, 110}};
+    g_autoptr(TdPlan) even = td_plan_make(2160, counts, 1, 10, 1000);
+    g_autoptr(TdPlan) prime = td_plan_make(2161, counts, 1, 10, 1000);
+
+    g_assert_cmpuint(span_at(even, 0)->steps, ==, 16);
+    g_assert_cmpuint(span_at(prime, 0)->steps, ==, 16);
+    for (guint rows = 110; rows < 2000; rows += 90) {
+        const TdCount more = {0, rows};
+        g_autoptr(TdPlan) plan = td_plan_make(10 * DAY, &more, 1, 10, 1000);
+
+        g_assert_cmpint(10 * DAY % span_at(plan, 0)->steps, ==, 0);
+        g_assert_cmpuint(span_at(plan, 0)->steps, >=, (rows + 99) / 100 * 8);
+    }
+}
+
+/* Parts end at borders of steps, and with the stretch. */
+static void test_cut(void)
+{
+    const TdCount counts[] = {{0, 100}, {10 * DAY, 200}};
+    g_autoptr(TdPlan) plan = td_plan_make(10 * DAY, counts, G_N_ELEMENTS(counts), 10, 1000);
+    g_autoptr(GArray) open = td_plan_cut(plan, 0, G_MAXINT64, 4);
+    g_autoptr(GArray) three = NULL, many = NULL;
+    TdStretch newest;
+
+    td_plan_stretch(plan, 10 * DAY, &newest);
+    g_assert_cmpuint(newest.steps, ==, 16);
+    g_assert_cmpuint(open->len, ==, 1);
+    three = td_plan_cut(plan, newest.from, td_plan_step(&newest, 9), 3);
+    g_assert_cmpuint(three->len, ==, 3);
+    for (guint i = 0; i < 3; i++)
+        g_assert_cmpint(g_array_index(three, gint64, i), ==, td_plan_step(&newest, 3 * (i + 1)));
+    many = td_plan_cut(plan, 0, td_plan_step(&newest, 1), 8);
+    g_assert_cmpuint(many->len, ==, 2);
+    g_assert_cmpint(g_array_index(many, gint64, 0), ==, newest.from);
+    g_assert_cmpint(g_array_index(many, gint64, 1), ==, td_plan_step(&newest, 1));
+    g_assert_cmpint(td_plan_file_set(plan, td_plan_step(&newest, 5)), ==, newest.from);
+    g_assert_cmpint(td_plan_file_set(plan, -1), ==, -10 * DAY);
 }
 
 static void test_stretches(void)
@@ -74,7 +116,7 @@ static void test_stretches(void)
         const TdStretch *stretch = &g_array_index(stretches, TdStretch, i);
 
         g_assert_cmpint(stretch->from, >=, before);
-        g_assert_cmpuint(stretch->steps, ==, stretch == newest ? 8 : 1);
+        g_assert_cmpuint(stretch->steps, ==, stretch == newest ? 16 : 1);
         before = stretch->to;
     }
     g_assert_cmpint(before, ==, 50 * DAY);
@@ -190,25 +232,109 @@ static void test_json(void)
     }
 }
 
-/* All of time is in a stretch or beside them, and nothing is in both. */
-static void test_beside(void)
+static void expect_windows(const GArray *windows, const TdWindows *expected, guint count)
 {
-    const TdStretch stretches[] = {{0, 10, 1}, {10, 30, 4}, {50, 60, 1}};
-    const TdPlace expected[] = {{G_MININT64, 0}, {30, 50}, {60, G_MAXINT64}};
-    const TdStretch all = {G_MININT64, G_MAXINT64, 1};
-    g_autoptr(GArray) some = g_array_new(FALSE, FALSE, sizeof(TdStretch));
-    g_autoptr(GArray) places = td_plan_beside(some), none = NULL, three = NULL;
+    g_assert_cmpuint(windows->len, ==, count);
+    for (guint i = 0; i < count; i++) {
+        const TdWindows *window = &g_array_index(windows, TdWindows, i);
 
-    g_assert_cmpuint(places->len, ==, 1);
-    g_assert_cmpint(g_array_index(places, TdPlace, 0).from, ==, G_MININT64);
-    g_assert_cmpint(g_array_index(places, TdPlace, 0).to, ==, G_MAXINT64);
-    g_array_append_vals(some, stretches, G_N_ELEMENTS(stretches));
-    three = td_plan_beside(some);
-    g_assert_cmpmem(three->data, three->len * sizeof(TdPlace), expected, sizeof expected);
-    g_array_set_size(some, 0);
-    g_array_append_val(some, all);
-    none = td_plan_beside(some);
-    g_assert_cmpuint(none->len, ==, 0);
+        g_assert_cmpint(window->from, ==, expected[i].from);
+        g_assert_cmpint(window->to, ==, expected[i].to);
+        g_assert_cmpint(window->length, ==, expected[i].length);
+        g_assert_cmpint(window->origin, ==, expected[i].origin);
+        g_assert_cmpint(window->counts, ==, expected[i].counts);
+    }
+}
+
+static TdPlan *plan_of(gint64 unit, const TdSpan *spans, guint count)
+{
+    TdPlan *plan = td_plan_new(unit);
+
+    g_array_append_vals(plan->spans, spans, count);
+    return plan;
+}
+
+/* All time is asked for: old rows by file set, the newest and what is behind it by its steps. */
+static void test_windows(void)
+{
+    const TdSpan spans[] = {{0, 200, 3, 1}, {200, 300, 4, 1}};
+    const TdStretch stretches[] = {{0, 200, 1}, {200, 300, 4}};
+    const TdWindows all[] = {{G_MININT64, 200, 100, 0}, {200, G_MAXINT64, 25, 200}};
+    g_autoptr(TdPlan) plan = plan_of(100, spans, G_N_ELEMENTS(spans));
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) none = td_plan_windows(plan, held, G_MININT64), windows = NULL, last = NULL;
+
+    expect_windows(none, all, 2);
+    g_array_append_vals(held, stretches, G_N_ELEMENTS(stretches));
+    windows = td_plan_windows(plan, held, G_MININT64);
+    expect_windows(windows, all, 2);
+    last = td_plan_windows(plan, held, 200);
+    expect_windows(last, all + 1, 1);
+}
+
+/* Where steps do not end with their file set, what is behind it is asked for itself. */
+static void test_uneven_windows(void)
+{
+    const TdSpan spans[] = {{200, 300, 7, 1}}, even = {0, 100, 1, 1};
+    const TdWindows expected[] = {{G_MININT64, 200, 100, 0},
+                                  {200, 300, 14, 200},
+                                  {300, G_MAXINT64, 100, 0}};
+    const TdWindows by_set[] = {{G_MININT64, G_MAXINT64, 100, 0}};
+    g_autoptr(TdPlan) plan = plan_of(100, spans, 1);
+    g_autoptr(TdPlan) simple = plan_of(100, &even, 1);
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) windows = td_plan_windows(plan, held, G_MININT64);
+    g_autoptr(GArray) one = td_plan_windows(simple, held, G_MININT64);
+
+    expect_windows(windows, expected, G_N_ELEMENTS(expected));
+    expect_windows(one, by_set, 1);
+}
+
+/* Many file sets are several questions, without a gap between them. */
+static void test_many_windows(void)
+{
+    g_autoptr(TdPlan) plan = td_plan_new(100);
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) windows = NULL;
+    gint64 from = G_MININT64;
+
+    for (gint64 set = 0; set < 40; set++) {
+        const TdStretch stretch = {set * 100, set * 100 + 100, 1};
+
+        g_array_append_val(held, stretch);
+    }
+    windows = td_plan_windows(plan, held, G_MININT64);
+    g_assert_cmpuint(windows->len, ==, 3);
+    for (guint i = 0; i < windows->len; i++) {
+        g_assert_cmpint(g_array_index(windows, TdWindows, i).from, ==, from);
+        from = g_array_index(windows, TdWindows, i).to;
+        g_assert_cmpint(from % 100, ==, i + 1 < windows->len ? 0 : G_MAXINT64 % 100);
+    }
+    g_assert_cmpint(from, ==, G_MAXINT64);
+}
+
+/* What was refused is asked stretch by stretch, and what lies beside them counted; of a single stretch
+ * nothing is left but the count. */
+static void test_narrower(void)
+{
+    const TdStretch stretches[] = {{0, 100, 1}, {100, 300, 1}, {500, 600, 1}, {700, 800, 4}};
+    const TdWindows refused = {G_MININT64, 700, 100, 0}, one = {100, 300, 100, 0},
+                    newest = {700, G_MAXINT64, 25, 700};
+    const TdWindows apart[] = {
+        {G_MININT64, 0, 100, 0, TRUE}, {0, 100, 100, 0},   {100, 300, 100, 0},
+        {300, 500, 100, 0, TRUE},      {500, 600, 100, 0}, {600, 700, 100, 0, TRUE}};
+    const TdWindows count = {100, 300, 100, 0, TRUE};
+    const TdWindows open[] = {{700, 800, 25, 700}, {800, G_MAXINT64, 25, 700, TRUE}};
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(TdStretch));
+    g_autoptr(GArray) several = NULL, single = NULL, steps = NULL;
+
+    g_array_append_vals(held, stretches, G_N_ELEMENTS(stretches));
+    several = td_plan_narrower(&refused, held);
+    expect_windows(several, apart, G_N_ELEMENTS(apart));
+    single = td_plan_narrower(&one, held);
+    expect_windows(single, &count, 1);
+    steps = td_plan_narrower(&newest, held);
+    expect_windows(steps, open, G_N_ELEMENTS(open));
 }
 
 int main(int argc, char **argv)
@@ -216,7 +342,12 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tdengine/plan/newest", test_newest);
     g_test_add_func("/tdengine/plan/stretches", test_stretches);
-    g_test_add_func("/tdengine/plan/beside", test_beside);
+    g_test_add_func("/tdengine/plan/even-steps", test_even_steps);
+    g_test_add_func("/tdengine/plan/cut", test_cut);
+    g_test_add_func("/tdengine/plan/windows", test_windows);
+    g_test_add_func("/tdengine/plan/uneven-windows", test_uneven_windows);
+    g_test_add_func("/tdengine/plan/many-windows", test_many_windows);
+    g_test_add_func("/tdengine/plan/narrower", test_narrower);
     g_test_add_func("/plan/durations", test_durations);
     g_test_add_func("/plan/make", test_make);
     g_test_add_func("/plan/shards", test_shards);
