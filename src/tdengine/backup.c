@@ -13,27 +13,15 @@
 #include "tdengine/choice.h"
 #include "tdengine/connect.h"
 #include "tdengine/increment.h"
+#include "tdengine/meanwhile.h"
 #include "tdengine/own-topics.h"
 #include "tdengine/pattern.h"
-#include "tdengine/recount.h"
 #include "tdengine/scan.h"
 #include "tdengine/schema-sql.h"
 #include "tdengine/tags.h"
 
 /* Tables that are altered again and again while they are read are given up after so many tries. */
 #define TRIES 8
-
-/* What a database's tables were when the backup began. */
-typedef struct {
-    TdDatabase *database; /* of the details */
-    TdChildren *children;
-} Listed;
-
-static void listed_free(Listed *listed)
-{
-    td_children_free(listed->children);
-    g_free(listed);
-}
 
 typedef struct {
     const EngineBackup *request;
@@ -45,7 +33,8 @@ typedef struct {
     TdPatterns *patterns;
     TdScanner *scanner;
     TdSliceOptions options;
-    GPtrArray *listed; /* Listed */
+    TdMeanwhile *meanwhile;
+    GPtrArray *listed; /* TdListed */
     GPtrArray *scans;  /* TdScanTable: every table that has rows of its own */
     GPtrArray *names;  /* TdNames: child tables that were chosen singly */
     guint64 written;   /* stored bytes of pool objects */
@@ -54,6 +43,7 @@ typedef struct {
 
 static void run_clear(Run *run)
 {
+    g_clear_pointer(&run->meanwhile, td_meanwhile_free);
     g_clear_pointer(&run->scanner, td_scanner_free);
     g_clear_pointer(&run->scans, g_ptr_array_unref);
     g_clear_pointer(&run->names, g_ptr_array_unref);
@@ -74,7 +64,7 @@ static void run_init(Run *run, const EngineBackup *request)
     run->details->end = request->time_to;
     random_fill(&run->details->fingerprint_key, sizeof run->details->fingerprint_key);
     run->looked = g_ptr_array_new_with_free_func((GDestroyNotify)td_database_free);
-    run->listed = g_ptr_array_new_with_free_func((GDestroyNotify)listed_free);
+    run->listed = g_ptr_array_new_with_free_func((GDestroyNotify)td_listed_free);
     run->scans = g_ptr_array_new_with_free_func((GDestroyNotify)td_scan_table_free);
     run->names = g_ptr_array_new_with_free_func((GDestroyNotify)td_names_free);
     run->options = (TdSliceOptions){.repository = backup_writer_repository(request->writer),
@@ -125,23 +115,23 @@ static TdNames *chosen_children(Run *run, const TdTable *table, const TdChildren
     return td_names_count(names) > 0 ? g_steal_pointer(&names) : NULL;
 }
 
-static void add_scan(Run *run, TdTable *table, const Listed *listed, const TdNames *only)
+static void add_scan(Run *run, TdTable *table, const TdListed *listed, const TdNames *only)
 {
     TdScanTable *scan =
         td_scan_table_new(table, listed->database,
-                          table->kind != TD_TABLE_NORMAL ? listed->children : NULL, only);
+                          table->kind != TD_TABLE_NORMAL ? listed->before : NULL, only);
 
     if (run->increment != NULL)
         scan->base = td_base_table_new(td_increment_base(run->increment), table);
     g_ptr_array_add(run->scans, scan);
 }
 
-static void take_super(Run *run, TdTable *table, const Listed *listed)
+static void take_super(Run *run, TdTable *table, const TdListed *listed)
 {
     TdNames *only = NULL;
 
     if (!td_patterns_match(run->patterns, table->database, table->name)) {
-        only = chosen_children(run, table, listed->children);
+        only = chosen_children(run, table, listed->before);
         if (only == NULL) {
             td_table_free(table);
             return;
@@ -152,7 +142,7 @@ static void take_super(Run *run, TdTable *table, const Listed *listed)
     add_scan(run, table, listed, only);
 }
 
-static gboolean take_supers(Run *run, const Listed *listed, GError **error)
+static gboolean take_supers(Run *run, const TdListed *listed, GError **error)
 {
     g_autoptr(GPtrArray) tables = NULL;
 
@@ -163,17 +153,16 @@ static gboolean take_supers(Run *run, const Listed *listed, GError **error)
     return TRUE;
 }
 
-static gboolean take_normals(Run *run, const Listed *listed, GError **error)
+static gboolean take_normals(Run *run, const TdListed *listed, GError **error)
 {
-    for (guint32 id = 0; id < td_children_count(listed->children); id++) {
-        const char *name = td_children_name(listed->children, id);
+    for (guint32 id = 0; id < td_children_count(listed->before); id++) {
+        const char *name = td_children_name(listed->before, id);
         TdTable *table;
 
-        if (td_children_get(listed->children, id)->kind != TD_NORMAL ||
+        if (td_children_get(listed->before, id)->kind != TD_NORMAL ||
             !td_patterns_match(run->patterns, listed->database->name, name))
             continue;
-        if (!td_capture_normal(&run->capture, listed->database, listed->children, id, &table,
-                               error))
+        if (!td_capture_normal(&run->capture, listed->database, listed->before, id, &table, error))
             return FALSE;
         if (table == NULL)
             continue; /* the comparison at the end will name it */
@@ -201,17 +190,17 @@ static gboolean take_database(Run *run, GError **error)
 {
     TdDatabase *database = g_ptr_array_steal_index(run->looked, 0);
     const char *name = database->name;
-    Listed *listed;
+    TdListed *listed;
 
     g_ptr_array_add(run->details->databases, database);
-    listed = g_new0(Listed, 1);
+    listed = g_new0(TdListed, 1);
     listed->database = database;
     g_ptr_array_add(run->listed, listed);
-    listed->children = td_children_read(run->client, name, run->request->cancellable, error);
-    return listed->children != NULL && take_supers(run, listed, error) &&
+    listed->before = td_children_read(run->client, name, run->request->cancellable, error);
+    return listed->before != NULL && take_supers(run, listed, error) &&
            take_normals(run, listed, error) &&
            (!td_patterns_all(run->patterns) ||
-            td_capture_virtual(&run->capture, database, listed->children, error));
+            td_capture_virtual(&run->capture, database, listed->before, error));
 }
 
 /* Such columns can be declared, and the server itself gives their values as NULL (3.3). */
@@ -350,9 +339,9 @@ static gboolean take_hints(Run *run, GError **error)
     if (run->increment == NULL || manifest_partial(run->request->manifest))
         return TRUE;
     for (guint i = 0; i < run->listed->len; i++) {
-        const Listed *listed = g_ptr_array_index(run->listed, i);
+        const TdListed *listed = g_ptr_array_index(run->listed, i);
 
-        g_hash_table_insert(children, listed->database->name, listed->children);
+        g_hash_table_insert(children, listed->database->name, listed->before);
     }
     return td_increment_hint(run->increment, run->client, run->details, children, error);
 }
@@ -488,28 +477,36 @@ static gboolean collect_again(Run *run, GPtrArray *again, guint tries, GError **
     return TRUE;
 }
 
-static gboolean read_rows(Run *run, GError **error)
+/* The tables that were planned. */
+static GPtrArray *planned_tables(const Run *run)
 {
-    g_autoptr(GPtrArray) first = g_ptr_array_new();
+    GPtrArray *scans = g_ptr_array_new();
 
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
 
         if (scan->table->plan != NULL)
-            g_ptr_array_add(first, scan);
+            g_ptr_array_add(scans, scan);
     }
-    if (!td_scan_run(run->scanner, first, error))
-        return FALSE;
-    /* Each round marks at least one more column as bytes, or describes a table anew. */
+    return scans;
+}
+
+/* Reads until nothing is left that has to be read again, and what became of the tables meanwhile: each
+ * round marks at least one more column as bytes, or describes a table anew. */
+static gboolean read_rows(Run *run, GError **error)
+{
+    g_autoptr(GPtrArray) scans = planned_tables(run);
+
     for (guint tries = 0;; tries++) {
         g_autoptr(GPtrArray) again = g_ptr_array_new();
 
-        if (!collect_again(run, again, tries, error))
+        if (!td_scan_run(run->scanner, scans, td_meanwhile_ask, run->meanwhile, error) ||
+            !td_meanwhile_wait(run->meanwhile, error) || !collect_again(run, again, tries, error))
             return FALSE;
         if (again->len == 0)
             return TRUE;
-        if (!td_scan_run(run->scanner, again, error))
-            return FALSE;
+        g_ptr_array_unref(scans);
+        scans = g_steal_pointer(&again);
     }
 }
 
@@ -527,15 +524,14 @@ static gboolean is_wanted(const char *name, const char *super, gpointer data)
 }
 
 /* Tables that were made since the tags were read, and whose rows came all the same. */
-static gboolean write_late_tags(Run *run, const Listed *listed, const TdChildren *after,
-                                GError **error)
+static gboolean write_late_tags(Run *run, const TdListed *listed, GError **error)
 {
     for (guint i = 0; i < run->scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(run->scans, i);
 
         if (scan->database == listed->database && scan->outcome == TD_SCAN_DONE &&
             td_names_count(scan->unknown) > 0 &&
-            !write_tags(run, scan, after, scan->unknown, error))
+            !write_tags(run, scan, listed->after, scan->unknown, error))
             return FALSE;
     }
     return TRUE;
@@ -544,17 +540,15 @@ static gboolean write_late_tags(Run *run, const Listed *listed, const TdChildren
 static gboolean compare_lists(Run *run, GError **error)
 {
     for (guint i = 0; i < run->listed->len; i++) {
-        const Listed *listed = g_ptr_array_index(run->listed, i);
-        g_autoptr(TdChildren) after =
-            td_children_read(run->client, listed->database->name, run->request->cancellable, error);
+        const TdListed *listed = g_ptr_array_index(run->listed, i);
         struct {
             Run *run;
             const char *database;
         } context = {run, listed->database->name};
 
-        if (after == NULL || !write_late_tags(run, listed, after, error))
+        if (!write_late_tags(run, listed, error))
             return FALSE;
-        td_children_compare(listed->children, after, is_wanted, &context, listed->database);
+        td_children_compare(listed->before, listed->after, is_wanted, &context, listed->database);
     }
     return TRUE;
 }
@@ -733,54 +727,45 @@ static gboolean write_details(Run *run, GError **error)
            td_details_write(run->details, request->writer, request->compression, error);
 }
 
-static void make_scanner(Run *run)
+/* What reads, and what looks afterwards. */
+static void make_readers(Run *run)
 {
     const EngineBackup *request = run->request;
-    const TdScanOptions options = {.connections = request->jobs,
-                                   .from = request->time_from,
-                                   .to = request->time_to,
-                                   .rate = request->rate,
-                                   .options = run->options,
-                                   .progress = request->progress,
-                                   .cancellable = request->cancellable};
+    const TdRecount limits = {request->time_from, request->time_to};
 
-    run->scanner = td_scanner_new(&options, run->client);
-}
-
-static gboolean count_again(gpointer task, gpointer data, GCancellable *cancellable, GError **error)
-{
-    Run *run = data;
-
-    return td_recount_ask(run->scanner, run->scans, task, cancellable, error);
-}
-
-/* What became of the tables meanwhile, and how many rows they have now: side by side. */
-static gboolean look_again(Run *run, GError **error)
-{
-    const EngineBackup *request = run->request;
-    TdRecount recount = {request->time_from, request->time_to};
-    g_autoptr(Workers) workers = workers_new(1, 0, count_again, run, NULL, request->cancellable);
-
-    (void)workers_push(workers, &recount);
-    if (!compare_lists(run, error) || !workers_wait(workers, error) || !sum_up(run, error))
-        return FALSE;
-    td_recount_compare(run->scans, &recount);
-    return TRUE;
+    run->scanner = td_scanner_new(&(TdScanOptions){.connections = request->jobs,
+                                                   .from = request->time_from,
+                                                   .to = request->time_to,
+                                                   .rate = request->rate,
+                                                   .options = run->options,
+                                                   .progress = request->progress,
+                                                   .cancellable = request->cancellable},
+                                  run->client);
+    run->meanwhile = td_meanwhile_new(&(TdMeanwhileOptions){.client = run->client,
+                                                            .scanner = run->scanner,
+                                                            .listed = run->listed,
+                                                            .scans = run->scans,
+                                                            .limits = limits,
+                                                            .cancellable = request->cancellable});
 }
 
 static gboolean read_server(Run *run, GError **error)
 {
     const EngineBackup *request = run->request;
+    const TdRecount limits = {request->time_from, request->time_to};
     guint64 rows;
 
-    make_scanner(run);
+    make_readers(run);
     if (!take_schema(run, error) || !plan_tables(run, &rows, error))
         return FALSE;
     progress_begin(request->progress, "reading", 0, rows);
     if (!read_rows(run, error))
         return FALSE;
     progress_begin(request->progress, "writing details", 0, 0);
-    return look_again(run, error) && write_details(run, error);
+    if (!compare_lists(run, error) || !sum_up(run, error))
+        return FALSE;
+    td_recount_compare(run->scans, &limits);
+    return write_details(run, error);
 }
 
 gboolean td_backup(const EngineBackup *request, GError **error)

@@ -26,11 +26,19 @@
 /* Names in a list of a query: beyond that everything is read and the others are left out here. */
 #define LIST_LIMIT 1000u
 
+/* Scans whose rows have not all come, and the one who makes scans as long as that lasts. */
+typedef struct {
+    TdDrainedFunc func;
+    gpointer data;
+    gint open;
+} Drain;
+
 struct TdScanner {
     TdScanOptions options;
     const TdClient *like; /* further connections are as this one */
     GAsyncQueue *clients; /* TdClient that nobody uses */
     Throttle *throttle;
+    Drain drain;
 };
 
 /* One scan of one table. */
@@ -38,6 +46,7 @@ typedef struct {
     TdScanTable *scan;
     TdPass pass;
     gboolean compare;
+    gboolean drained;
 } Task;
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
@@ -323,7 +332,23 @@ static void keep_slices(TdScanTable *scan, const GArray *slices, guint64 nameles
     }
 }
 
-static gboolean read_pass(TdScanner *scanner, const Task *task, TdResult *result,
+static void close_drain(Drain *drain)
+{
+    if (g_atomic_int_dec_and_test(&drain->open))
+        drain->func(drain->data);
+}
+
+/* No more rows come for a task, or for the time being. */
+static void set_drained(TdScanner *scanner, Task *task, gboolean drained)
+{
+    if (drained && !task->drained)
+        close_drain(&scanner->drain);
+    else if (!drained && task->drained)
+        g_atomic_int_inc(&scanner->drain.open);
+    task->drained = drained;
+}
+
+static gboolean read_pass(TdScanner *scanner, Task *task, TdResult *result,
                           GCancellable *cancellable, GError **error)
 {
     TdScanTable *scan = task->scan;
@@ -345,8 +370,10 @@ static gboolean read_pass(TdScanner *scanner, const Task *task, TdResult *result
                                                  .memory = task->compare ? 0 : WORKER_MEMORY,
                                                  .name = take_name,
                                                  .name_data = scan});
-    if (!read_blocks(scanner, scan, result, regroup, &binary, cancellable, error) ||
-        (binary < 0 && !is_over(scan) && !td_regroup_finish(regroup, slices, &binary, error)))
+    if (!read_blocks(scanner, scan, result, regroup, &binary, cancellable, error))
+        return FALSE;
+    set_drained(scanner, task, TRUE);
+    if (binary < 0 && !is_over(scan) && !td_regroup_finish(regroup, slices, &binary, error))
         return FALSE;
     if (binary >= 0) {
         set_outcome(scan, TD_SCAN_BINARY, binary);
@@ -357,7 +384,7 @@ static gboolean read_pass(TdScanner *scanner, const Task *task, TdResult *result
 }
 
 /* One try. *ret_cut: rows were coming when the server failed. */
-static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
+static gboolean try_pass(TdScanner *scanner, TdClient *client, Task *task,
                          GCancellable *cancellable, gboolean *ret_cut, GError **error)
 {
     g_autofree char *sql = scan_sql(task->scan, &task->pass);
@@ -390,7 +417,7 @@ static gboolean try_pass(TdScanner *scanner, TdClient *client, const Task *task,
 /* A scan that was cut is made again from its start: what it had written is forgotten. The query
  * waits for the server as long as the source's timeout says, so that one that stays away ends it; one
  * that has just come back may answer with errors for a while. */
-static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task,
+static gboolean scan_pass(TdScanner *scanner, TdClient *client, Task *task,
                           GCancellable *cancellable, GError **error)
 {
     gboolean cut_before = FALSE;
@@ -406,16 +433,14 @@ static gboolean scan_pass(TdScanner *scanner, TdClient *client, const Task *task
             return FALSE;
         }
         cut_before = TRUE;
+        set_drained(scanner, task, FALSE);
         if (!throttle_pause(TIME_SECOND, cancellable, error))
             return FALSE;
     }
 }
 
-static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancellable,
-                         GError **error)
+static gboolean run_scan(TdScanner *scanner, Task *task, GCancellable *cancellable, GError **error)
 {
-    Task *task = data;
-    TdScanner *scanner = user_data;
     TdClient *client;
     gboolean done;
 
@@ -429,19 +454,29 @@ static gboolean run_task(gpointer data, gpointer user_data, GCancellable *cancel
     return done;
 }
 
+static gboolean run_task(gpointer task, gpointer scanner, GCancellable *cancellable, GError **error)
+{
+    gboolean done = run_scan(scanner, task, cancellable, error);
+
+    if (done)
+        set_drained(scanner, task, TRUE);
+    return done;
+}
+
 /* --- All scans -------------------------------------------------------------------------------- */
 
 /* Where the others have nothing to do, the few places of an increment are read side by side. */
-static gboolean push_pass(TdScanTable *scan, const TdPass *pass, gboolean compare, guint parts,
-                          Workers *workers)
+static gboolean push_pass(TdScanner *scanner, TdScanTable *scan, const TdPass *pass,
+                          gboolean compare, guint parts, Workers *workers)
 {
     g_autoptr(GArray) ends = td_plan_cut(scan->table->plan, pass->from, pass->to, parts);
     gint64 from = pass->from;
 
     for (guint i = 0; i < ends->len; i++) {
         const gint64 to = g_array_index(ends, gint64, i);
-        const Task task = {scan, {from, to, pass->rows / ends->len}, compare};
+        const Task task = {scan, {from, to, pass->rows / ends->len}, compare, FALSE};
 
+        g_atomic_int_inc(&scanner->drain.open);
         if (!workers_push(workers, g_memdup2(&task, sizeof task)))
             return FALSE;
         from = to;
@@ -478,7 +513,8 @@ static gboolean push_range(TdScanner *scanner, TdScanTable *scan, const TdRange 
     const guint parts = parts_of(scanner, scan, range, passes->len);
 
     for (guint i = 0; i < passes->len; i++)
-        if (!push_pass(scan, &g_array_index(passes, TdPass, i), range->compare, parts, workers))
+        if (!push_pass(scanner, scan, &g_array_index(passes, TdPass, i), range->compare, parts,
+                       workers))
             return FALSE;
     return TRUE;
 }
@@ -538,17 +574,29 @@ static gboolean run_round(TdScanner *scanner, GPtrArray *scans, PushFunc push, G
     g_autoptr(Workers) workers = workers_new(MAX(scanner->options.connections, 1), 0, run_task,
                                              scanner, g_free, scanner->options.cancellable);
 
+    g_atomic_int_set(&scanner->drain.open, 1);
     for (guint i = 0; i < scans->len; i++) {
         TdScanTable *scan = g_ptr_array_index(scans, i);
 
         if (!is_over(scan) && !push(scanner, scan, workers))
             break;
     }
+    close_drain(&scanner->drain);
     return workers_wait(workers, error);
 }
 
-gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, GError **error)
+static gboolean any_differs(const GPtrArray *scans)
 {
+    for (guint i = 0; i < scans->len; i++)
+        if (((const TdScanTable *)g_ptr_array_index(scans, i))->differing->len > 0)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, TdDrainedFunc drained, gpointer data,
+                     GError **error)
+{
+    scanner->drain = (Drain){drained, data, 0};
     return run_round(scanner, scans, push_table, error) &&
-           run_round(scanner, scans, push_differing, error);
+           (!any_differs(scans) || run_round(scanner, scans, push_differing, error));
 }

@@ -94,9 +94,13 @@ typedef gboolean (*TdAskFunc)(TdClient *client, gpointer task, gpointer data,
 gboolean td_scan_each(TdScanner *scanner, GPtrArray *tasks, TdAskFunc func, gpointer data,
                       GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Called from any thread when all rows that were asked for have come, though the last of them are not
+ * written yet; once more where others had to be asked for since. */
+typedef void (*TdDrainedFunc)(gpointer data);
+
 /* Reads tables (an array of TdScanTable that were planned); each says how it came out. What is to be
  * compared is only hashed first, and what then differs is read once more. */
-gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans,
+gboolean td_scan_run(TdScanner *scanner, GPtrArray *scans, TdDrainedFunc drained, gpointer data,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Microseconds in ticks, rounded up: a range's border. Open borders stay open. */
