@@ -332,6 +332,43 @@ def test_rows_where_the_base_has_none(server, holdfast, days, mode):
         assert restored(server, holdfast, base) == dump(server, "market")
 
 
+def test_sums_that_say_nothing_hide_one_place_only(server, holdfast, days):
+    """A sum beyond all numbers hides what else changes in its day, which is read each time; the others keep theirs."""
+    server.sql(f"INSERT INTO market.t3 (ts, price) VALUES ({START + 5 * DAY + 50}, 1.7e308) ({START + 5 * DAY + 51}, 1.7e308)")
+    base = increment(holdfast, "--mode", "scan")
+    manifest = quick(server, holdfast, *(f"INSERT INTO market.t3 (ts, note) VALUES ({START + day * DAY + 3}, 'unseen')"
+                                         for day in (5, 9)))
+    [fresh] = fresh_slices(holdfast, manifest, base)
+    assert fresh["from"] <= START + 5 * DAY + 3 < fresh["to"]
+
+
+def test_a_question_that_is_refused_is_asked_in_parts(server, holdfast, days):
+    """Sums of decimals that are too large refuse the answer for all that is asked with them. The stand-in sums no decimals
+    at all: everything is read there."""
+    server.sql("CREATE STABLE market.exact (ts TIMESTAMP, d DECIMAL(38, 0), note VARCHAR(20)) TAGS (g INT)")
+    increment(holdfast, "--mode", "scan")  # plans it without rows: a slice each day
+    rows = " ".join(f"({START + day * DAY}, '{day}', 'n{day}')" for day in range(40))
+    large = " ".join(f"({START + 5 * DAY + more}, '9{'0' * 37}', 'large')" for more in (1, 2, 3))
+    server.sql(f"INSERT INTO market.e1 USING market.exact TAGS (1) VALUES {rows} {large}")
+    increment(holdfast, "--mode", "scan")  # knows of no parts yet
+    base = increment(holdfast, "--mode", "scan")
+    # Rows where the base has none, before and behind it, are only counted when the whole was refused.
+    far = [START - 200 * DAY, START + 200 * DAY]
+    manifest = quick(server, holdfast, *(f"INSERT INTO market.e1 (ts, note) VALUES ({START + day * DAY}, 'unseen')"
+                                         for day in (5, 9)),
+                     *(f"INSERT INTO market.e1 VALUES ({at}, '1', 'far')" for at in far))
+    fresh = fresh_slices(holdfast, manifest, base)
+    days_ = [START + 5 * DAY, *far] + ([] if server.real else [START + 9 * DAY])
+    assert len(fresh) == len(days_)
+    assert all(any(one["from"] <= at < one["to"] for one in fresh) for at in days_)
+    holdfast.run("restore", "tdengine", "full", "--backup-id", manifest["id"], "--to-database", "copy", "--deep")
+    [[count]] = server.sql("SELECT COUNT(*) FROM copy.exact")
+    assert int(count) == 45
+    [[note]] = server.sql(f"SELECT note FROM copy.exact WHERE ts = {START + 5 * DAY}")
+    assert note == "unseen"
+    server.sql("DROP DATABASE copy")
+
+
 def test_quick_says_what_it_cannot_see(server, holdfast, days):
     base = increment(holdfast, "--mode", "scan")
     assert base["evidence"]["cannot_see"] == []
