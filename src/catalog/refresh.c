@@ -228,7 +228,7 @@ static gboolean note_name(const char *name, const StoreInfo *info, gpointer data
 }
 
 /* Records that cannot be read get a row as well, or every refresh would read all of them again. */
-static void collect_unreadable(GHashTable *names, Changes *changes)
+static void collect_unreadable(GHashTable *names, GHashTable *readable, Changes *changes)
 {
     GHashTableIter iter;
     gpointer name;
@@ -237,7 +237,8 @@ static void collect_unreadable(GHashTable *names, Changes *changes)
     while (g_hash_table_iter_next(&iter, &name, NULL)) {
         RecordRow *row;
 
-        if (g_hash_table_contains(changes->read_records, name))
+        if (g_hash_table_contains(changes->read_records, name) ||
+            g_hash_table_contains(readable, name))
             continue;
         row = g_new0(RecordRow, 1);
         row->name = g_strdup(name);
@@ -246,8 +247,10 @@ static void collect_unreadable(GHashTable *names, Changes *changes)
     }
 }
 
-static gboolean collect_records(Catalog *catalog, GHashTable *known, Changes *changes,
-                                GError **error)
+/* `known` have rows. Of them those that are `readable` are not read again: a service that backs up every
+ * minute has tens of thousands. */
+static gboolean collect_records(Catalog *catalog, GHashTable *readable, GHashTable *known,
+                                Changes *changes, GError **error)
 {
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     GHashTableIter iter;
@@ -262,9 +265,9 @@ static gboolean collect_records(Catalog *catalog, GHashTable *known, Changes *ch
     collect_gone(known, names, changes->gone_records);
     if (!fresh)
         return TRUE;
-    if (!record_each(catalog->repository, collect_record, changes, error))
+    if (!record_each_new(catalog->repository, readable, collect_record, changes, error))
         return FALSE;
-    collect_unreadable(names, changes);
+    collect_unreadable(names, readable, changes);
     return TRUE;
 }
 
@@ -329,6 +332,7 @@ gboolean catalog_refresh(Catalog *catalog, GError **error)
     g_autoptr(Changes) changes = changes_new();
     g_autoptr(GHashTable) readable = NULL;
     g_autoptr(GHashTable) backups = NULL;
+    g_autoptr(GHashTable) readable_records = NULL;
     g_autoptr(GHashTable) records = NULL;
 
     readable = read_set(catalog, "SELECT id FROM backup WHERE unreadable IS NULL", error);
@@ -337,11 +341,15 @@ gboolean catalog_refresh(Catalog *catalog, GError **error)
     backups = read_set(catalog, "SELECT id FROM backup", error);
     if (backups == NULL)
         return FALSE;
+    readable_records =
+        read_set(catalog, "SELECT name FROM record WHERE kind <> 'unreadable'", error);
+    if (readable_records == NULL)
+        return FALSE;
     records = read_set(catalog, "SELECT name FROM record", error);
     if (records == NULL)
         return FALSE;
     return collect_backups(catalog, readable, backups, changes, error) &&
-           collect_records(catalog, records, changes, error) &&
+           collect_records(catalog, readable_records, records, changes, error) &&
            apply(catalog, changes, FALSE, error);
 }
 
@@ -351,7 +359,8 @@ gboolean catalog_rebuild(Catalog *catalog, guint64 *ret_backups, GError **error)
     g_autoptr(GHashTable) nothing = g_hash_table_new(g_str_hash, g_str_equal);
 
     if (!collect_backups(catalog, nothing, nothing, changes, error) ||
-        !collect_records(catalog, nothing, changes, error) || !apply(catalog, changes, TRUE, error))
+        !collect_records(catalog, nothing, nothing, changes, error) ||
+        !apply(catalog, changes, TRUE, error))
         return FALSE;
     if (ret_backups != NULL)
         *ret_backups = changes->backups->len;

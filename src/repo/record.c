@@ -184,6 +184,7 @@ gboolean record_open(Repository *repository, json_t *record, GError **error)
 
 typedef struct {
     Store *store;
+    GHashTable *known; /* names that are passed over; NULL: none */
     RecordFunc func;
     gpointer data;
 } Visit;
@@ -224,10 +225,13 @@ static gboolean visit_record(const char *name, const StoreInfo *info, gpointer d
 {
     const Visit *visit = data;
     g_autoptr(GError) local_error = NULL;
-    g_autoptr(json_t) document = document_get(visit->store, name, SIZE_LIMIT, &local_error);
+    g_autoptr(json_t) document = NULL;
     const char *kind;
     gint64 when;
 
+    if (visit->known != NULL && g_hash_table_contains(visit->known, name))
+        return TRUE;
+    document = document_get(visit->store, name, SIZE_LIMIT, &local_error);
     if (document != NULL && check_record(name, document, &kind, &when, &local_error))
         return visit->func(name, kind, when, document, visit->data, error);
     /* A store that fails is another matter than one bad record: a pin must not be overlooked for
@@ -243,7 +247,16 @@ static gboolean visit_record(const char *name, const StoreInfo *info, gpointer d
 
 gboolean record_each(Repository *repository, RecordFunc func, gpointer data, GError **error)
 {
-    Visit visit = {.store = repository_store(repository), .func = func, .data = data};
+    return record_each_new(repository, NULL, func, data, error);
+}
+
+gboolean record_each_new(Repository *repository, GHashTable *known, RecordFunc func, gpointer data,
+                         GError **error)
+{
+    Visit visit = {.store = repository_store(repository),
+                   .known = known,
+                   .func = func,
+                   .data = data};
 
     return store_list(visit.store, PREFIX, visit_record, &visit, error);
 }

@@ -37,6 +37,10 @@ typedef gboolean (*RecordFunc)(const char *name, const char *kind, gint64 when, 
                                gpointer data, GError **error);
 gboolean record_each(Repository *repository, RecordFunc func, gpointer data,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same without those whose names are in `known` (a set of strings), which are not read: records
+ * are written once. */
+gboolean record_each_new(Repository *repository, GHashTable *known, RecordFunc func, gpointer data,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reads every record whose name says this kind (NULL: every one) and calls func for those that
  * cannot be read, are not what their name says, or do not add up to their checksum. FALSE when

@@ -102,20 +102,44 @@ GPtrArray *entries_read(int directory_fd, gboolean is_root)
     return g_steal_pointer(&entries);
 }
 
-gboolean entries_any(int directory_fd)
+typedef gboolean (*EntryTest)(const struct dirent64 *entry);
+
+/* Whether a directory has an entry of some kind. Not by readdir(), which reads as much as fits into
+ * 32 KiB: a few names are enough here. */
+static gboolean any_entry(int directory_fd, EntryTest test)
 {
     _Alignas(struct dirent64) char buffer[1024];
     ssize_t length;
 
-    /* Not readdir(), which reads as much as fits into 32 KiB: two names are enough here. */
     while ((length = getdents64(directory_fd, buffer, sizeof buffer)) > 0) {
         for (ssize_t at = 0; at < length;) {
             const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
 
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            if (test(entry))
                 return TRUE;
             at += entry->d_reclen;
         }
     }
     return FALSE;
+}
+
+static gboolean is_anything(const struct dirent64 *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static gboolean is_object(const struct dirent64 *entry)
+{
+    return entry->d_type == DT_REG && !g_str_has_prefix(entry->d_name, STORE_TEMPORARY_PREFIX) &&
+           store_name_valid(entry->d_name);
+}
+
+gboolean entries_any(int directory_fd)
+{
+    return any_entry(directory_fd, is_anything);
+}
+
+gboolean entries_any_object(int directory_fd)
+{
+    return any_entry(directory_fd, is_object);
 }

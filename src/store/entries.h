@@ -25,6 +25,10 @@ GPtrArray *entries_read(int directory_fd, gboolean is_root) G_GNUC_WARN_UNUSED_R
  * cannot be told. Moves the descriptor's place in the directory. */
 gboolean entries_any(int directory_fd);
 
+/* Whether an open directory holds an object of its own, as far as its names and their kinds tell: FALSE
+ * proves nothing. It looks at no file, which entries_read() does. Moves the descriptor's place. */
+gboolean entries_any_object(int directory_fd);
+
 /* When a file was last written, in microseconds. */
 gint64 entries_modified(const struct stat *info);
 

@@ -608,7 +608,12 @@ static gboolean has_object(PosixStore *posix, const char *prefix, gboolean *ret_
     g_autoptr(GError) local_error = NULL;
     gboolean found = FALSE;
     Walk context = {.posix = posix, .func = stop_at_object, .data = &found};
+    FILE_AUTO_FD fd = open_directory(posix, prefix);
 
+    if (fd >= 0 && entries_any_object(fd)) {
+        *ret_found = TRUE;
+        return TRUE;
+    }
     if (!walk(&context, prefix, &local_error) && !found) {
         g_propagate_error(error, g_steal_pointer(&local_error));
         return FALSE;

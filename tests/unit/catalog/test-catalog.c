@@ -313,6 +313,64 @@ static void test_unreadable(Fixture *fixture, gconstpointer data)
     assert_count(fixture, &(CatalogFilter){.status = "good"}, 1);
 }
 
+static void write_verify(Fixture *fixture, const char *backup, char **ret_id)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) body = json_pack("{s:s, s:s}", "backup", backup, "result", "good");
+
+    g_assert_true(record_write(fixture->repository, "verify", body, ret_id, &error));
+    g_assert_no_error(error);
+}
+
+static void put_again(Fixture *fixture, const char *id, const char *text)
+{
+    g_autofree char *name = g_strdup_printf("records/%s.json", id);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(store_delete(fixture->store, name, &error));
+    g_assert_true(store_put(fixture->store, name, text, strlen(text), &error));
+}
+
+static guint count_verifies(Fixture *fixture)
+{
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(catalog_refresh(fixture->catalog, &error));
+    g_assert_true(catalog_records(fixture->catalog, "verify", &records, &error));
+    g_assert_no_error(error);
+    return records->len;
+}
+
+/* A record is read once, whatever becomes of it; one that could not be read is tried again when there
+ * is a new one. */
+static void test_records_once(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *first = NULL, *second = NULL, *third = NULL, *text = NULL;
+    guint logged = 0;
+
+    log_set_writer(ignore_log, &logged);
+    write_verify(fixture, "b1", &first);
+    g_assert_cmpuint(count_verifies(fixture), ==, 1);
+    put_again(fixture, first, "torn");
+    write_verify(fixture, "b2", &second);
+    g_assert_cmpuint(count_verifies(fixture), ==, 2);
+    g_assert_cmpuint(logged, ==, 0);
+    write_verify(fixture, "b3", &third);
+    put_again(fixture, third, "torn");
+    g_assert_cmpuint(count_verifies(fixture), ==, 2);
+    g_assert_cmpuint(count_verifies(fixture), ==, 2);
+    g_assert_cmpuint(logged, ==, 1);
+    text = g_strdup_printf("{\"format_version\": 1, \"id\": \"%s\", \"kind\": \"verify\", "
+                           "\"time\": \"2026-11-22T02:00:00Z\"}",
+                           third);
+    put_again(fixture, third, text);
+    g_clear_pointer(&first, g_free);
+    write_verify(fixture, "b4", &first);
+    g_assert_cmpuint(count_verifies(fixture), ==, 4);
+    log_set_writer(NULL, NULL);
+}
+
 static char *catalog_file(Fixture *fixture)
 {
     return g_strdup_printf("%s/catalog-%s.sqlite", fixture->directory,
@@ -393,6 +451,7 @@ int main(int argc, char **argv)
     ADD("gone-and-rebuilt", test_gone_and_rebuilt);
     ADD("deleted-while-open", test_deleted_while_open);
     ADD("unreadable", test_unreadable);
+    ADD("records-once", test_records_once);
     ADD("set-aside", test_set_aside);
     ADD("newer", test_newer);
     ADD("jobs", test_jobs);

@@ -99,6 +99,26 @@ static void test_bad_records(StoreFixture *fixture, gconstpointer data)
     g_assert_cmpuint(warnings, ==, 5);
 }
 
+/* Those that are known are not even looked at. */
+static void test_new_records(StoreFixture *fixture, gconstpointer data)
+{
+    g_autoptr(Repository) repository = make_repository(fixture->store);
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) body = json_object();
+
+    put_text(fixture->store, "records/1.json", "");
+    put_text(fixture->store, "records/2.json", "");
+    g_assert_true(record_write(repository, "pin", body, NULL, &error));
+    g_hash_table_add(known, "records/1.json");
+    warnings = 0;
+    g_assert_true(record_each_new(repository, known, collect, text, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(text->str, ==, "pin:- ");
+    g_assert_cmpuint(warnings, ==, 1);
+}
+
 static gboolean stop(const char *name, const char *kind, gint64 when, const json_t *body,
                      gpointer data, GError **error)
 {
@@ -241,6 +261,7 @@ int main(int argc, char **argv)
     log_set_writer(count_warning, NULL);
     add_store_test("/repo/record/write-read", STORE_MEMORY, test_write_read);
     add_store_test("/repo/record/bad", STORE_MEMORY, test_bad_records);
+    add_store_test("/repo/record/new", STORE_MEMORY, test_new_records);
     g_test_add("/repo/record/sealed", StoreFixture, GINT_TO_POINTER(STORE_MEMORY),
                store_fixture_open, test_sealed, store_fixture_close);
     g_test_add("/repo/record/not-sealed", StoreFixture, GINT_TO_POINTER(STORE_MEMORY),
