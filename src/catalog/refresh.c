@@ -228,7 +228,7 @@ static gboolean note_name(const char *name, const StoreInfo *info, gpointer data
 }
 
 /* Records that cannot be read get a row as well, or every refresh would read all of them again. */
-static void collect_unreadable(GHashTable *names, GHashTable *readable, Changes *changes)
+static void collect_unreadable(GHashTable *names, GHashTable *known, Changes *changes)
 {
     GHashTableIter iter;
     gpointer name;
@@ -238,7 +238,7 @@ static void collect_unreadable(GHashTable *names, GHashTable *readable, Changes 
         RecordRow *row;
 
         if (g_hash_table_contains(changes->read_records, name) ||
-            g_hash_table_contains(readable, name))
+            g_hash_table_contains(known, name))
             continue;
         row = g_new0(RecordRow, 1);
         row->name = g_strdup(name);
@@ -247,9 +247,9 @@ static void collect_unreadable(GHashTable *names, GHashTable *readable, Changes 
     }
 }
 
-/* `known` have rows. Of them those that are `readable` are not read again: a service that backs up every
- * minute has tens of thousands. */
-static gboolean collect_records(Catalog *catalog, GHashTable *readable, GHashTable *known,
+/* `known` have rows, and are not read again: a service that backs up every minute has tens of thousands.
+ * Of them the `unreadable` are tried once more when there is a new one, and leave the set then. */
+static gboolean collect_records(Catalog *catalog, GHashTable *known, GHashTable *unreadable,
                                 Changes *changes, GError **error)
 {
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -265,9 +265,12 @@ static gboolean collect_records(Catalog *catalog, GHashTable *readable, GHashTab
     collect_gone(known, names, changes->gone_records);
     if (!fresh)
         return TRUE;
-    if (!record_each_new(catalog->repository, readable, collect_record, changes, error))
+    g_hash_table_iter_init(&iter, unreadable);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        g_hash_table_remove(known, name);
+    if (!record_each_new(catalog->repository, known, collect_record, changes, error))
         return FALSE;
-    collect_unreadable(names, readable, changes);
+    collect_unreadable(names, known, changes);
     return TRUE;
 }
 
@@ -332,8 +335,8 @@ gboolean catalog_refresh(Catalog *catalog, GError **error)
     g_autoptr(Changes) changes = changes_new();
     g_autoptr(GHashTable) readable = NULL;
     g_autoptr(GHashTable) backups = NULL;
-    g_autoptr(GHashTable) readable_records = NULL;
     g_autoptr(GHashTable) records = NULL;
+    g_autoptr(GHashTable) unreadable = NULL;
 
     readable = read_set(catalog, "SELECT id FROM backup WHERE unreadable IS NULL", error);
     if (readable == NULL)
@@ -341,15 +344,14 @@ gboolean catalog_refresh(Catalog *catalog, GError **error)
     backups = read_set(catalog, "SELECT id FROM backup", error);
     if (backups == NULL)
         return FALSE;
-    readable_records =
-        read_set(catalog, "SELECT name FROM record WHERE kind <> 'unreadable'", error);
-    if (readable_records == NULL)
-        return FALSE;
     records = read_set(catalog, "SELECT name FROM record", error);
     if (records == NULL)
         return FALSE;
+    unreadable = read_set(catalog, "SELECT name FROM record WHERE kind = 'unreadable'", error);
+    if (unreadable == NULL)
+        return FALSE;
     return collect_backups(catalog, readable, backups, changes, error) &&
-           collect_records(catalog, readable_records, records, changes, error) &&
+           collect_records(catalog, records, unreadable, changes, error) &&
            apply(catalog, changes, FALSE, error);
 }
 

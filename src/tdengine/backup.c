@@ -477,25 +477,11 @@ static gboolean collect_again(Run *run, GPtrArray *again, guint tries, GError **
     return TRUE;
 }
 
-/* The tables that were planned. */
-static GPtrArray *planned_tables(const Run *run)
-{
-    GPtrArray *scans = g_ptr_array_new();
-
-    for (guint i = 0; i < run->scans->len; i++) {
-        TdScanTable *scan = g_ptr_array_index(run->scans, i);
-
-        if (scan->table->plan != NULL)
-            g_ptr_array_add(scans, scan);
-    }
-    return scans;
-}
-
 /* Reads until nothing is left that has to be read again, and what became of the tables meanwhile: each
  * round marks at least one more column as bytes, or describes a table anew. */
 static gboolean read_rows(Run *run, GError **error)
 {
-    g_autoptr(GPtrArray) scans = planned_tables(run);
+    g_autoptr(GPtrArray) scans = tables_with_rows(run);
 
     for (guint tries = 0;; tries++) {
         g_autoptr(GPtrArray) again = g_ptr_array_new();
@@ -752,7 +738,6 @@ static void make_readers(Run *run)
 static gboolean read_server(Run *run, GError **error)
 {
     const EngineBackup *request = run->request;
-    const TdRecount limits = {request->time_from, request->time_to};
     guint64 rows;
 
     make_readers(run);
@@ -764,7 +749,7 @@ static gboolean read_server(Run *run, GError **error)
     progress_begin(request->progress, "writing details", 0, 0);
     if (!compare_lists(run, error) || !sum_up(run, error))
         return FALSE;
-    td_recount_compare(run->scans, &limits);
+    td_meanwhile_compare_counts(run->meanwhile);
     return write_details(run, error);
 }
 

@@ -129,11 +129,12 @@ static gboolean ask_all(Census *census, GError **error)
 
 /* --- Counting and planning -------------------------------------------------------------------- */
 
-/* Counts of the answers: an array of TdCount, rising. */
-static GArray *counts_of(const Sheet *sheet)
+/* Counts of the answers, in the place of those that were there. */
+static void enter_counts(const Sheet *sheet)
 {
-    GArray *counts = g_array_new(FALSE, FALSE, sizeof(TdCount));
+    GArray *counts = sheet->scan->counts;
 
+    g_array_set_size(counts, 0);
     for (guint i = 0; i < sheet->windows->len; i++) {
         const TdWindow *window = &g_array_index(sheet->windows, TdWindow, i);
         const TdCount count = {window->start, window->rows};
@@ -141,7 +142,6 @@ static GArray *counts_of(const Sheet *sheet)
         g_array_append_val(counts, count);
     }
     td_plan_sort_counts(counts);
-    return counts;
 }
 
 static gboolean find_unit(const TdScanTable *scan, gint64 *ret_unit, GError **error)
@@ -192,8 +192,8 @@ static void ask_for_counts(Census *census)
 
 static void make_plan(Sheet *sheet)
 {
-    g_autoptr(GArray) counts = counts_of(sheet);
     TdTable *table = sheet->scan->table;
+    const GArray *counts = sheet->scan->counts;
 
     table->plan = td_plan_make(sheet->unit, (const TdCount *)(gpointer)counts->data, counts->len,
                                td_table_row_bytes(table), TD_SLICE_BYTES);
@@ -202,15 +202,12 @@ static void make_plan(Sheet *sheet)
         td_plan_stretches(table->plan, (const TdCount *)(gpointer)counts->data, counts->len);
 }
 
-static void enter_counts(const Sheet *sheet)
+/* Adds to the plan what was counted behind it. */
+static void extend_plan(const Sheet *sheet)
 {
-    g_autoptr(GArray) counts = counts_of(sheet);
-    TdScanTable *scan = sheet->scan;
+    const GArray *counts = sheet->scan->counts;
 
-    g_array_set_size(scan->counts, 0);
-    g_array_append_vals(scan->counts, counts->data, counts->len);
-    if (sheet->kept)
-        td_plan_extend(scan->table->plan, (const TdCount *)(gpointer)counts->data, counts->len);
+    td_plan_extend(sheet->scan->table->plan, (const TdCount *)(gpointer)counts->data, counts->len);
 }
 
 /* Plans for the tables that were counted; the others keep their base's. */
@@ -219,10 +216,11 @@ static void make_plans(Census *census)
     for (guint i = 0; i < census->sheets->len; i++) {
         Sheet *sheet = g_ptr_array_index(census->sheets, i);
 
-        if (!sheet->kept)
+        enter_counts(sheet);
+        if (sheet->kept)
+            extend_plan(sheet);
+        else
             make_plan(sheet);
-        if (!census->options->sums)
-            enter_counts(sheet);
     }
 }
 
@@ -256,12 +254,12 @@ static void ask_behind(Census *census)
 {
     for (guint i = 0; i < census->sheets->len; i++) {
         Sheet *sheet = g_ptr_array_index(census->sheets, i);
-        TdPlan *plan = sheet->scan->table->plan;
+        const TdPlan *plan = sheet->scan->table->plan;
         const guint spans = plan->spans->len;
-        g_autoptr(GArray) counts = counts_of(sheet);
         gint64 from;
 
-        td_plan_extend(plan, (const TdCount *)(gpointer)counts->data, counts->len);
+        enter_counts(sheet);
+        extend_plan(sheet);
         if (plan->spans->len == spans)
             continue;
         from = g_array_index(plan->spans, TdSpan, spans - 1).from;
@@ -330,43 +328,22 @@ static void enter_places(const Sheet *sheet)
     }
 }
 
-/* Every window has its place. */
-static TdSums *find_place(GArray *places, gint64 time)
-{
-    guint low = 0, high = places->len;
-
-    while (low < high) {
-        guint middle = low + (high - low) / 2;
-        TdSums *sums = &g_array_index(places, TdSums, middle);
-
-        if (time < sums->from)
-            high = middle;
-        else if (time >= sums->to)
-            low = middle + 1;
-        else
-            return sums;
-    }
-    g_assert_not_reached();
-}
-
 static void enter_sums(const Sheet *sheet)
 {
-    g_autoptr(GArray) counts = counts_of(sheet);
     TdScanTable *scan = sheet->scan;
 
-    g_array_set_size(scan->counts, 0);
-    g_array_append_vals(scan->counts, counts->data, counts->len);
+    enter_counts(sheet);
     g_array_set_size(scan->sums, 0);
     enter_places(sheet);
     for (guint i = 0; i < sheet->windows->len; i++) {
         const TdWindow *window = &g_array_index(sheet->windows, TdWindow, i);
-        TdSums *sums = find_place(scan->sums, window->start);
+        TdSums *sums = td_scan_place(scan, window->start); /* each window has its place */
 
         sums->rows += window->rows;
         sums->known = sums->known && window->known;
         td_fingerprint_add(&sums->sums, window->sums);
         if (!window->known)
-            find_place(scan->sums, MAX(window->start, window->end - 1))->known = FALSE;
+            td_scan_place(scan, MAX(window->start, window->end - 1))->known = FALSE;
     }
 }
 

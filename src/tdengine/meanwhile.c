@@ -75,3 +75,8 @@ gboolean td_meanwhile_wait(TdMeanwhile *meanwhile, GError **error)
 {
     return workers_wait(meanwhile->lists, error) && workers_wait(meanwhile->counts, error);
 }
+
+void td_meanwhile_compare_counts(const TdMeanwhile *meanwhile)
+{
+    td_recount_compare(meanwhile->options.scans, &meanwhile->options.limits);
+}

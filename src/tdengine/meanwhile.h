@@ -37,7 +37,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdMeanwhile, td_meanwhile_free)
 /* Begins to ask, and forgets what was answered before. Threads: any; fits TdScanOptions.drained. */
 void td_meanwhile_ask(gpointer meanwhile);
 
-/* Waits for the answers: listed->after, and what td_recount_compare() compares. */
+/* Waits for the answers: listed->after, and the counts. */
 gboolean td_meanwhile_wait(TdMeanwhile *meanwhile, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* When all slices of the tables are known: enters those with another count in their databases. */
+void td_meanwhile_compare_counts(const TdMeanwhile *meanwhile);
 
 #endif

@@ -98,6 +98,24 @@ void td_scan_table_free(TdScanTable *scan)
     g_free(scan);
 }
 
+TdSums *td_scan_place(const TdScanTable *scan, gint64 time)
+{
+    guint low = 0, high = scan->sums->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        TdSums *sums = &g_array_index(scan->sums, TdSums, middle);
+
+        if (time < sums->from)
+            high = middle;
+        else if (time >= sums->to)
+            low = middle + 1;
+        else
+            return sums;
+    }
+    return NULL;
+}
+
 TdScanner *td_scanner_new(const TdScanOptions *options, const TdClient *client)
 {
     TdScanner *scanner = g_new0(TdScanner, 1);
@@ -493,13 +511,15 @@ static guint parts_of(const TdScanner *scanner, const TdScanTable *scan, const T
     const guint parts = scanner->options.connections / passes;
     guint64 rows = 0;
 
+    if (!scan->quick)
+        return 1;
     for (guint i = 0; i < scan->sums->len; i++) {
         const TdSums *sums = &g_array_index(scan->sums, TdSums, i);
 
         if (sums->from >= range->from && sums->to <= range->to)
             rows += sums->rows;
     }
-    return scan->quick ? (guint)CLAMP(rows / least, 1, MAX(parts, 1)) : 1;
+    return (guint)CLAMP(rows / least, 1, MAX(parts, 1));
 }
 
 static gboolean push_range(TdScanner *scanner, TdScanTable *scan, const TdRange *range,

@@ -62,6 +62,8 @@ typedef struct {
 
 TdScanTable *td_scan_table_new(TdTable *table, const TdDatabase *database,
                                const TdChildren *children, const TdNames *only);
+/* The place of a time among scan->sums; NULL where there is none. */
+TdSums *td_scan_place(const TdScanTable *scan, gint64 time);
 /* The table was dropped meanwhile. Threads: any. */
 void td_scan_table_is_gone(TdScanTable *scan);
 /* Before it is read again: its columns are marked, what was read is forgotten. */

@@ -151,7 +151,7 @@ static gboolean begins_well(const TdWindows *windows, gint64 start)
 }
 
 /* FALSE: this is no answer to the question. Where only rows are counted it need not be exact where
- * windows begin. */
+ * windows begin; the end of time is in none. */
 static gboolean take_row(Answer *answer, const TdBlock *block, guint32 row)
 {
     const TdWindows *windows = answer->windows;
@@ -162,6 +162,8 @@ static gboolean take_row(Answer *answer, const TdBlock *block, guint32 row)
     if (__builtin_add_overflow(window.start, windows->length, &window.end))
         window.end = G_MAXINT64;
     window.end = MIN(window.end, windows->to);
+    if (window.start == G_MAXINT64)
+        return FALSE;
     if (!windows->counts) {
         if (window.start < windows->from || window.start >= windows->to ||
             !begins_well(windows, window.start))

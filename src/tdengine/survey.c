@@ -124,22 +124,12 @@ guint64 td_survey_rows(const TdScanTable *scan)
 
 /* --- Afterwards ------------------------------------------------------------------------------- */
 
+/* What is known of a slice's place, where that holds all of it. */
 static const TdSums *find_sums(const TdScanTable *scan, const TdSlice *slice)
 {
-    guint low = 0, high = scan->sums->len;
+    const TdSums *sums = td_scan_place(scan, slice->from);
 
-    while (low < high) {
-        guint middle = low + (high - low) / 2;
-        const TdSums *sums = &g_array_index(scan->sums, TdSums, middle);
-
-        if (slice->from >= sums->from && slice->from < sums->to)
-            return slice->to <= sums->to ? sums : NULL;
-        if (sums->from < slice->from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return sums != NULL && slice->to <= sums->to ? sums : NULL;
 }
 
 void td_survey_finish(TdScanTable *scan)
